@@ -1,0 +1,222 @@
+"""Records of the hub's JSON API: what the SDK sends and reads, and what the governance service serves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from flip_sdk.contract.check import Violation
+from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling
+from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.records import Delta, Digest, Epsilon, Finite, Instant, Line, Name, Record, Text, Token
+from flip_sdk.contract.states import JobState, OutputState, ProjectState
+from flip_sdk.contract.tasks import RefusalCode
+
+
+class ErrorBody(Record):
+    """Every error the API answers: ``message`` says what is wrong, ``mend`` what to do next."""
+
+    code: Line
+    message: str
+    mend: str = ""
+    violations: tuple[Violation, ...] = ()
+    policy: Line = ""
+
+
+class Me(Record):
+    """Who is asking, as the hub knows them."""
+
+    name: Line
+    display_name: Line
+    organisation: Line
+    roles: tuple[Line, ...]
+    workspace_project: Name | None = None
+
+
+class Application(Record):
+    """What a researcher applies with (Five Safes, HDR UK register fields; the full form comes with governance)."""
+
+    title: Annotated[str, Field(min_length=3, max_length=200)]
+    lay_summary: Annotated[str, Field(min_length=20, max_length=4000)]
+    public_benefit: Annotated[str, Field(min_length=20, max_length=4000)]
+    organisation: Annotated[str, Field(min_length=2, max_length=200)]
+    team: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
+    trusts: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
+    job_kinds: Annotated[tuple[JobKind, ...], Field(min_length=1)] = ("count", "train", "evaluate")
+    epsilon: Epsilon
+    delta: Delta = 1e-5
+    expires_at: Instant
+    legal_basis: Text = ""
+    planned_outputs: Text = ""
+
+
+class NewProject(Record):
+    """A draft application; ``project_id`` is chosen by the researcher and is in every address afterwards."""
+
+    project_id: Name
+    application: Application
+
+
+class Review(Record):
+    """One reviewer's decision."""
+
+    decision: Literal["approve", "request_changes", "reject"]
+    comment: Text = ""
+
+
+class ReviewView(Record):
+    """A decision as others see it."""
+
+    reviewer: Line
+    organisation: Line
+    decision: Literal["approve", "request_changes", "reject"]
+    comment: Text
+    decided_at: Instant
+
+
+class ProjectView(Record):
+    """A project as its members and reviewers see it."""
+
+    project_id: Name
+    state: ProjectState
+    application: Application
+    owner: Line
+    members: tuple[Line, ...]
+    reviews: tuple[ReviewView, ...]
+    created_at: Instant
+    expires_at: Instant
+
+
+class TrustBudget(Record):
+    """One Trust's part in a project: its consent, its liveness and its ledger's own figures."""
+
+    trust: Name
+    title: Line
+    consent: Literal["none", "opted_in", "paused", "left"]
+    online: bool
+    seen_at: Instant | None
+    epsilon: Finite | None
+    delta: Finite | None
+    spent: Finite
+    expires_at: Instant | None
+    job_kinds: tuple[JobKind, ...] = ()
+
+
+class TrustCatalogue(Record):
+    """What one Trust publishes about its data."""
+
+    trust: Name
+    title: Line
+    persons: int | None
+    concepts: tuple[CatalogueConcept, ...]
+    issued_at: Instant
+
+
+class SubmitJob(Record):
+    """A job to run. Blobs it names are uploaded before."""
+
+    spec: JobSpec
+    idempotency_key: Token
+
+
+class RefusalView(Record):
+    """A Trust that refused, with its reason in words."""
+
+    trust: Name
+    code: RefusalCode
+    words: str
+
+
+class JobView(Record):
+    """A job's state. ``reason`` says why it ended without a result, or what it waits for."""
+
+    job_id: Token
+    project_id: Name
+    kind: JobKind
+    state: JobState
+    reason: str = ""
+    round: int = 0
+    rounds: int = 0
+    trusts: tuple[Name, ...] = ()
+    refusals: tuple[RefusalView, ...] = ()
+    submitted_by: Line
+    submitted_at: Instant
+    ended_at: Instant | None = None
+
+
+class JobEvent(Record):
+    """One step of a job, in order. ``numbers`` holds what there is to plot (``loss``, ``seconds`` …)."""
+
+    sequence: int
+    at: Instant
+    event: Line
+    round: int = 0
+    trust: Name | None = None
+    words: str = ""
+    numbers: dict[str, Finite] = Field(default_factory=dict)
+
+
+class JobEvents(Record):
+    """A page of events and the job's state after them. Ask again with ``after`` = the last sequence."""
+
+    job: JobView
+    events: tuple[JobEvent, ...]
+
+
+class TrustFigures(Record):
+    """Noisy figures of one Trust (or of all, summed): standard errors include the noise."""
+
+    trust: Line
+    persons: Finite | None = None
+    accuracy: Finite | None = None
+    accuracy_error: Finite | None = None
+    auc: Finite | None = None
+    auc_error: Finite | None = None
+    majority: Finite | None = None
+    suppressed: bool = False
+
+
+class JobResult(Record):
+    """What a completed job released. Fields that do not apply to the kind are empty.
+
+    Attributes:
+        model: the trained model by content (``train``).
+        scaling: feature scaling the model expects (``train``).
+        counts: persons per Trust (``count``); None where under the floor.
+        figures: per Trust, and ``all`` (``evaluate``).
+        epsilon: what the job cost at each Trust that took part, as asked.
+        history: one row a round (``train``): round, loss, seconds, trusts.
+    """
+
+    job_id: Token
+    kind: JobKind
+    trusts: tuple[Name, ...]
+    refusals: tuple[RefusalView, ...]
+    epsilon: Finite
+    delta: Finite
+    model: ModelRef | None = None
+    scaling: Scaling | None = None
+    counts: dict[str, int | None] = Field(default_factory=dict)
+    figures: tuple[TrustFigures, ...] = ()
+    history: tuple[dict[str, Finite], ...] = ()
+    provenance: dict[str, str] = Field(default_factory=dict)
+
+
+class PublishDashboard(Record):
+    """A notebook to render by Voila for the project's members, with the released results it may show."""
+
+    notebook: Digest
+    name: Name
+    jobs: Annotated[tuple[Token, ...], Field(max_length=50)] = ()
+
+
+class DashboardView(Record):
+    """A published dashboard: where to look, and how far it is released (``requested`` = project members only)."""
+
+    project_id: Name
+    name: Name
+    state: OutputState
+    address: str
+    published_by: Line
+    published_at: Instant

@@ -1,0 +1,142 @@
+"""The rules a job has to keep, beyond its schema: one pure function, the same in the notebook, the hub and the Trust.
+
+It returns every violation at once, so that a researcher mends them all in one go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, MeasurementBetween
+from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
+from flip_sdk.contract.records import Line, Record
+
+
+class Violation(Record):
+    """One broken rule.
+
+    Attributes:
+        rule: stable name of the rule, for programs and tests.
+        where: path inside the JobSpec, such as ``features[2].low``.
+        message: what is wrong.
+        mend: what to do.
+    """
+
+    rule: Line
+    where: Line
+    message: str
+    mend: str = ""
+
+
+def check(spec: CountSpec | TrainSpec | EvaluateSpec) -> list[Violation]:
+    """All rules that a JobSpec breaks; an empty list means that it may be submitted."""
+    found = _check_cohort(spec.cohort) + _check_trusts(spec.trusts)
+    match spec:
+        case TrainSpec():
+            found += _check_features(spec.features) + _check_training(spec)
+        case EvaluateSpec():
+            found += _check_features(spec.features) + _check_evaluation(spec)
+        case CountSpec():
+            pass
+    return found
+
+
+def _check_cohort(cohort: Cohort) -> list[Violation]:
+    return [
+        Violation(
+            rule="empty_range",
+            where=f"cohort.criteria[{i}]",
+            message=f"low {criterion.low} is above high {criterion.high}, so nobody can be in this cohort.",
+            mend="Swap them.",
+        )
+        for i, criterion in enumerate(cohort.criteria)
+        if isinstance(criterion, AgeBetween | MeasurementBetween) and criterion.low > criterion.high
+    ]
+
+
+def _check_trusts(trusts: tuple[str, ...]) -> list[Violation]:
+    return [
+        Violation(rule="repeated_trust", where="trusts", message=f"{name} is named twice.", mend="Name it once.")
+        for name, times in Counter(trusts).items()
+        if times > 1
+    ]
+
+
+def _check_features(features: tuple[Feature, ...]) -> list[Violation]:
+    found = [
+        Violation(
+            rule="empty_bounds",
+            where=f"features[{i}]",
+            message=f"low {feature.low} is not below high {feature.high}.",
+            mend="Give public bounds of the measurement, low below high; the catalogue suggests some.",
+        )
+        for i, feature in enumerate(features)
+        if not feature.low < feature.high
+    ]
+    found += [
+        Violation(
+            rule="repeated_feature",
+            where="features",
+            message=f"concept {concept_id} is used {times} times.",
+            mend="Use each concept once.",
+        )
+        for concept_id, times in Counter(f.concept_id for f in features).items()
+        if times > 1
+    ]
+    return found
+
+
+def _check_training(spec: TrainSpec) -> list[Violation]:
+    found: list[Violation] = []
+    privacy = spec.privacy
+    if privacy.scaling == "dp_statistics" and not privacy.scaling_share > 0:
+        found.append(
+            Violation(
+                rule="no_budget_for_scaling",
+                where="privacy.scaling_share",
+                message="Noisy feature statistics need a share of the budget.",
+                mend="Set scaling_share to 0.2, or scaling to 'public_bounds'.",
+            )
+        )
+    if isinstance(privacy.mechanism, DPSGD) and privacy.mechanism.local_steps * spec.rounds > 100_000:
+        found.append(
+            Violation(
+                rule="too_many_steps",
+                where="privacy.mechanism.local_steps",
+                message="More than 100,000 steps in all.",
+                mend="Lower rounds or local_steps.",
+            )
+        )
+    if isinstance(privacy.mechanism, FullBatch) and spec.rounds < 2:
+        found.append(
+            Violation(
+                rule="too_few_rounds",
+                where="rounds",
+                message="Full-batch descent takes one step a round, and the last half of them is averaged.",
+                mend="Ask for 2 rounds or more; 20 is the preset.",
+            )
+        )
+    if spec.trusts and len(spec.trusts) < spec.min_trusts:
+        found.append(
+            Violation(
+                rule="too_few_trusts",
+                where="min_trusts",
+                message=f"{spec.min_trusts} Trusts are needed, {len(spec.trusts)} are asked.",
+                mend="Lower min_trusts or ask more Trusts.",
+            )
+        )
+    return found
+
+
+def _check_evaluation(spec: EvaluateSpec) -> list[Violation]:
+    scaling = spec.scaling
+    if scaling is None or (len(scaling.shift) == len(spec.features) == len(scaling.scale)):
+        return []
+    return [
+        Violation(
+            rule="scaling_shape",
+            where="scaling",
+            message=f"{len(scaling.shift)} shifts and {len(scaling.scale)} scales for {len(spec.features)} features.",
+            mend="Use the scaling and features the model was trained with.",
+        )
+    ]

@@ -1,0 +1,75 @@
+"""Who a job is about: cohort criteria, features and labels over OMOP CDM 5.4, without any code from outside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from flip_sdk.contract.records import ConceptId, Finite, Line, Record
+
+Years = Annotated[int, Field(ge=0, le=150)]
+
+
+class AgeBetween(Record):
+    """Age in whole years at the cohort's freezing (year_of_birth), ``low`` to ``high`` inclusive."""
+
+    kind: Literal["age"] = "age"
+    low: Years = 0
+    high: Years = 150
+    negate: bool = False
+
+
+class SexIs(Record):
+    """``person.gender_concept_id`` is one of these."""
+
+    kind: Literal["sex"] = "sex"
+    concept_ids: Annotated[tuple[ConceptId, ...], Field(min_length=1, max_length=10)]
+    negate: bool = False
+
+
+class HasCondition(Record):
+    """At least one ``condition_occurrence`` of one of these concepts."""
+
+    kind: Literal["condition"] = "condition"
+    concept_ids: Annotated[tuple[ConceptId, ...], Field(min_length=1, max_length=200)]
+    negate: bool = False
+
+
+class MeasurementBetween(Record):
+    """The latest ``measurement`` of this concept lies in ``[low, high]``."""
+
+    kind: Literal["measurement"] = "measurement"
+    concept_id: ConceptId
+    low: Finite
+    high: Finite
+    negate: bool = False
+
+
+Criterion = Annotated[AgeBetween | SexIs | HasCondition | MeasurementBetween, Field(discriminator="kind")]
+
+
+class Cohort(Record):
+    """Persons for whom every criterion holds. No criteria: every person of the Trust's data set."""
+
+    criteria: Annotated[tuple[Criterion, ...], Field(max_length=50)] = ()
+
+
+class Feature(Record):
+    """The latest ``measurement.value_as_number`` of a concept, clamped to public bounds.
+
+    The bounds are public knowledge (a reference range, a device's range), never read off the patients: clamping to
+    them is what bounds one person's influence.
+    """
+
+    concept_id: ConceptId
+    low: Finite
+    high: Finite
+    name: Line = ""
+
+
+class Label(Record):
+    """1 for persons with a ``condition_occurrence`` of one of these concepts, else 0."""
+
+    condition_concept_ids: Annotated[tuple[ConceptId, ...], Field(min_length=1, max_length=200)]
+    name: Line = ""

@@ -1,0 +1,148 @@
+"""What a researcher asks for: one frozen JobSpec per job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from flip_sdk.contract.cohorts import Cohort, Feature, Label
+from flip_sdk.contract.records import SCHEMA_VERSION, Delta, Digest, Epsilon, Finite, Name, Record
+from flip_sdk.errors import RecordError
+
+Part = Literal["all", "train", "test"]
+Share = Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False)]
+
+
+class LocalNoise(Record):
+    """Each Trust adds its full noise: its guarantee depends on nobody else."""
+
+    kind: Literal["local"] = "local"
+
+
+TrustModel = Annotated[LocalNoise, Field(discriminator="kind")]
+"""Where noise is added. ``distributed`` (noise shares under secure aggregation) joins this union later."""
+
+
+class FullBatch(Record):
+    """Full-batch DP gradient descent: one noisy sum of clipped per-person gradients per round.
+
+    The preset for small tabular cohorts. The hub steps by ``learning_rate · Σ / (n̂ · max_grad_norm)`` and averages
+    the iterates of the last half of the rounds.
+    """
+
+    kind: Literal["full_batch"] = "full_batch"
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 10.0
+
+
+class DPSGD(Record):
+    """Local DP-SGD with Poisson sampling of persons, then federated averaging; full noise at each Trust."""
+
+    kind: Literal["dp_sgd"] = "dp_sgd"
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 1.0
+    learning_rate: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 0.5
+    sampling_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.1
+    local_steps: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+Mechanism = Annotated[FullBatch | DPSGD, Field(discriminator="kind")]
+
+
+class Privacy(Record):
+    """The guarantee asked for, per Trust, unit = person, adjacency = add or remove one person.
+
+    Attributes:
+        epsilon: bound for the whole job at each Trust, preparation and scaling included.
+        delta: probability outside the bound.
+        mechanism: how gradients become a release.
+        scaling_share: share of the privacy loss (in RDP) spent on a noisy person count and, where ``scaling`` is
+            ``dp_statistics``, on noisy means and variances shared by all Trusts.
+    """
+
+    epsilon: Epsilon = 3.0
+    delta: Delta = 1e-5
+    mechanism: Mechanism = FullBatch()
+    scaling: Literal["public_bounds", "dp_statistics"] = "dp_statistics"
+    scaling_share: Share = 0.2
+    trust_model: TrustModel = LocalNoise()
+    unit: Literal["person"] = "person"
+
+
+class ModelRef(Record):
+    """A model by content: its graph (``contract.graph``, canonical JSON) and its weights (safetensors)."""
+
+    graph: Digest
+    weights: Digest
+
+
+class _Spec(Record):
+    schema_version: Literal[1] = SCHEMA_VERSION
+    project_id: Name
+    trusts: Annotated[tuple[Name, ...], Field(max_length=200)] = ()
+    """Trusts asked for; empty means every Trust that takes part in the project."""
+    cohort: Cohort = Cohort()
+
+
+class CountSpec(_Spec):
+    """How many persons are in a cohort: noised (discrete Laplace of scale 1/ε), floored, rounded."""
+
+    kind: Literal["count"] = "count"
+    epsilon: Epsilon = 0.5
+
+
+class TrainSpec(_Spec):
+    """Train a model over the persons of the ``train`` part."""
+
+    kind: Literal["train"] = "train"
+    features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=4096)]
+    label: Label
+    model: ModelRef
+    loss: Literal["binary_cross_entropy", "cross_entropy", "mse"] = "binary_cross_entropy"
+    privacy: Privacy = Privacy()
+    rounds: Annotated[int, Field(ge=1, le=500)] = 20
+    min_trusts: Annotated[int, Field(ge=1, le=200)] = 1
+    part: Part = "train"
+
+
+class EvaluateSpec(_Spec):
+    """Score a kept model on the ``test`` part: one noisy histogram of scores by true label per Trust.
+
+    Attributes:
+        epsilon: pure DP (delta = 0) of the one release, discrete Laplace of scale 1/ε.
+        bins: equal-width bins of the predicted probability.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+    features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=4096)]
+    label: Label
+    model: ModelRef
+    scaling: Scaling | None = None
+    epsilon: Epsilon = 2.0
+    bins: Annotated[int, Field(ge=2, le=100)] = 10
+    part: Part = "test"
+
+
+class Scaling(Record):
+    """Per-feature shift and scale applied after clamping: ``(clamp(x) - shift) / scale``."""
+
+    shift: tuple[Finite, ...]
+    scale: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
+
+
+EvaluateSpec.model_rebuild()
+JobSpec = Annotated[CountSpec | TrainSpec | EvaluateSpec, Field(discriminator="kind")]
+JobKind = Literal["count", "train", "evaluate"]
+_ADAPTER: TypeAdapter[CountSpec | TrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
+
+
+def parse_spec(content: bytes | str) -> CountSpec | TrainSpec | EvaluateSpec:
+    """Validate a JobSpec of any kind.
+
+    Raises:
+        RecordError: it fits none of the kinds.
+    """
+    try:
+        return _ADAPTER.validate_json(content)
+    except ValidationError as error:
+        raise RecordError("JobSpec", error) from error

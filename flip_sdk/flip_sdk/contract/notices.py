@@ -1,0 +1,171 @@
+"""What a Trust tells the hub of its own accord, and what each side hands the other at enrolment.
+
+Notices are signed by the Trust's identity key and posted outwards over the Trust's one connection to the hub.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from flip_sdk.contract.jobs import JobKind
+from flip_sdk.contract.records import (
+    SCHEMA_VERSION,
+    ConceptId,
+    Delta,
+    Epsilon,
+    Finite,
+    Instant,
+    Line,
+    Name,
+    Record,
+    Token,
+)
+from flip_sdk.errors import RecordError
+
+PublicKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Pem = Annotated[str, Field(max_length=20_000)]
+
+
+class TrustEnrolment(Record):
+    """Made by ``flip-trust init``, registered by ``flip-hub enrol`` after its fingerprint was compared by people.
+
+    Attributes:
+        identity_key: Ed25519 public key, base64url: signs updates and notices.
+        node_key: OpenSSH line of the P-384 public key with which the Trust authenticates to Flower's Fleet API.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    trust: Name
+    title: Line
+    identity_key: PublicKeyText
+    node_key: Annotated[str, Field(max_length=1000)]
+
+
+class HubEnrolment(Record):
+    """Made by ``flip-hub init``, pinned by ``flip-trust init`` after its fingerprint was compared by people.
+
+    Attributes:
+        address: ``host:port`` of the gateway, the one address a Trust dials.
+        governance_key: Ed25519 public key that signs jobs off.
+        dispatcher_key: Ed25519 public key that signs tasks.
+        ca_certificate: PEM of the authority that signed the gateway's TLS certificate.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    title: Line
+    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-\[\]:]{1,255}:\d{1,5}$")]
+    governance_key: PublicKeyText
+    dispatcher_key: PublicKeyText
+    ca_certificate: Pem
+
+
+class ConsentNotice(Record):
+    """A data steward opted in, paused or left. The Trust's own copy is what counts; this tells the hub."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["consent"] = "consent"
+    trust: Name
+    notice_id: Token
+    project_id: Name
+    state: Literal["opted_in", "paused", "left"]
+    job_kinds: tuple[JobKind, ...] = ()
+    epsilon: Epsilon | None = None
+    delta: Delta | None = None
+    expires_at: Instant | None = None
+    issued_at: Instant
+
+
+class BudgetLine(Record):
+    """A project's privacy budget at a Trust, as its ledger has it."""
+
+    project_id: Name
+    epsilon: Finite
+    delta: Finite
+    spent: Finite
+    releases: int
+
+
+class StatusNotice(Record):
+    """The Trust is alive, and what its ledger says. Sent every few seconds."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["status"] = "status"
+    trust: Name
+    notice_id: Token
+    version: Line
+    budgets: Annotated[tuple[BudgetLine, ...], Field(max_length=10_000)] = ()
+    issued_at: Instant
+
+
+class CatalogueConcept(Record):
+    """A concept for which the Trust has a table, with the public bounds its steward declared. No counts."""
+
+    concept_id: ConceptId
+    name: Line
+    domain: Literal["Condition", "Measurement", "Gender"]
+    unit: Line = ""
+    low: Finite | None = None
+    high: Finite | None = None
+
+
+class CatalogueNotice(Record):
+    """What a Trust holds, under disclosure control: a noisy, rounded person count, debited when it was made."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["catalogue"] = "catalogue"
+    trust: Name
+    notice_id: Token
+    title: Line
+    persons: Annotated[int, Field(ge=0)] | None
+    persons_epsilon: Finite
+    concepts: Annotated[tuple[CatalogueConcept, ...], Field(max_length=100_000)]
+    issued_at: Instant
+
+
+Notice = Annotated[ConsentNotice | StatusNotice | CatalogueNotice, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[ConsentNotice | StatusNotice | CatalogueNotice] = TypeAdapter(Notice)
+
+
+class SignedNotice(Record):
+    """The envelope that is signed, so that one ``typ`` serves every kind of notice."""
+
+    notice: Notice
+
+
+class TrustRequest(Record):
+    """A Trust asks the hub which projects want its data; short-lived, signed by its identity key."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    trust: Name
+    asks: Literal["projects"]
+    request_id: Token
+    issued_at: Instant
+
+
+class ProjectForTrust(Record):
+    """A project as a Trust's data steward sees it before opting in."""
+
+    project_id: Name
+    title: Line
+    lay_summary: Annotated[str, Field(max_length=4000)]
+    public_benefit: Annotated[str, Field(max_length=4000)]
+    researchers: tuple[Line, ...]
+    reviewers: tuple[Line, ...]
+    job_kinds: tuple[JobKind, ...]
+    epsilon: Epsilon
+    delta: Delta
+    expires_at: Instant
+
+
+def parse_notice(content: bytes | str) -> ConsentNotice | StatusNotice | CatalogueNotice:
+    """Validate a notice of any kind.
+
+    Raises:
+        RecordError: it fits none of the kinds.
+    """
+    try:
+        return _ADAPTER.validate_json(content)
+    except ValidationError as error:
+        raise RecordError("Notice", error) from error

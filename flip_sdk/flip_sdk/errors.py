@@ -1,0 +1,100 @@
+"""Errors of flip-sdk.
+
+    FlipError
+    ├── PublicError                 may be shown to a person; says what to do next
+    │   ├── RecordError             a record does not fit its schema
+    │   ├── SignatureError          a signature does not verify
+    │   ├── SpecError               a job breaks rules: all of its violations
+    │   ├── ModelError              a torch module cannot cross the boundary
+    │   ├── NotAllowedError         policy says no, with its reason
+    │   ├── NotFoundError           no such project, job, model …
+    │   ├── ConnectionFailedError   the hub cannot be reached or is not signed in to
+    │   └── JobFailedError          a job ended without a result, with its reason
+    └── (nothing else: a FlipError that is not public is a bug)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flip_sdk.contract.check import Violation
+
+
+class FlipError(Exception):
+    """Base of every error of this distribution."""
+
+
+class PublicError(FlipError):
+    """An error that may be shown to a person.
+
+    Attributes:
+        message: what is wrong, in words.
+        mend: what to do next, in words.
+        code: a stable name for programs and tests.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        self.message = message
+        self.mend = mend
+        super().__init__(f"{message} {mend}".strip())
+
+
+class RecordError(PublicError):
+    """A record does not fit its schema."""
+
+    code = "bad_record"
+
+    def __init__(self, record: str, error: Exception) -> None:
+        self.record = record
+        super().__init__(f"This is not a valid {record}: {error}", "Correct the fields named and send it again.")
+
+
+class SignatureError(PublicError):
+    """A signature does not verify."""
+
+    code = "bad_signature"
+
+
+class SpecError(PublicError):
+    """A job breaks rules. All of its violations are in ``violations``."""
+
+    code = "bad_spec"
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        lines = "\n".join(f"  • {v.where}: {v.message} {v.mend}".rstrip() for v in violations)
+        super().__init__(f"The job cannot be accepted as it is:\n{lines}")
+
+
+class ModelError(PublicError):
+    """A torch module cannot cross the boundary."""
+
+    code = "bad_model"
+
+
+class NotAllowedError(PublicError):
+    """Policy says no."""
+
+    code = "not_allowed"
+
+
+class NotFoundError(PublicError):
+    """No such thing, or not for you."""
+
+    code = "not_found"
+
+
+class ConnectionFailedError(PublicError):
+    """The hub cannot be reached, or does not know who is asking."""
+
+    code = "no_connection"
+
+
+class JobFailedError(PublicError):
+    """A job ended without a result."""
+
+    code = "job_failed"

@@ -1,0 +1,1 @@
+"""FLIP's central service."""
