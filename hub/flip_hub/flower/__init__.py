@@ -1,0 +1,1 @@
+"""Flower as the carrier between hub and Trusts. No other package of the hub imports ``flwr``."""
