@@ -1,0 +1,1 @@
+"""What turns an exact result into one that may leave: noise, floors, rounding, bounds."""

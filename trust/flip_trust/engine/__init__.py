@@ -1,0 +1,11 @@
+"""The privacy engine: per-person clipped gradients, computed in a sandboxed process of its own.
+
+The agent holds an :class:`EnginePool` of warm workers. ``pool.open(snapshot, bounds, graph)`` gives a job its own worker
+as an :class:`EngineSession`; each call on it returns a :class:`RawUpdate`. Nothing here decides what may leave the Trust.
+"""
+
+from flip_trust.engine.pool import EnginePool, EngineSession
+from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
+from flip_trust.engine.sandbox import SandboxKind, sandbox_available
+
+__all__ = ["EngineError", "EnginePool", "EngineSession", "RawUpdate", "SandboxKind", "Snapshot", "sandbox_available"]

@@ -1,0 +1,69 @@
+"""What goes into the engine and what comes out of it, before any protection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from flip_trust.errors import TrustError
+
+if TYPE_CHECKING:
+    from flip_sdk.contract.tasks import RefusalCode
+
+
+class EngineError(TrustError):
+    """The engine could not do what was asked.
+
+    Attributes:
+        code: the reason a Trust may give: MODEL_REFUSED, MODEL_TOO_LARGE, SANDBOX_MISSING or ENGINE_FAILED.
+        detail: for the Trust's own log; it never leaves the Trust.
+    """
+
+    def __init__(self, code: RefusalCode, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(f"{code}: {detail}")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A frozen cohort: one row a person. It never leaves the Trust.
+
+    Attributes:
+        features: ``[n, d]`` float64 raw values, not yet clamped or scaled; nan where the measurement is missing.
+        labels: ``[n]`` int64, 0 … classes - 1.
+    """
+
+    features: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together."""
+        if self.features.ndim != 2 or self.labels.shape != self.features.shape[:1]:
+            raise ValueError("features must be [n, d] and labels [n]")
+
+    def to_bytes(self) -> bytes:
+        """Safetensors, as the worker reads them from its slot."""
+        features = np.ascontiguousarray(self.features, dtype=np.float64)
+        labels = np.ascontiguousarray(self.labels, dtype=np.int64)
+        return bytes(save({"features": features, "labels": labels}))
+
+
+@dataclass(frozen=True)
+class RawUpdate:
+    """An exact result that must still pass ``disclosure.protect`` before it may leave.
+
+    Attributes:
+        tensors: by name, float64 and finite (``histogram``: int64).
+        sensitivity: how far one person more or less can move all tensors together: L2, for ``scores`` L1. It comes
+            from what was asked, never from the worker.
+        noised: True when the noise is inside already (``dp_sgd``); False when it has still to be added.
+    """
+
+    tensors: dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]] = field(repr=False)
+    sensitivity: float
+    noised: bool
