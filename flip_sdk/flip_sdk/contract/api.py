@@ -187,6 +187,7 @@ class JobResult(Record):
         figures: per Trust, and ``all`` (``evaluate``).
         epsilon: what the job cost at each Trust that took part, as asked.
         history: one row a round (``train``): round, loss, seconds, trusts.
+        spec: what was asked, so that a kept model can be called and evaluated again with its features and label.
     """
 
     job_id: Token
@@ -201,6 +202,7 @@ class JobResult(Record):
     figures: tuple[TrustFigures, ...] = ()
     history: tuple[dict[str, Finite], ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)
+    spec: JobSpec | None = None
 
 
 class PublishDashboard(Record):
