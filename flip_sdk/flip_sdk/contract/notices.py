@@ -24,6 +24,7 @@ from flip_sdk.contract.records import (
 )
 from flip_sdk.errors import RecordError
 
+FINGERPRINT_GROUP = 4
 PublicKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Pem = Annotated[str, Field(max_length=20_000)]
 
@@ -169,3 +170,15 @@ def parse_notice(content: bytes | str) -> ConsentNotice | StatusNotice | Catalog
         return _ADAPTER.validate_json(content)
     except ValidationError as error:
         raise RecordError("Notice", error) from error
+
+
+def fingerprint(record: Record) -> str:
+    """What two people compare aloud at enrolment: SHA-256 of the canonical JSON, in groups of four hexadecimal digits."""
+    digits = record.digest().removeprefix("sha256:")
+    return " ".join(digits[i : i + FINGERPRINT_GROUP] for i in range(0, len(digits), FINGERPRINT_GROUP))
+
+
+def same_fingerprint(record: Record, claimed: str) -> bool:
+    """Whether a fingerprint typed in by a person is this record's; spaces, hyphens, colons and case do not count."""
+    typed = "".join(character for character in claimed.lower() if character not in " -:\t\n")
+    return typed == fingerprint(record).replace(" ", "")
