@@ -1,7 +1,81 @@
-"""Errors of flip-trust: everything derives from :class:`TrustError`."""
+"""Errors of flip-trust.
+
+    TrustError
+    ├── SetupError (PublicError)           trust.toml, a key, the pinned hub or the data set is missing or wrong
+    ├── ConsentError (PublicError)         an opt-in, pause or leave that cannot be
+    ├── AuditBrokenError (PublicError)     the audit chain does not verify: which entry
+    ├── RefusedError                       a task is refused, with its fixed code
+    │   └── LedgerUnavailableError         the database cannot be written (disk full): nothing may be computed
+    ├── DisclosureError                    the engine's result is not what may leave; nothing leaves
+    ├── EngineError                        flip_trust.engine: the engine could not do what was asked
+    ├── HubUnreachableError                flip_trust.agent.hub_client: the hub is away
+    └── HubRefusedError                    flip_trust.agent.hub_client: the hub says no
+
+Only a ``PublicError`` reaches a person, and it says what to do next. A refusal leaves the Trust as its code alone.
+"""
 
 from __future__ import annotations
+
+from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.errors import PublicError
 
 
 class TrustError(Exception):
     """Base of every error of this distribution."""
+
+
+class SetupError(TrustError, PublicError):
+    """The Trust's home is missing something or holds something that cannot be used."""
+
+    code = "bad_setup"
+
+
+class ConsentError(TrustError, PublicError):
+    """What the data steward asked for cannot be."""
+
+    code = "bad_consent"
+
+
+class AuditBrokenError(TrustError, PublicError):
+    """The audit log was changed after it was written.
+
+    Attributes:
+        sequence: the first entry that does not fit.
+    """
+
+    code = "audit_broken"
+
+    def __init__(self, sequence: int, what: str) -> None:
+        self.sequence = sequence
+        PublicError.__init__(
+            self,
+            f"The audit log is broken at entry {sequence}: {what}.",
+            "Stop the agent, keep the file as it is, and tell your information governance lead.",
+        )
+
+
+class RefusedError(TrustError):
+    """A task is refused.
+
+    Attributes:
+        refusal: the fixed reason; the only part that leaves the Trust.
+        task_id: of the task, where its signature was good enough to believe it; else empty.
+        job_id: likewise.
+    """
+
+    def __init__(self, refusal: RefusalCode, task_id: str = "", job_id: str = "") -> None:
+        self.refusal = refusal
+        self.task_id = task_id
+        self.job_id = job_id
+        super().__init__(refusal.value)
+
+
+class LedgerUnavailableError(RefusedError):
+    """The database cannot be written, so no debit would be durable and nothing may be computed."""
+
+    def __init__(self) -> None:
+        super().__init__(RefusalCode.LEDGER_UNAVAILABLE)
+
+
+class DisclosureError(TrustError):
+    """The engine's result does not have the shape, the size or the sensitivity that may leave."""

@@ -173,7 +173,7 @@ def parse_notice(content: bytes | str) -> ConsentNotice | StatusNotice | Catalog
 
 
 def fingerprint(record: Record) -> str:
-    """What two people compare aloud at enrolment: SHA-256 of the canonical JSON, in groups of four hexadecimal digits."""
+    """What two people compare at enrolment: SHA-256 of the canonical JSON, in groups of four hexadecimal digits."""
     digits = record.digest().removeprefix("sha256:")
     return " ".join(digits[i : i + FINGERPRINT_GROUP] for i in range(0, len(digits), FINGERPRINT_GROUP))
 
