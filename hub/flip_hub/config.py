@@ -1,0 +1,173 @@
+"""The hub's configuration: one frozen record, read once at the start and passed in.
+
+``<home>/hub.toml`` first, then the environment (``FLIP_HUB_`` and the setting's name in capitals).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from flip_hub.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "FLIP_HUB_"
+FILE_NAME = "hub.toml"
+
+
+@dataclass(frozen=True)
+class HubConfig:
+    """Every setting of the hub.
+
+    Attributes:
+        home: the one folder that holds all of the hub's state.
+        title: the hub's name as people and Trusts see it.
+        production: refuses what only a demonstration may do (password sign-in, for example).
+        hub_url: public address of JupyterHub.
+        gateway_address: ``host:port`` that Trusts dial; empty: the gateway's own host and port.
+        gateway_host: address the gateway listens on.
+        gateway_port: port the gateway listens on.
+        control_port: loopback port of Flower's Runtime and Control API.
+        service_port: loopback port of the governance service, behind the Hub's proxy.
+        dashboards_port: loopback port of Voila, behind the Hub's proxy.
+        jupyterhub_port: loopback port of JupyterHub's own API.
+        proxy_api_port: loopback port on which configurable-http-proxy takes its routes.
+        database_url: SQLAlchemy address; empty: SQLite in the home folder.
+        max_blob_bytes: largest upload that is taken.
+        max_project_bytes: largest sum of one project's uploads.
+        sign_off_hours: how long a signed-off job may run.
+        clock_skew_seconds: how old a Trust's signed notice may be, and how far ahead.
+        online_seconds: a Trust that was heard of within this time counts as online.
+        task_seconds: how long a Trust may take for one task.
+        patience_seconds: how long a job waits for a Trust that does not answer.
+    """
+
+    home: Path
+    title: str = "FLIP hub"
+    production: bool = False
+    hub_url: str = "http://127.0.0.1:8000"
+    gateway_address: str = ""
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 9443
+    control_port: int = 9444
+    service_port: int = 8010
+    dashboards_port: int = 8011
+    jupyterhub_port: int = 8081
+    proxy_api_port: int = 8001
+    database_url: str = ""
+    max_blob_bytes: int = 256 * 1024 * 1024
+    max_project_bytes: int = 16 * 1024 * 1024 * 1024
+    sign_off_hours: float = 24.0
+    clock_skew_seconds: float = 120.0
+    online_seconds: float = 30.0
+    task_seconds: float = 120.0
+    patience_seconds: float = 60.0
+
+    @classmethod
+    def load(cls, home: Path | str | None = None, environ: Mapping[str, str] = os.environ) -> HubConfig:
+        """Read ``hub.toml`` of a home folder, then the environment.
+
+        Args:
+            home: the hub's home; without it, ``FLIP_HUB_HOME``.
+            environ: the environment to read.
+
+        Raises:
+            ConfigError: no home, no file, or a setting that does not fit.
+        """
+        folder = home or environ.get(ENVIRONMENT_PREFIX + "HOME")
+        if not folder:
+            raise ConfigError("The hub's home folder is not known.", "Give --home or set FLIP_HUB_HOME.")
+        path = Path(folder).absolute()
+        return cls(home=path, **(_from_file(path / FILE_NAME) | _from_environment(environ)))
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite:///{self.home / 'flip.db'}"
+
+    @property
+    def gateway(self) -> str:
+        """``host:port`` that Trusts dial."""
+        return self.gateway_address or f"{self.gateway_host}:{self.gateway_port}"
+
+    @property
+    def keys(self) -> Path:
+        """Private keys: governance.pem and dispatcher.pem."""
+        return self.home / "keys"
+
+    @property
+    def tls(self) -> Path:
+        """ca.pem, ca.key, server.pem and server.key of the gateway."""
+        return self.home / "tls"
+
+    @property
+    def secrets(self) -> Path:
+        """Shared secrets of the hub's own processes, one file each."""
+        return self.home / "secrets"
+
+    @property
+    def blobs(self) -> Path:
+        """Content-addressed store of graphs, weights, updates and notebooks."""
+        return self.home / "blobs"
+
+    @property
+    def dashboards(self) -> Path:
+        """Published notebooks, ``<project>/<name>/``."""
+        return self.home / "dashboards"
+
+    @property
+    def workspaces(self) -> Path:
+        """Home folders of workspaces, ``<project>/<person>/``."""
+        return self.home / "workspaces"
+
+    @property
+    def jupyterhub(self) -> Path:
+        """JupyterHub's own database, cookie secret and pid files."""
+        return self.home / "jupyterhub"
+
+
+_TYPES = {field.name: field.type for field in fields(HubConfig) if field.name != "home"}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no {path}.", "Make the hub's home with: flip-hub init --home …") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", "Correct the file.") from error
+    if unknown := sorted(set(content) - set(_TYPES)):
+        raise ConfigError(f"{path} has unknown settings: {', '.join(unknown)}.", "Remove or correct them.")
+    return {name: _checked(name, value) for name, value in content.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    names = {ENVIRONMENT_PREFIX + name.upper(): name for name in _TYPES}
+    return {name: _parsed(name, environ[variable]) for variable, name in names.items() if variable in environ}
+
+
+def _parsed(name: str, text: str) -> object:
+    try:
+        match _TYPES[name]:
+            case "bool":
+                return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case _:
+                return text
+    except (KeyError, ValueError) as error:
+        raise ConfigError(
+            f"{ENVIRONMENT_PREFIX}{name.upper()} is not of type {_TYPES[name]}.", "Correct it."
+        ) from error
+
+
+def _checked(name: str, value: object) -> object:
+    wanted: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+    if not isinstance(value, wanted[str(_TYPES[name])]) or (isinstance(value, bool) and _TYPES[name] != "bool"):
+        raise ConfigError(f"{FILE_NAME}: {name} is not of type {_TYPES[name]}.", "Correct it.")
+    return float(value) if _TYPES[name] == "float" and isinstance(value, int) else value

@@ -1,0 +1,48 @@
+"""The hub's database: SQLAlchemy 2 models, for SQLite (WAL) and PostgreSQL, and their migrations."""
+
+from flip_hub.database.base import Base
+from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
+from flip_hub.database.engine import Database, now
+from flip_hub.database.migrate import upgrade
+from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
+from flip_hub.database.runs import (
+    BlobUse,
+    Checkpoint,
+    Dashboard,
+    Job,
+    JobEventRow,
+    JobResultRow,
+    ModelVersion,
+    ReceivedUpdate,
+    RefusalRow,
+    TaskRow,
+)
+
+__all__ = [
+    "AuditHead",
+    "AuditRow",
+    "Base",
+    "BlobUse",
+    "Budget",
+    "Catalogue",
+    "Checkpoint",
+    "Consent",
+    "Dashboard",
+    "Database",
+    "Entry",
+    "Job",
+    "JobEventRow",
+    "JobResultRow",
+    "ModelVersion",
+    "NoticeSeen",
+    "Person",
+    "Project",
+    "ReceivedUpdate",
+    "RefusalRow",
+    "Review",
+    "Routine",
+    "TaskRow",
+    "Trust",
+    "now",
+    "upgrade",
+]

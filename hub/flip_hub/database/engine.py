@@ -1,0 +1,89 @@
+"""Opening the database: short transactions, readers that never block, and writes that cannot skip the audit chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+from flip_hub.config import HubConfig
+from flip_hub.database.chain import Entry, Routine, append
+
+BUSY_MILLISECONDS = 20_000
+_WRITES = "flip_writes"
+
+
+class Database:
+    """The hub's database, shared by several processes.
+
+    Attributes:
+        engine: SQLAlchemy's engine.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writes: Engine = self.engine.execution_options(**{_WRITES: True})
+
+    @classmethod
+    def of(cls, config: HubConfig) -> Database:
+        """The database of a hub."""
+        return cls(config.database)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view. Nothing written in it is kept."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self, entry: Entry | Routine) -> Iterator[Session]:
+        """A transaction that commits together with its audit entry, or not at all.
+
+        ``entry.details`` may be completed inside the block: it is hashed just before the commit.
+
+        Args:
+            entry: what is recorded; or a :class:`Routine`, which says why nothing has to be.
+        """
+        with Session(self._writes, expire_on_commit=False) as session, session.begin():
+            yield session
+            session.flush()
+            if isinstance(entry, Entry):
+                append(session, entry)
+
+    @contextmanager
+    def connect_for_migration(self) -> Iterator[Connection]:
+        """One connection inside a writing transaction: two processes never migrate at once."""
+        with self._writes.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # sqlite3's own implicit BEGIN would start deferred transactions that fail when they turn into writes
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

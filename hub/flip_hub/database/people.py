@@ -1,0 +1,127 @@
+"""Tables of who: people, projects, reviews, Trusts and what Trusts told the hub."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flip_sdk.contract.api import Application
+from flip_sdk.contract.notices import CatalogueNotice
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from flip_hub.database.base import LINE, NAME, TOKEN, Base
+from flip_hub.database.columns import RecordText
+
+
+class Person(Base):
+    """Someone who signs in. ``name`` is JupyterHub's."""
+
+    __tablename__ = "person"
+
+    name: Mapped[str] = mapped_column(LINE, primary_key=True)
+    display_name: Mapped[str] = mapped_column(LINE)
+    organisation: Mapped[str] = mapped_column(LINE)
+    roles: Mapped[list[str]]
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Project(Base):
+    """A project. ``version`` counts submissions of the application; a review holds for one of them."""
+
+    __tablename__ = "project"
+
+    project_id: Mapped[str] = mapped_column(NAME, primary_key=True)
+    state: Mapped[str] = mapped_column(NAME)
+    application: Mapped[Application] = mapped_column(RecordText(Application.parse))
+    owner: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    version: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    reviews: Mapped[list[Review]] = relationship(back_populates="project", order_by="Review.review_id")
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The owner, then the team."""
+        return (self.owner, *(name for name in self.application.team if name != self.owner))
+
+
+class Review(Base):
+    """One reviewer's decision on one submission."""
+
+    __tablename__ = "review"
+    __table_args__ = (UniqueConstraint("project_id", "version", "reviewer"),)
+
+    review_id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"))
+    version: Mapped[int]
+    reviewer: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    organisation: Mapped[str] = mapped_column(LINE)
+    decision: Mapped[str] = mapped_column(NAME)
+    comment: Mapped[str]
+    decided_at: Mapped[datetime]
+    project: Mapped[Project] = relationship(back_populates="reviews")
+
+
+class Trust(Base):
+    """An enrolled Trust: its public keys, and when it was last heard of."""
+
+    __tablename__ = "trust"
+
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    title: Mapped[str] = mapped_column(LINE)
+    identity_key: Mapped[str] = mapped_column(TOKEN)
+    node_key: Mapped[str]
+    fingerprint: Mapped[str] = mapped_column(LINE)
+    enrolled_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]
+    version: Mapped[str] = mapped_column(LINE, default="")
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Consent(Base):
+    """Mirror of a data steward's decision. The Trust's own copy is what counts."""
+
+    __tablename__ = "consent"
+
+    trust: Mapped[str] = mapped_column(ForeignKey("trust.name"), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
+    state: Mapped[str] = mapped_column(NAME)
+    job_kinds: Mapped[list[str]]
+    epsilon: Mapped[float | None]
+    delta: Mapped[float | None]
+    expires_at: Mapped[datetime | None]
+    issued_at: Mapped[datetime]
+
+
+class Budget(Base):
+    """Mirror of a Trust's ledger for a project."""
+
+    __tablename__ = "budget"
+
+    trust: Mapped[str] = mapped_column(ForeignKey("trust.name"), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
+    epsilon: Mapped[float]
+    delta: Mapped[float]
+    spent: Mapped[float]
+    releases: Mapped[int]
+    reported_at: Mapped[datetime]
+
+
+class Catalogue(Base):
+    """What a Trust publishes about its data."""
+
+    __tablename__ = "catalogue"
+
+    trust: Mapped[str] = mapped_column(ForeignKey("trust.name"), primary_key=True)
+    content: Mapped[CatalogueNotice] = mapped_column(RecordText(CatalogueNotice.parse))
+    issued_at: Mapped[datetime]
+
+
+class NoticeSeen(Base):
+    """Ids of notices and requests already taken: the same one is never taken twice."""
+
+    __tablename__ = "notice"
+
+    trust: Mapped[str] = mapped_column(ForeignKey("trust.name"), primary_key=True)
+    notice_id: Mapped[str] = mapped_column(TOKEN, primary_key=True)
+    received_at: Mapped[datetime]
