@@ -1,0 +1,189 @@
+"""The rules of the house that a reader relies on, read off the source itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import statistics
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from flip_sdk.contract.states import MACHINES
+
+ROOT = Path(__file__).resolve().parents[1]
+DISTRIBUTIONS = {"flip_sdk": ROOT / "flip_sdk", "flip_hub": ROOT / "hub", "flip_trust": ROOT / "trust"}
+ADAPTERS = ("hub/flip_hub/flower/", "trust/flip_trust/agent/carrier.py")
+"""The only places that may know of Flower."""
+DANGEROUS_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+DANGEROUS_CALLS = {"eval", "exec", "compile", "__import__"}
+LOADERS = {
+    "torch.load",
+    "torch.export.load",
+    "torch.jit.load",
+    "torch.hub.load",
+    "torch.package",
+    "numpy.load",
+    "np.load",
+}
+SENDING_MODULES = {"httpx", "requests", "socket", "urllib", "urllib3", "aiohttp", "http", "flwr", "smtplib", "ftplib"}
+CONNECTIONS = ("trust/flip_trust/agent/carrier.py", "trust/flip_trust/agent/hub_client.py")
+"""The Trust's two connections; both only ever dial out, to the hub."""
+SENDING_METHODS = {"reply", "post_notice", "ask_projects"}
+
+
+@cache
+def sources() -> tuple[Path, ...]:
+    """Python files of the three distributions, migrations left out."""
+    found = (path for name, folder in DISTRIBUTIONS.items() for path in (folder / name).rglob("*.py"))
+    return tuple(sorted(path for path in found if "migrations/versions" not in path.as_posix()))
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of the modules that a file imports, those inside functions included."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def dotted(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            return f"{dotted(value)}.{attribute}"
+    return "?"
+
+
+def calls(path: Path) -> Iterator[str]:
+    yield from (dotted(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+
+
+def test_flower_is_known_to_the_adapters_only() -> None:
+    knowing = [place(path) for path in sources() if any(name.split(".")[0] == "flwr" for name in imports(path))]
+
+    assert [path for path in knowing if not path.startswith(ADAPTERS)] == []
+    assert knowing
+
+
+def test_nothing_in_the_sources_can_run_what_it_reads() -> None:
+    for path in sources():
+        assert {name.split(".")[0] for name in imports(path)} & DANGEROUS_MODULES == set(), place(path)
+        assert set(calls(path)) & (DANGEROUS_CALLS | LOADERS) == set(), place(path)
+
+
+def test_a_trust_has_two_connections_and_both_dial_the_hub() -> None:
+    trust = [path for path in sources() if "flip_trust" in path.parts]
+    sending = [place(path) for path in trust if {name.split(".")[0] for name in imports(path)} & SENDING_MODULES]
+
+    assert [path for path in sending if path not in CONNECTIONS] == []
+
+
+def test_egress_is_the_only_door_out_of_a_trust() -> None:
+    trust = [path for path in sources() if "flip_trust" in path.parts and place(path) not in CONNECTIONS]
+    senders = {place(path) for path in trust if {name.rpartition(".")[2] for name in calls(path)} & SENDING_METHODS}
+
+    assert senders
+    assert all("flip_trust/egress" in path for path in senders), senders
+
+
+def test_a_trust_listens_on_nothing() -> None:
+    trust = [path for path in sources() if "flip_trust" in path.parts]
+
+    for path in trust:
+        called = {name.rpartition(".")[2] for name in calls(path)}
+        assert called & {"listen", "create_server", "start_server"} == set(), place(path)
+        assert {name.split(".")[0] for name in imports(path)} & {"uvicorn", "fastapi", "tornado"} == set(), place(path)
+
+
+def test_the_contract_needs_nothing_above_it() -> None:
+    for path in (ROOT / "flip_sdk" / "flip_sdk" / "contract").rglob("*.py"):
+        ours = {name for name in imports(path) if name.startswith("flip_")}
+        assert all(name.startswith(("flip_sdk.contract", "flip_sdk.errors")) for name in ours), place(path)
+
+
+@pytest.mark.parametrize("package", DISTRIBUTIONS)
+def test_a_distribution_names_all_that_it_imports(package) -> None:
+    project = tomllib.loads((DISTRIBUTIONS[package] / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    wanted = [*project["dependencies"], *(line for extra in extras for line in extra), normal(package)]
+    declared = {normal(re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0]) for line in wanted}
+    owners = importlib.metadata.packages_distributions()
+
+    missing = {
+        (module, place(path))
+        for path in sources()
+        if package in path.parts
+        for module in {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
+        if not {normal(name) for name in owners.get(module, [module])} & declared
+    }
+
+    assert missing == set()
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_files_are_short() -> None:
+    lengths = {place(path): len(path.read_text("utf-8").splitlines()) for path in sources()}
+
+    assert statistics.median(lengths.values()) <= 150
+    assert sorted(lengths.values())[int(len(lengths) * 0.9)] <= 400
+    assert {path: length for path, length in lengths.items() if length > 600} == {}
+
+
+def test_functions_are_short() -> None:
+    lengths = [
+        node.end_lineno - node.lineno + 1
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+
+    assert sorted(lengths)[int(len(lengths) * 0.9)] <= 35
+    assert statistics.median(lengths) <= 12
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_every_state_has_an_owner_and_is_reached(machine) -> None:
+    reached = {machine.start} | {row.target for row in machine.transitions}
+
+    assert reached == set(machine.states)
+    assert all(row.owner and row.event for row in machine.transitions)
+    assert machine.ends()
+
+
+def test_tests_wait_on_conditions_not_on_the_clock() -> None:
+    sleeping = [
+        place(path)
+        for path in (ROOT / "tests").rglob("*.py")
+        if {"time.sleep", "asyncio.sleep", "sleep"} & set(calls(path))
+    ]
+
+    assert sleeping == []
+
+
+def test_errors_have_one_base_and_are_drawn_in_their_modules_docstring() -> None:
+    for package, folder in DISTRIBUTIONS.items():
+        module = tree(folder / package / "errors.py")
+        names = [node.name for node in module.body if isinstance(node, ast.ClassDef)]
+        drawing = ast.get_docstring(module) or ""
+
+        assert all(name.endswith("Error") for name in names), package
+        assert [name for name in names if name not in drawing] == [], package
