@@ -12,9 +12,9 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from flip_sdk.contract.records import Name
 from pydantic import TypeAdapter, ValidationError
 
-from flip_sdk.contract.records import Name
 from flip_trust.errors import SetupError
 
 ENVIRONMENT_PREFIX = "FLIP_TRUST_"
@@ -179,7 +179,8 @@ def _parsed(name: str, text: str) -> object:
 
 
 def _checked(name: str, value: object) -> object:
-    wanted = {"bool": bool, "int": int, "float": (int, float), "str": str}[_TYPES[name]]
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+    kinds: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+    wanted = kinds[_TYPES[name]]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted != (bool,)):
         raise SetupError(f"{FILE_NAME}: {name} is not a {_TYPES[name]}.", "Correct it.")
     return float(value) if _TYPES[name] == "float" and isinstance(value, int) else value

@@ -147,9 +147,10 @@ TASK = StateMachine(
         Transition(_T.ACCEPTED, _T.REFUSED, "engine", "task.refused"),
         Transition(_T.ACCEPTED, _T.EXECUTED, "engine", "task.executed"),
         Transition(_T.EXECUTED, _T.PROTECTED, "disclosure", "task.protected"),
+        Transition(_T.ACCEPTED, _T.PROTECTED, "egress", "task.repeated"),
         Transition(_T.PROTECTED, _T.REPORTED, "egress", "task.reported"),
         *rows("agent", "task.failed", (_T.ACCEPTED, _T.EXECUTED), _T.FAILED),
-        *rows("agent", "task.expired", (_T.OFFERED, _T.ACCEPTED), _T.EXPIRED),
+        *rows("agent", "task.expired", (_T.OFFERED, _T.ACCEPTED, _T.PROTECTED), _T.EXPIRED),
         *rows("agent", "task.cancelled", (_T.OFFERED, _T.ACCEPTED, _T.EXECUTED, _T.PROTECTED), _T.CANCELLED),
     ),
 )

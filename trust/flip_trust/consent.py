@@ -1,0 +1,198 @@
+"""The data steward's decisions: which project, which kinds of job, how much epsilon, until when.
+
+The Trust's own copy is what counts: it is read again for every task. The hub's is a mirror.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from flip_sdk.contract.jobs import JobKind
+from flip_sdk.contract.notices import ConsentNotice
+from flip_sdk.contract.tasks import RefusalCode
+
+from flip_trust.audit import Entry, Reader
+from flip_trust.database import Database, Transaction
+from flip_trust.errors import ConsentError, RefusedError
+
+State = Literal["opted_in", "paused", "left"]
+_EVENTS = {"opted_in": "consent.opted_in", "paused": "consent.paused", "left": "consent.left"}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an opt-in allows."""
+
+    job_kinds: tuple[JobKind, ...]
+    epsilon: float
+    delta: float
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A project's standing at this Trust."""
+
+    project_id: str
+    state: State
+    terms: Terms
+    decided_by: str
+    decided_at: datetime
+    announced: bool
+
+
+def standing(reader: Reader, project_id: str) -> Consent | None:
+    """A project's consent as it is now; None when nobody ever decided."""
+    rows = reader.read("SELECT * FROM consent WHERE project_id = ?", (project_id,))
+    return _consent(rows[0]) if rows else None
+
+
+def every(reader: Reader) -> list[Consent]:
+    """Every project that was ever decided on."""
+    return [_consent(row) for row in reader.read("SELECT * FROM consent ORDER BY project_id")]
+
+
+def require(consent: Consent | None, kind: str | None, now: datetime) -> Consent:
+    """The consent that allows this.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    if consent is None or consent.state == "left":
+        raise RefusedError(RefusalCode.NOT_OPTED_IN)
+    if consent.state == "paused":
+        raise RefusedError(RefusalCode.CONSENT_PAUSED)
+    if consent.terms.expires_at <= now:
+        raise RefusedError(RefusalCode.CONSENT_EXPIRED)
+    if kind not in consent.terms.job_kinds:
+        raise RefusedError(RefusalCode.JOB_KIND_NOT_ALLOWED)
+    return consent
+
+
+def opt_in(database: Database, project_id: str, terms: Terms, steward: str, now: datetime | None = None) -> Consent:
+    """Allow a project to send jobs, on these terms; a second opt-in replaces the terms, never what was spent.
+
+    Raises:
+        ConsentError: terms that allow nothing.
+        LedgerUnavailableError: it cannot be written.
+    """
+    at = now or datetime.now(UTC)
+    if terms.expires_at <= at:
+        raise ConsentError("The opt-in would be over already.", "Give a date in the future with --until.")
+    if not terms.job_kinds:
+        raise ConsentError("The opt-in allows no kind of job.", "Name some with --kinds, such as count,train,evaluate.")
+    with database.transaction() as transaction:
+        return _decide(transaction, project_id, "opted_in", terms, steward, at)
+
+
+def pause(database: Database, project_id: str, steward: str) -> Consent:
+    """Refuse every further task until the project is resumed.
+
+    Raises:
+        ConsentError: the project is not opted in to.
+        LedgerUnavailableError: it cannot be written.
+    """
+    return _change(database, project_id, ("opted_in",), "paused", steward)
+
+
+def resume(database: Database, project_id: str, steward: str) -> Consent:
+    """End a pause, on the terms there were.
+
+    Raises:
+        ConsentError: the project is not paused.
+        LedgerUnavailableError: it cannot be written.
+    """
+    return _change(database, project_id, ("paused",), "opted_in", steward)
+
+
+def leave(database: Database, project_id: str, steward: str) -> Consent:
+    """Take the Trust out of a project; the next task is refused and frozen cohorts are deleted.
+
+    Raises:
+        ConsentError: the Trust is not in the project.
+        LedgerUnavailableError: it cannot be written.
+    """
+    return _change(database, project_id, ("opted_in", "paused"), "left", steward)
+
+
+def unannounced(reader: Reader) -> list[Consent]:
+    """Decisions that the hub has not acknowledged yet."""
+    return [_consent(row) for row in reader.read("SELECT * FROM consent WHERE announced = 0 ORDER BY decided_at")]
+
+
+def announced(database: Database, consent: Consent) -> None:
+    """The hub took note; a later decision stays to be announced."""
+    with database.transaction() as transaction:
+        transaction.write(
+            Entry("agent", "consent.announced", f"project/{consent.project_id}", {"state": consent.state}),
+            (
+                "UPDATE consent SET announced = 1 WHERE project_id = ? AND decided_at = ?",
+                (consent.project_id, consent.decided_at.isoformat()),
+            ),
+        )
+
+
+def notice_of(consent: Consent, trust: str, notice_id: str, now: datetime) -> ConsentNotice:
+    """What the hub is told."""
+    return ConsentNotice(
+        trust=trust,
+        notice_id=notice_id,
+        project_id=consent.project_id,
+        state=consent.state,
+        job_kinds=consent.terms.job_kinds,
+        epsilon=consent.terms.epsilon,
+        delta=consent.terms.delta,
+        expires_at=consent.terms.expires_at,
+        issued_at=now,
+    )
+
+
+def _change(database: Database, project_id: str, sources: tuple[State, ...], target: State, steward: str) -> Consent:
+    with database.transaction() as transaction:
+        consent = standing(transaction, project_id)
+        if consent is None or consent.state not in sources:
+            now = consent.state.replace("_", " ") if consent else "not opted in to"
+            raise ConsentError(
+                f"The project '{project_id}' is {now}, so this is not possible.", "See flip-trust consent list."
+            )
+        return _decide(transaction, project_id, target, consent.terms, steward, datetime.now(UTC))
+
+
+def _decide(
+    transaction: Transaction, project_id: str, state: State, terms: Terms, steward: str, at: datetime
+) -> Consent:
+    row = (
+        project_id,
+        state,
+        json.dumps(terms.job_kinds),
+        terms.epsilon,
+        terms.delta,
+        terms.expires_at.isoformat(),
+        steward,
+        at.isoformat(),
+    )
+    details = {
+        "job_kinds": list(terms.job_kinds),
+        "epsilon": terms.epsilon,
+        "delta": terms.delta,
+        "expires_at": terms.expires_at.isoformat(),
+    }
+    transaction.write(
+        Entry(f"steward/{steward}", _EVENTS[state], f"project/{project_id}", details),
+        ("INSERT OR REPLACE INTO consent VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", row),
+    )
+    return Consent(project_id, state, terms, steward, at, announced=False)
+
+
+def _consent(row: dict[str, Any]) -> Consent:
+    terms = Terms(
+        job_kinds=tuple(json.loads(row["job_kinds"])),
+        epsilon=row["epsilon"],
+        delta=row["delta"],
+        expires_at=datetime.fromisoformat(row["expires_at"]),
+    )
+    at = datetime.fromisoformat(row["decided_at"])
+    return Consent(row["project_id"], row["state"], terms, row["decided_by"], at, bool(row["announced"]))

@@ -1,0 +1,76 @@
+"""The ledger's rows: what was debited to whom, and what that adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flip_trust.audit import Entry, Reader
+from flip_trust.database import Transaction
+from flip_trust.ledger.accounting import counted, epsilon_of, stored_event
+from flip_trust.ledger.calibrate import Debit
+from flip_trust.ledger.events import AnyEvent
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row, as it is shown."""
+
+    at: str
+    project_id: str
+    job_id: str
+    purpose: str
+    event: AnyEvent
+
+
+def events_of(reader: Reader, project_id: str | None = None) -> dict[AnyEvent, int]:
+    """Events debited to a project, or without one to the whole data set, and how often each."""
+    where, parameters = ("WHERE project_id = ?", (project_id,)) if project_id is not None else ("", ())
+    rows = reader.read(f"SELECT event, count(*) AS times FROM ledger {where} GROUP BY event", parameters)  # noqa: S608
+    return {stored_event(row["event"]): int(row["times"]) for row in rows}
+
+
+def spent(reader: Reader, delta: float, project_id: str | None = None) -> float:
+    """Epsilon at ``delta`` of everything debited to a project, or to the whole data set."""
+    return epsilon_of(events_of(reader, project_id), delta)
+
+
+def would_cost(reader: Reader, debits: Iterable[Debit], delta: float, project_id: str | None = None) -> float:
+    """What would be spent after these debits as well."""
+    events = events_of(reader, project_id)
+    for event, times in counted(debit.event for debit in debits).items():
+        events[event] = events.get(event, 0) + times
+    return epsilon_of(events, delta)
+
+
+def is_debited(reader: Reader, job_id: str) -> bool:
+    """Whether a job was debited."""
+    return bool(reader.read("SELECT 1 FROM ledger WHERE job_id = ?", (job_id,)))
+
+
+def debit(transaction: Transaction, project_id: str | None, job_id: str, debits: Iterable[Debit], actor: str) -> None:
+    """Write a job's debits, with their audit event."""
+    lines = [(item.purpose, item.event) for item in debits]
+    details = {purpose: event.model_dump(mode="json") for purpose, event in lines}
+    at = datetime.now(UTC).isoformat()
+    transaction.write(
+        Entry(actor, "ledger.debited", f"job/{job_id}", {"project": project_id, "events": details}),
+        *(
+            (
+                "INSERT INTO ledger (at, project_id, job_id, purpose, event) VALUES (?, ?, ?, ?, ?)",
+                (at, project_id, job_id, purpose, event.canonical().decode()),
+            )
+            for purpose, event in lines
+        ),
+    )
+
+
+def lines(reader: Reader) -> list[Line]:
+    """Every row, oldest first."""
+    return [_line(row) for row in reader.read("SELECT * FROM ledger ORDER BY sequence")]
+
+
+def _line(row: dict[str, Any]) -> Line:
+    return Line(row["at"], row["project_id"] or "", row["job_id"], row["purpose"], stored_event(row["event"]))

@@ -1,0 +1,170 @@
+"""Is this really an order of the hub to this Trust? Pure: bytes, pinned keys and a clock in, a verified task out.
+
+Nothing here reads or writes anything but its arguments. :class:`VerifiedTask` can be made nowhere else, so whoever holds
+one knows that every check below was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from flip_sdk.contract.check import check
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.records import digest
+from flip_sdk.contract.signatures import verify
+from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Task, inputs_digest
+from flip_sdk.errors import RecordError, SignatureError
+
+from flip_trust.errors import RefusedError
+from flip_trust.keys import PinnedHub
+
+_PROOF = object()
+
+
+@dataclass(frozen=True)
+class VerifiedTask:
+    """A task whose signatures, address, time, freshness and fit with its job were checked.
+
+    Attributes:
+        task: the order, signed by the hub's dispatcher.
+        job: the job it belongs to, signed off by the hub's governance.
+        inputs: what the task computes on, whatever its attempt.
+        graph: model graph that came with it, if one did.
+        weights: model weights that came with it, if some did.
+    """
+
+    task: Task
+    job: SignedOffJob
+    inputs: str
+    graph: bytes | None = field(repr=False)
+    weights: bytes | None = field(repr=False)
+    _proof: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Only :func:`verify_task` may make one."""
+        if self._proof is not _PROOF:
+            raise TypeError("a VerifiedTask is made by verify_task alone")
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """The feature scaling to compute with; None for the features' public bounds."""
+        spec = self.job.spec
+        return spec.scaling if isinstance(spec, EvaluateSpec) else self.task.scaling
+
+
+def verify_task(
+    parts: Mapping[str, bytes],
+    *,
+    hub: PinnedHub,
+    trust: str,
+    now: datetime,
+    seen: Callable[[str], bool],
+    skew: timedelta = timedelta(seconds=30),
+) -> VerifiedTask:
+    """Check everything that can be checked without the Trust's own state.
+
+    Args:
+        parts: ``task``, and where they belong ``graph`` and ``weights``, as they arrived.
+        hub: the keys pinned at enrolment.
+        trust: this Trust's name.
+        now: the time to check expiry against.
+        seen: whether a task id was received before.
+        skew: by how much the hub's clock and ours may differ.
+
+    Raises:
+        RefusedError: with the first reason found.
+    """
+    task = _signed_task(parts.get("task", b""), hub)
+    try:
+        job = _signed_job(task, hub)
+        _check_address(task, job, trust)
+        _check_time(task, job, now, skew)
+        if seen(task.task_id):
+            raise RefusedError(RefusalCode.REPLAYED)
+        _check_fit(task, job)
+        graph, weights = _blobs(task, parts)
+    except RefusedError as refused:
+        raise RefusedError(refused.refusal, task.task_id, task.job_id) from refused
+    return VerifiedTask(task, job, inputs_digest(task), graph, weights, _PROOF)
+
+
+def _signed_task(content: bytes, hub: PinnedHub) -> Task:
+    try:
+        return verify(content, hub.dispatcher, Task)
+    except SignatureError as error:
+        raise RefusedError(RefusalCode.BAD_SIGNATURE) from error
+    except RecordError as error:
+        raise RefusedError(RefusalCode.BAD_RECORD) from error
+
+
+def _signed_job(task: Task, hub: PinnedHub) -> SignedOffJob:
+    try:
+        return verify(task.job, hub.governance, SignedOffJob)
+    except SignatureError as error:
+        raise RefusedError(RefusalCode.BAD_SIGNATURE) from error
+    except RecordError as error:
+        raise RefusedError(RefusalCode.BAD_RECORD) from error
+
+
+def _check_address(task: Task, job: SignedOffJob, trust: str) -> None:
+    asked = job.spec.trusts
+    if task.trust != trust or trust not in job.trusts or (asked and trust not in asked):
+        raise RefusedError(RefusalCode.WRONG_TRUST)
+    if task.job_id != job.job_id or task.project_id != job.spec.project_id:
+        raise RefusedError(RefusalCode.BAD_RECORD)
+
+
+def _check_time(task: Task, job: SignedOffJob, now: datetime, skew: timedelta) -> None:
+    if task.issued_at > now + skew or job.issued_at > now + skew:
+        raise RefusedError(RefusalCode.BAD_RECORD)
+    if task.expires_at + skew <= now:
+        raise RefusedError(RefusalCode.TASK_EXPIRED)
+    # stopping is always allowed, even when the job's time is over
+    if task.step != "cancel" and job.expires_at + skew <= now:
+        raise RefusedError(RefusalCode.JOB_EXPIRED)
+
+
+def _check_fit(task: Task, job: SignedOffJob) -> None:
+    if task.step == "cancel":
+        return
+    spec = job.spec
+    if check(spec) or not _step_fits(task, spec):
+        raise RefusedError(RefusalCode.BAD_RECORD)
+    if not isinstance(spec, CountSpec):
+        if task.graph not in (None, spec.model.graph):
+            raise RefusedError(RefusalCode.BAD_RECORD)
+        if task.scaling and not len(task.scaling.shift) == len(task.scaling.scale) == len(spec.features):
+            raise RefusedError(RefusalCode.BAD_RECORD)
+
+
+def _step_fits(task: Task, spec: CountSpec | TrainSpec | EvaluateSpec) -> bool:
+    match spec:
+        case CountSpec():
+            return (task.step, task.round) == ("count", 0) and not (task.graph or task.weights or task.scaling)
+        case EvaluateSpec():
+            return (
+                (task.step, task.round) == ("evaluate", 0)
+                and task.weights == spec.model.weights
+                and task.scaling in (None, spec.scaling)
+            )
+        case TrainSpec() if task.step == "prepare":
+            return task.round == 0 and task.scaling is None
+        case TrainSpec() if task.step == "train":
+            needs_scaling = spec.privacy.scaling == "dp_statistics"
+            return (
+                1 <= task.round <= spec.rounds
+                and task.weights is not None
+                and (not needs_scaling or bool(task.scaling))
+            )
+        case _:
+            return False
+
+
+def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes | None]:
+    graph, weights = parts.get("graph"), parts.get("weights")
+    for named, content in ((task.graph, graph), (task.weights, weights)):
+        if (content is None) != (named is None) or (content is not None and digest(content) != named):
+            raise RefusedError(RefusalCode.BAD_RECORD)
+    return graph, weights
