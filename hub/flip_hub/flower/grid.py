@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
-from flip_hub.errors import HubError
+from flip_hub.config import HubConfig
+from flip_hub.errors import CarrierUnavailableError, HubError
+
+__all__ = ["Carrier", "CarrierUnavailableError", "Incoming", "IncomingError", "TrustOfflineError", "connect"]
 
 IncomingError = Literal["", "offline", "lost", "unreadable"]
-
-
-class CarrierUnavailableError(HubError):
-    """The gateway cannot be reached at the moment. Try again; ``epoch`` tells whether it lost its messages."""
 
 
 class TrustOfflineError(HubError):
@@ -38,26 +36,6 @@ class Incoming:
     message_id: str
     parts: Mapping[str, bytes] | None
     error: IncomingError = ""
-
-
-class GatewayConfig(Protocol):
-    """The settings of HubConfig that the carrier reads."""
-
-    @property
-    def home(self) -> Path:
-        """The hub's home folder."""
-
-    @property
-    def gateway_host(self) -> str:
-        """Where the gateway's public TLS listener binds."""
-
-    @property
-    def gateway_port(self) -> int:
-        """Port of the public TLS listener."""
-
-    @property
-    def runtime_port(self) -> int:
-        """Port of the loopback listener."""
 
 
 class Carrier(Protocol):
@@ -95,12 +73,16 @@ class Carrier(Protocol):
         """Let go of the connection. Messages stay with the gateway."""
 
 
-def connect(config: GatewayConfig) -> Carrier:
-    """A carrier to the running gateway; it reconnects by itself when the gateway restarts.
+def connect(config: HubConfig, patience: float = 30.0) -> Carrier:
+    """A carrier to the gateway on this machine; it reconnects by itself when the gateway restarts.
+
+    Args:
+        config: where the gateway's loopback listener and its secret are.
+        patience: seconds to wait for a gateway that is starting.
 
     Raises:
-        CarrierUnavailableError: the gateway is not there yet.
+        CarrierUnavailableError: the gateway did not come up.
     """
     from flip_hub.flower.client import FlowerCarrier
 
-    return FlowerCarrier(config)
+    return FlowerCarrier(config, patience)

@@ -57,12 +57,11 @@ class FakeCarrier:
     def pull(self, ids: Collection[str], wait: float = 0.0) -> list[Incoming]:  # noqa: ARG002 - never has to wait
         """See :meth:`flip_hub.flower.grid.Carrier.pull`."""
         self._check_available()
-        found = [
+        return [
             self._arrived.pop(i) if i in self._arrived else Incoming(i, None, "lost")
             for i in ids
             if i in self._arrived or i not in self._outstanding
         ]
-        return found
 
     def online(self) -> frozenset[str]:
         """See :meth:`flip_hub.flower.grid.Carrier.online`."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Self
 
+import httpx
 from flip_sdk.contract.notices import HubEnrolment, ProjectForTrust
-
 from flip_trust.errors import TrustError
+from pydantic import TypeAdapter, ValidationError
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_PROJECTS: TypeAdapter[list[ProjectForTrust]] = TypeAdapter(list[ProjectForTrust])
 
 
 class HubUnreachableError(TrustError):
@@ -21,15 +26,20 @@ class HubClient:
     """Posts signed notices and asks for projects. A context manager; safe to share among threads."""
 
     def __init__(self, hub: HubEnrolment, timeout: float = 10.0) -> None:
-        raise NotImplementedError
+        self._client = httpx.Client(
+            base_url=f"https://{hub.address}/flip/v1",
+            verify=pinned(hub),
+            timeout=timeout,
+            headers={"content-type": "application/jose"},
+        )
 
     def __enter__(self) -> Self:
         """The client itself."""
-        raise NotImplementedError
+        return self
 
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
-        raise NotImplementedError
+        self._client.close()
 
     def post_notice(self, jws: str) -> None:
         """Deliver a signed notice.
@@ -38,7 +48,7 @@ class HubClient:
             HubUnreachableError: no answer, or one that says try again.
             HubRefusedError: the hub says no (its clock, an unknown key, a notice it has seen).
         """
-        raise NotImplementedError
+        self._post("/notices", jws)
 
     def ask_projects(self, jws: str) -> list[ProjectForTrust]:
         """Which projects want this Trust's data.
@@ -47,4 +57,36 @@ class HubClient:
             HubUnreachableError: no answer, or one that cannot be read.
             HubRefusedError: the hub says no.
         """
-        raise NotImplementedError
+        try:
+            return _PROJECTS.validate_json(self._post("/projects", jws))
+        except ValidationError as error:
+            raise HubUnreachableError("The hub's list of projects cannot be read.") from error
+
+    def _post(self, path: str, jws: str) -> bytes:
+        try:
+            with self._client.stream("POST", path, content=jws.encode("ascii")) as response:
+                body = _read(response)
+        except httpx.HTTPError as error:
+            raise HubUnreachableError(f"The hub does not answer: {error}") from error
+        if response.is_success:
+            return body
+        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise HubUnreachableError(f"The hub answered {response.status_code}.")
+        raise HubRefusedError(f"The hub answered {response.status_code}: {body[:500].decode(errors='replace')}")
+
+
+def pinned(hub: HubEnrolment) -> ssl.SSLContext:
+    """TLS that trusts the hub's own authority and no other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=hub.ca_certificate)
+    return context
+
+
+def _read(response: httpx.Response) -> bytes:
+    body = b""
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise HubUnreachableError("The hub's answer is larger than any may be.")
+    return body
