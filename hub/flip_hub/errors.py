@@ -6,6 +6,7 @@
     ├── MissingError (NotFoundError)       no such thing, or not one of this person's              404
     ├── NotSignedInError (PublicError)     nobody is signed in                                     401
     ├── ConflictError (PublicError)        the thing's state does not have this step               409
+    │   └── NotNowError (NotAllowedError)  the project's state does not allow this at present
     ├── TooLargeError (PublicError)        more bytes than are taken                               413
     ├── InvalidError (PublicError)         content that breaks a rule                              422
     ├── UnavailableError (PublicError)     a part of the hub does not answer at present            503
@@ -58,6 +59,12 @@ class ConflictError(HubError, PublicError):
     """The thing is in a state that does not have this step."""
 
     code = "conflict"
+
+
+class NotNowError(ConflictError, NotAllowedError):
+    """The project's state does not allow this at present."""
+
+    code = "not_now"
 
 
 class TooLargeError(HubError, PublicError):

@@ -2,7 +2,7 @@
 
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
-from flip_hub.database.engine import Database, now
+from flip_hub.database.engine import Database, also, now
 from flip_hub.database.migrate import upgrade
 from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
 from flip_hub.database.runs import (
@@ -43,6 +43,7 @@ __all__ = [
     "Routine",
     "TaskRow",
     "Trust",
+    "also",
     "now",
     "upgrade",
 ]

@@ -15,6 +15,7 @@ from flip_hub.database.chain import Entry, Routine, append
 
 BUSY_MILLISECONDS = 20_000
 _WRITES = "flip_writes"
+_FURTHER = "flip_further_entries"
 
 
 class Database:
@@ -56,6 +57,8 @@ class Database:
             session.flush()
             if isinstance(entry, Entry):
                 append(session, entry)
+            for further in session.info.pop(_FURTHER, []):
+                append(session, further)
 
     @contextmanager
     def connect_for_migration(self) -> Iterator[Connection]:
@@ -66,6 +69,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def also(session: Session, entry: Entry) -> None:
+    """Record a further entry with the transaction, after its own."""
+    session.info.setdefault(_FURTHER, []).append(entry)
 
 
 def now() -> datetime:

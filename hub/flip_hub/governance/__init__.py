@@ -1,0 +1,1 @@
+"""Governance: who may do what with which project, and what the hub signs off."""

@@ -1,0 +1,63 @@
+"""The one way to a project: it exists for this person, policy permits the action, and its state has it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from flip_hub.database import Person, Project
+from flip_hub.errors import DeniedError, MissingError
+from flip_hub.governance.office import Office
+from flip_hub.governance.when import check_when
+from flip_hub.policy import Object, Subject
+
+HUB = Object()
+
+
+def permit(office: Office, session: Session, subject: Subject, action: str, project_id: str) -> Project:
+    """The project, for this person to do this with.
+
+    Raises:
+        MissingError: there is no such project, or this person may not know of it.
+        DeniedError: a policy says no.
+        NotNowError: the project's state does not have this action.
+    """
+    project = visible(office, session, subject, project_id)
+    office.policies.authorise(subject, action, object_of(session, project))
+    check_when(action, project)
+    return project
+
+
+def visible(office: Office, session: Session, subject: Subject, project_id: str) -> Project:
+    """The project, where this person may know of it.
+
+    Raises:
+        MissingError: there is no such project, or this person may not know of it.
+        DeniedError: they are on its team, but something else forbids it.
+    """
+    project = session.get(Project, project_id)
+    missing = MissingError(f"There is no project {project_id} of yours.", "See your projects on the hub's first page.")
+    if project is None:
+        raise missing
+    decision = office.policies.decide(subject, "view_project", object_of(session, project))
+    if decision.allowed:
+        return project
+    if subject.name in project.members:
+        raise DeniedError(decision.reason, decision.mend, decision.policy)
+    raise missing
+
+
+def object_of(session: Session, project: Project) -> Object:
+    """A project as the policies see it."""
+    members = frozenset(project.members)
+    organisations = set(session.scalars(select(Person.organisation).where(Person.name.in_(members))))
+    current = [review for review in project.reviews if review.version == project.version]
+    return Object(
+        project=project.project_id,
+        owner=project.owner,
+        members=members,
+        organisations=frozenset(organisations | {project.application.organisation}),
+        submitted=project.version > 0,
+        reviewers=frozenset(review.reviewer for review in current),
+        reviewing_organisations=frozenset(review.organisation for review in current),
+    )

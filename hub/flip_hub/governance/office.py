@@ -1,0 +1,46 @@
+"""What every part of governance works with: the hub's configuration, database, blobs and policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy.orm import Session
+
+from flip_hub.config import HubConfig
+from flip_hub.database import Database, Person
+from flip_hub.errors import DeniedError
+from flip_hub.models import BlobStore
+from flip_hub.policy import Policies, Subject, hub_policies
+
+
+@dataclass(frozen=True)
+class Office:
+    """One hub's governance, with everything it needs."""
+
+    config: HubConfig
+    database: Database
+    blobs: BlobStore
+    policies: Policies
+
+    @classmethod
+    def of(cls, config: HubConfig) -> Office:
+        """The governance of a hub; one per configuration and process."""
+        return _office(config)
+
+
+@lru_cache(maxsize=8)
+def _office(config: HubConfig) -> Office:
+    return Office(config, Database.of(config), BlobStore(config.blobs), hub_policies())
+
+
+def identify(session: Session, name: str, workspace: str | None = None) -> Subject:
+    """The person behind a sign-in, as the policies see them.
+
+    Raises:
+        DeniedError: JupyterHub knows them, governance does not.
+    """
+    person = session.get(Person, name)
+    if person is None:
+        raise DeniedError(f"{name} is not registered at this hub.", "Ask the operator to register you.", "people.known")
+    return Subject(person.name, person.organisation, frozenset(person.roles), person.active, workspace or "")

@@ -1,0 +1,180 @@
+"""Projects: applying, submitting, suspending, expiring."""
+
+from __future__ import annotations
+
+from flip_sdk.contract.api import Application, NewProject, ProjectView, ReviewView
+from flip_sdk.contract.states import ProjectState
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from flip_hub.database import Database, Entry, Person, Project, Routine, Trust, now
+from flip_hub.errors import ConflictError, InvalidError
+from flip_hub.governance.access import HUB, object_of, permit, visible
+from flip_hub.governance.office import Office
+from flip_hub.governance.when import move, settle, state_of, stop_jobs
+from flip_hub.policy import Subject
+
+
+def view(project: Project) -> ProjectView:
+    """A project as its members and reviewers see it, with the reviews of its present submission."""
+    return ProjectView(
+        project_id=project.project_id,
+        state=state_of(project),
+        application=project.application,
+        owner=project.owner,
+        members=project.members,
+        reviews=tuple(
+            ReviewView(
+                reviewer=review.reviewer,
+                organisation=review.organisation,
+                decision=review.decision,
+                comment=review.comment,
+                decided_at=review.decided_at,
+            )
+            for review in project.reviews
+            if review.version == project.version
+        ),
+        created_at=project.created_at,
+        expires_at=project.expires_at,
+    )
+
+
+def projects_of(office: Office, session: Session, subject: Subject) -> list[Project]:
+    """Every project that this person may know of, newest first."""
+    everything = session.scalars(select(Project).order_by(Project.created_at.desc(), Project.project_id))
+    return [
+        project
+        for project in everything
+        if office.policies.decide(subject, "view_project", object_of(session, project)).allowed
+    ]
+
+
+def create(office: Office, subject: Subject, wanted: NewProject) -> ProjectView:
+    """Begin an application.
+
+    Raises:
+        DeniedError: only researchers apply.
+        ConflictError: the id is taken.
+    """
+    office.policies.authorise(subject, "apply", HUB)
+    entry = Entry(subject.name, "project.created", f"project/{wanted.project_id}")
+    entry.details["application"] = wanted.application.digest()
+    with office.database.write(entry) as session:
+        if session.get(Project, wanted.project_id) is not None:
+            raise ConflictError(f"The project id {wanted.project_id} is taken.", "Choose another one.")
+        project = Project(
+            project_id=wanted.project_id,
+            state=ProjectState.DRAFT,
+            application=wanted.application,
+            owner=subject.name,
+            version=0,
+            created_at=now(),
+            expires_at=wanted.application.expires_at,
+            reviews=[],
+        )
+        session.add(project)
+        session.flush()
+        return view(project)
+
+
+def edit(office: Office, subject: Subject, project_id: str, application: Application) -> ProjectView:
+    """Change an application before it is submitted (again).
+
+    Raises:
+        DeniedError: only its owner edits it.
+        NotNowError: it is submitted already.
+    """
+    entry = Entry(subject.name, "project.edited", f"project/{project_id}", {"application": application.digest()})
+    with office.database.write(entry) as session:
+        project = permit(office, session, subject, "edit_project", project_id)
+        project.application = application
+        project.expires_at = application.expires_at
+        return view(project)
+
+
+def submit(office: Office, subject: Subject, project_id: str) -> ProjectView:
+    """Hand an application in for review.
+
+    Raises:
+        DeniedError: only its owner submits it.
+        InvalidError: it names people or Trusts that this hub does not know, or ends in the past.
+        ConflictError: it is submitted already.
+    """
+    entry = Entry(subject.name, "project.submitted", f"project/{project_id}")
+    with office.database.write(entry) as session:
+        project = permit(office, session, subject, "submit_project", project_id)
+        entry.details.update(move(project, ProjectState.SUBMITTED, subject.name).details)
+        _check_complete(session, project)
+        project.version += 1
+        entry.details.update(version=project.version, application=project.application.digest())
+        return view(project)
+
+
+def change_state(office: Office, subject: Subject, project_id: str, target: str) -> ProjectView:
+    """Suspend, resume or close a project.
+
+    Raises:
+        DeniedError: only operators do.
+        ConflictError: its state does not have this step.
+        InvalidError: not a state that an operator sets.
+    """
+    events = {
+        ProjectState.SUSPENDED: "project.suspended",
+        ProjectState.APPROVED: "project.resumed",
+        ProjectState.CLOSED: "project.closed",
+    }
+    if target not in events:
+        raise InvalidError(f"An operator does not set {target!r}.", f"Choose one of {', '.join(events)}.")
+    wanted = ProjectState(target)
+    entry = Entry(subject.name, events[wanted], f"project/{project_id}")
+    with office.database.write(entry) as session:
+        project = permit(office, session, subject, "change_project_state", project_id)
+        settle(session, project)
+        step = move(project, wanted, subject.name)
+        if step.event != entry.event:
+            raise ConflictError("Only a suspended project resumes.", "Reviewers approve the others.")
+        entry.details.update(step.details)
+        if wanted is not ProjectState.APPROVED:
+            stop_jobs(session, project)
+        return view(project)
+
+
+def show(office: Office, subject: Subject, project_id: str) -> ProjectView:
+    """One project.
+
+    Raises:
+        MissingError: there is no such project, or this person may not know of it.
+    """
+    with office.database.read() as session:
+        return view(visible(office, session, subject, project_id))
+
+
+def expire(database: Database) -> list[str]:
+    """Write down every expiry that has come about.
+
+    Returns:
+        The projects that expired.
+    """
+    with database.read() as session:
+        due = [p.project_id for p in session.scalars(select(Project)) if state_of(p) != p.state]
+    for project_id in due:
+        with database.write(Routine("settle() records the expiry itself, once")) as session:
+            settle(session, session.get_one(Project, project_id))
+    return due
+
+
+def _check_complete(session: Session, project: Project) -> None:
+    application = project.application
+    known = set(session.scalars(select(Person.name).where(Person.active, Person.name.in_(project.members))))
+    if strangers := sorted(set(project.members) - known):
+        mend = "Ask the operator to register them, or take them off the team."
+        raise InvalidError(f"This hub does not know: {', '.join(strangers)}.", mend)
+    enrolled = set(session.scalars(select(Trust.name).where(Trust.active)))
+    if strangers := sorted(set(application.trusts) - enrolled):
+        raise InvalidError(f"No such Trust is enrolled: {', '.join(strangers)}.", f"Enrolled: {_names(enrolled)}.")
+    if application.expires_at <= now():
+        raise InvalidError("The project would have ended already.", "Give an end date in the future.")
+
+
+def _names(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,189 @@
+"""Who may: Cedar policies, read from ``policies/hub``, decide; their own words are the reason a person is shown.
+
+A ``permit`` carries ``@otherwise`` (who may, said to a person whom nothing permits), a ``forbid`` ``@reason`` and
+``@mend``. *When* something may be done is not here but in the state tables (``flip_hub.governance.when``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cedarpy
+
+from flip_hub.errors import ConfigError, DeniedError
+
+SCHEMA_FILE = "schema.cedarschema"
+_INSTALLED = Path(__file__).parent / "policies"
+_REPOSITORY = Path(__file__).parents[2] / "policies" / "hub"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who asks.
+
+    Attributes:
+        workspace: the project that a workspace's token is confined to; empty for a person's own sign-in.
+    """
+
+    name: str
+    organisation: str
+    roles: frozenset[str]
+    active: bool = True
+    workspace: str = ""
+
+
+@dataclass(frozen=True)
+class Object:
+    """What is asked for: a project, or the hub itself (no ``project``)."""
+
+    project: str = ""
+    owner: str = ""
+    members: frozenset[str] = frozenset()
+    organisations: frozenset[str] = frozenset()
+    submitted: bool = False
+    reviewers: frozenset[str] = frozenset()
+    reviewing_organisations: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the policies say, and which of them decided."""
+
+    allowed: bool
+    policy: str
+    reason: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class _Policy:
+    effect: str
+    actions: frozenset[str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class Policies:
+    """A set of policies, parsed and validated against its schema once.
+
+    Args:
+        text: Cedar policies.
+        schema: the schema that they have to fit.
+
+    Raises:
+        ConfigError: they do not.
+    """
+
+    def __init__(self, text: str, schema: str) -> None:
+        try:
+            found = cedarpy.validate_policies(text, schema)
+            self._schema = cedarpy.Schema.from_str(schema)
+            self._policies = cedarpy.PolicySet.from_str(text)
+        except ValueError as error:
+            raise ConfigError(f"The policies cannot be read: {error}", "Correct policies/hub.") from error
+        if not found.validation_passed:
+            raise ConfigError(f"The policies do not fit their schema: {found.errors}", "Correct policies/hub.")
+        content = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+        self._known = {name: _policy(body) for name, body in content.items()}
+
+    @classmethod
+    def read(cls, folder: Path) -> Policies:
+        """The policies of a folder: every ``*.cedar`` and the schema.
+
+        Raises:
+            ConfigError: there are none, or they do not fit the schema.
+        """
+        texts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.cedar"))]
+        if not texts:
+            raise ConfigError(f"There are no policies in {folder}.", "Install flip-hub again.")
+        return cls("\n".join(texts), (folder / SCHEMA_FILE).read_text(encoding="utf-8"))
+
+    def decide(self, subject: Subject, action: str, target: Object) -> Decision:
+        """What the policies say to this person, this action and this thing."""
+        request = {
+            "principal": {"type": "Person", "id": subject.name},
+            "action": {"type": "Action", "id": action},
+            "resource": _uid(target),
+            "context": {"workspace": subject.workspace},
+        }
+        result = cedarpy.is_authorized(request, self._policies, _entities(subject, target), self._schema)
+        if result.allowed:
+            return Decision(True, self._id(result.diagnostics.reasons[0]))
+        if result.diagnostics.errors:
+            raise ConfigError(f"The policies failed: {result.diagnostics.errors}", "Correct policies/hub.")
+        return self._denial(sorted(result.diagnostics.reasons, key=self._order), action)
+
+    def authorise(self, subject: Subject, action: str, target: Object) -> None:
+        """Raise the policies' own reason where they say no.
+
+        Raises:
+            DeniedError: with the policy that decided.
+        """
+        decision = self.decide(subject, action, target)
+        if not decision.allowed:
+            raise DeniedError(decision.reason, decision.mend, decision.policy)
+
+    def _denial(self, forbids: list[str], action: str) -> Decision:
+        if forbids:
+            notes = self._known[forbids[0]].annotations
+            return Decision(False, notes["id"], notes["reason"], notes.get("mend", ""))
+        for policy in self._known.values():
+            if policy.effect == "permit" and action in policy.actions and "otherwise" in policy.annotations:
+                return Decision(False, policy.annotations["id"], policy.annotations["otherwise"])
+        return Decision(False, "", "No policy permits this.")
+
+    def _id(self, name: str) -> str:
+        return self._known[name].annotations["id"]
+
+    def _order(self, name: str) -> int:
+        return list(self._known).index(name)
+
+
+@cache
+def hub_policies() -> Policies:
+    """The policies that come with the hub: inside the installed package, or in the repository beside it."""
+    return Policies.read(_INSTALLED if _INSTALLED.is_dir() else _REPOSITORY)
+
+
+def same_organisation(name: str) -> str:
+    """An organisation's name as it is compared: spaces and case do not count."""
+    return " ".join(name.casefold().split())
+
+
+def _policy(body: dict[str, Any]) -> _Policy:
+    scope = body["action"]
+    entities = scope.get("entities") or ([scope["entity"]] if "entity" in scope else [])
+    return _Policy(body["effect"], frozenset(entity["id"] for entity in entities), body.get("annotations", {}))
+
+
+def _uid(target: Object) -> dict[str, str]:
+    return {"type": "Project", "id": target.project} if target.project else {"type": "Hub", "id": "hub"}
+
+
+def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
+    person = {
+        "uid": {"type": "Person", "id": subject.name},
+        "attrs": {
+            "name": subject.name,
+            "active": subject.active,
+            "organisation": same_organisation(subject.organisation),
+            "roles": sorted(subject.roles),
+        },
+        "parents": [],
+    }
+    if not target.project:
+        return [person, {"uid": _uid(target), "attrs": {}, "parents": []}]
+    attributes = {
+        "project": target.project,
+        "owner": target.owner,
+        "members": sorted(target.members),
+        "organisations": sorted(map(same_organisation, target.organisations)),
+        "submitted": target.submitted,
+        "reviewers": sorted(target.reviewers),
+        "reviewing_organisations": sorted(map(same_organisation, target.reviewing_organisations)),
+    }
+    return [person, {"uid": _uid(target), "attrs": attributes, "parents": []}]
