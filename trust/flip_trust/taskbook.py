@@ -89,7 +89,7 @@ def state_of(reader: Reader, task_id: str) -> TaskState | None:
 
 
 def abandon(database: Database) -> list[str]:
-    """After a start: fail the tasks that a crash cut short. Nothing of them was released, so they may be asked again."""
+    """After a start: fail the tasks that a crash cut short. Nothing of them was released: they may be asked again."""
     with database.transaction() as transaction:
         rows = transaction.read("SELECT task_id FROM task WHERE state IN (?, ?) ORDER BY received_at", IN_FLIGHT)
         for row in rows:

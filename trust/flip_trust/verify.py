@@ -1,7 +1,7 @@
 """Is this really an order of the hub to this Trust? Pure: bytes, pinned keys and a clock in, a verified task out.
 
-Nothing here reads or writes anything but its arguments. :class:`VerifiedTask` can be made nowhere else, so whoever holds
-one knows that every check below was made.
+Nothing here reads or writes anything but its arguments. :class:`VerifiedTask` can be made nowhere else, so whoever
+holds one knows that every check below was made.
 """
 
 from __future__ import annotations
@@ -152,19 +152,17 @@ def _step_fits(task: Task, spec: CountSpec | TrainSpec | EvaluateSpec) -> bool:
         case TrainSpec() if task.step == "prepare":
             return task.round == 0 and task.scaling is None
         case TrainSpec() if task.step == "train":
-            needs_scaling = spec.privacy.scaling == "dp_statistics"
-            return (
-                1 <= task.round <= spec.rounds
-                and task.weights is not None
-                and (not needs_scaling or bool(task.scaling))
-            )
+            scaled = bool(task.scaling) or spec.privacy.scaling == "public_bounds"
+            return 1 <= task.round <= spec.rounds and task.weights is not None and scaled
         case _:
             return False
 
 
 def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes | None]:
     graph, weights = parts.get("graph"), parts.get("weights")
+    if (task.weights is None) != (weights is None) or (graph is not None and task.graph is None):
+        raise RefusedError(RefusalCode.BAD_RECORD)
     for named, content in ((task.graph, graph), (task.weights, weights)):
-        if (content is None) != (named is None) or (content is not None and digest(content) != named):
+        if content is not None and digest(content) != named:
             raise RefusedError(RefusalCode.BAD_RECORD)
     return graph, weights

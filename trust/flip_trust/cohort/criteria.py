@@ -1,0 +1,75 @@
+"""A cohort's criteria as Polars expressions, and the concepts that a job names."""
+
+from __future__ import annotations
+
+import polars as pl
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, Criterion, HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.tasks import RefusalCode
+
+from flip_trust.cohort.omop import Domain, Omop
+from flip_trust.errors import RefusedError
+
+
+def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
+    """``person_id`` of everyone for whom every criterion holds, in order.
+
+    Args:
+        cohort: the criteria.
+        omop: the tables.
+        year: the year in which ages are reckoned.
+    """
+    holds = [_holds(criterion, omop, year) for criterion in cohort.criteria]
+    frame = omop.persons()
+    for expression, criterion in zip(holds, cohort.criteria, strict=True):
+        # what is not recorded does not hold, and its negation does
+        known = expression.fill_null(value=False)
+        frame = frame.filter(~known if criterion.negate else known)
+    return frame.select("person_id").sort("person_id")
+
+
+def check_concepts(spec: CountSpec | TrainSpec | EvaluateSpec, omop: Omop) -> None:
+    """Whether the concept table has every concept of a job, in the domain it is used in. No patient is read.
+
+    Raises:
+        RefusedError: UNKNOWN_CONCEPT.
+    """
+    wanted = _concepts(spec)
+    found = omop.domains({concept_id for concept_id, _ in wanted})
+    if any(found.get(concept_id) != domain for concept_id, domain in wanted):
+        raise RefusedError(RefusalCode.UNKNOWN_CONCEPT)
+
+
+def _concepts(spec: CountSpec | TrainSpec | EvaluateSpec) -> set[tuple[int, Domain]]:
+    found: set[tuple[int, Domain]] = set()
+    for criterion in spec.cohort.criteria:
+        match criterion:
+            case SexIs():
+                found |= {(concept_id, "Gender") for concept_id in criterion.concept_ids}
+            case HasCondition():
+                found |= {(concept_id, "Condition") for concept_id in criterion.concept_ids}
+            case MeasurementBetween():
+                found.add((criterion.concept_id, "Measurement"))
+            case AgeBetween():
+                pass
+    if not isinstance(spec, CountSpec):
+        found |= {(feature.concept_id, "Measurement") for feature in spec.features}
+        found |= {(concept_id, "Condition") for concept_id in spec.label.condition_concept_ids}
+    return found
+
+
+def _holds(criterion: Criterion, omop: Omop, year: int) -> pl.Expr:
+    match criterion:
+        case AgeBetween():
+            return (pl.lit(year) - pl.col("year_of_birth")).is_between(criterion.low, criterion.high)
+        case SexIs():
+            return pl.col("gender_concept_id").is_in(list(criterion.concept_ids))
+        case HasCondition():
+            return _among(omop.with_condition(criterion.concept_ids))
+        case MeasurementBetween():
+            value = pl.col("value").is_between(criterion.low, criterion.high)
+            return _among(omop.latest([criterion.concept_id]).filter(value).select("person_id"))
+
+
+def _among(persons: pl.LazyFrame) -> pl.Expr:
+    return pl.col("person_id").is_in(persons.collect().get_column("person_id").implode())
