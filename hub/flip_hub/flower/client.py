@@ -11,8 +11,10 @@ from flip_hub.config import HubConfig
 from flip_hub.errors import CarrierUnavailableError
 from flip_hub.flower.grid import Incoming, TrustOfflineError
 from flip_hub.flower.parts import pack, unpack_incoming
+from flip_hub.keys import secret
 
-CREDENTIAL_FILE = "runtime.secret"
+CREDENTIAL = "runtime.secret"
+"""Name of the secret that the gateway and the dispatcher share."""
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _SECONDS_BETWEEN_TRIES = 0.2
 
@@ -66,8 +68,7 @@ class FlowerCarrier:
     def _call(self, method: str, path: str, **content: object) -> httpx.Response:
         try:
             # read each time: the gateway may have been set up anew since
-            secret = (self._config.secrets / CREDENTIAL_FILE).read_text(encoding="ascii").strip()
-            headers = {"authorization": f"Bearer {secret}"}
+            headers = {"authorization": f"Bearer {secret(self._config, CREDENTIAL)}"}
             response = self._client.request(method, path, headers=headers, **content)  # type: ignore[arg-type]
         except (OSError, httpx.HTTPError) as error:
             raise CarrierUnavailableError(f"The gateway does not answer: {error}") from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from logging import WARNING, getLogger
@@ -27,10 +26,11 @@ from starlette.types import ASGIApp
 
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
-from flip_hub.flower.client import CREDENTIAL_FILE
+from flip_hub.flower.client import CREDENTIAL
 from flip_hub.flower.guard import PublicGuard, SecretGuard
 from flip_hub.flower.loopback import loopback_app
 from flip_hub.flower.state import GatewayState
+from flip_hub.keys import secret
 
 NodeKeys = Callable[[], Mapping[str, bytes]]
 SECONDS_BETWEEN_POLLS = 1.0
@@ -68,7 +68,7 @@ async def _serve(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> 
     state.outward.attach()
     servers = [
         _public(config, PublicGuard(app, trust_app, state)),
-        _loopback(config.control_port, SecretGuard(loopback_app(state), shared_secret(config))),
+        _loopback(config.control_port, SecretGuard(loopback_app(state), secret(config, CREDENTIAL))),
     ]
 
     def stop() -> None:
@@ -126,17 +126,6 @@ def _settings(
         timeout_graceful_shutdown=3,
         timeout_keep_alive=60,
     )
-
-
-def shared_secret(config: HubConfig) -> str:
-    """The secret of the loopback listener, made on first use, readable by its owner only."""
-    path = config.secrets / CREDENTIAL_FILE
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32))
-    return path.read_text(encoding="ascii").strip()
 
 
 async def _keep_enrolled(state: GatewayState, node_keys: NodeKeys) -> None:

@@ -62,7 +62,8 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _REPLY_SECONDS = 15.0
 _BAD_CONTENT = (ValueError, TypeError, LookupError, RuntimeError, DecodeError, UnexpectedObjectContentError)
 _log = getLogger(__name__)
-getLogger("flwr").setLevel(WARNING)
+for _chatty in ("flwr", "httpx"):
+    getLogger(_chatty).setLevel(WARNING)
 
 
 @dataclass(frozen=True)
