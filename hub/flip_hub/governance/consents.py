@@ -1,0 +1,99 @@
+"""The hub's mirror of what Trusts decided: opt-ins, ledgers and catalogues. Each Trust's own copy is what counts."""
+
+from __future__ import annotations
+
+from flip_sdk.contract.api import TrustBudget, TrustCatalogue
+from flip_sdk.contract.notices import ProjectForTrust
+from flip_sdk.contract.states import ProjectState
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from flip_hub.config import HubConfig
+from flip_hub.database import Budget, Catalogue, Consent, Person, Project, Trust, now
+from flip_hub.governance.trusts import enrolled, is_online
+from flip_hub.governance.when import state_of
+
+
+def budgets(config: HubConfig, session: Session, project: Project) -> list[TrustBudget]:
+    """Each Trust's part in a project, by name: those of its application, and any that once opted in."""
+    consents = {c.trust: c for c in session.scalars(select(Consent).where(Consent.project_id == project.project_id))}
+    reported = {b.trust: b for b in session.scalars(select(Budget).where(Budget.project_id == project.project_id))}
+    return [
+        _budget(config, trust, consents.get(trust.name), reported.get(trust.name))
+        for trust in enrolled(session)
+        if trust.name in project.application.trusts or trust.name in consents
+    ]
+
+
+def takes_part(project: Project, budget: TrustBudget, kind: str) -> bool:
+    """Whether a job of this kind may go to this Trust, as far as the hub knows."""
+    return (
+        budget.trust in project.application.trusts
+        and budget.consent == "opted_in"
+        and kind in budget.job_kinds
+        and (budget.expires_at is None or budget.expires_at > now())
+    )
+
+
+def left(budget: TrustBudget) -> float:
+    """Epsilon that a Trust's ledger has left for a project."""
+    return max((budget.epsilon or 0.0) - budget.spent, 0.0)
+
+
+def catalogues(session: Session, project: Project) -> list[TrustCatalogue]:
+    """What each Trust of a project publishes about its data, by name."""
+    published = {c.trust: c for c in session.scalars(select(Catalogue))}
+    return [
+        TrustCatalogue(
+            trust=trust.name,
+            title=trust.title,
+            persons=published[trust.name].content.persons,
+            concepts=published[trust.name].content.concepts,
+            issued_at=published[trust.name].issued_at,
+        )
+        for trust in enrolled(session)
+        if trust.name in published and trust.name in project.application.trusts
+    ]
+
+
+def projects_for(session: Session, trust: str) -> list[ProjectForTrust]:
+    """The approved projects that ask for a Trust's data, as its data steward sees them."""
+    names = {person.name: person for person in session.scalars(select(Person))}
+    return [
+        _for_trust(project, names)
+        for project in session.scalars(select(Project).order_by(Project.project_id))
+        if trust in project.application.trusts and state_of(project) is ProjectState.APPROVED
+    ]
+
+
+def _budget(config: HubConfig, trust: Trust, consent: Consent | None, reported: Budget | None) -> TrustBudget:
+    epsilon, delta = (consent.epsilon, consent.delta) if consent else (None, None)
+    return TrustBudget(
+        trust=trust.name,
+        title=trust.title,
+        consent=consent.state if consent else "none",
+        online=is_online(config, trust.seen_at),
+        seen_at=trust.seen_at,
+        epsilon=reported.epsilon if reported else epsilon,
+        delta=reported.delta if reported else delta,
+        spent=reported.spent if reported else 0.0,
+        expires_at=consent.expires_at if consent else None,
+        job_kinds=tuple(consent.job_kinds) if consent else (),
+    )
+
+
+def _for_trust(project: Project, names: dict[str, Person]) -> ProjectForTrust:
+    application = project.application
+    approvals = [r for r in project.reviews if r.version == project.version and r.decision == "approve"]
+    return ProjectForTrust(
+        project_id=project.project_id,
+        title=application.title,
+        lay_summary=application.lay_summary,
+        public_benefit=application.public_benefit,
+        researchers=tuple(f"{names[m].display_name}, {names[m].organisation}" for m in project.members if m in names),
+        reviewers=tuple(f"{names[r.reviewer].display_name}, {r.organisation}" for r in approvals),
+        job_kinds=application.job_kinds,
+        epsilon=application.epsilon,
+        delta=application.delta,
+        expires_at=project.expires_at,
+    )

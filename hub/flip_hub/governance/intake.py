@@ -1,0 +1,141 @@
+"""Taking a job in: all its violations at once, or a signed-off job. Nothing is half-done."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from flip_sdk.contract.api import JobView, SubmitJob
+from flip_sdk.contract.check import Violation
+from flip_sdk.contract.jobs import TrainSpec
+from flip_sdk.contract.states import JOB, JobState
+from flip_sdk.errors import SpecError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from flip_hub.database import Entry, Job, JobEventRow, also, now
+from flip_hub.errors import ConflictError
+from flip_hub.governance.access import permit
+from flip_hub.governance.jobs import load, view
+from flip_hub.governance.office import Office
+from flip_hub.governance.rules import Spec, chosen_trusts, epsilon_of, violations
+from flip_hub.governance.signoff import sign_off
+from flip_hub.policy import Subject
+
+
+def submit_job(office: Office, subject: Subject, project_id: str, wanted: SubmitJob) -> JobView:
+    """Take a job in and sign it off. The same idempotency key again gives the same job.
+
+    Raises:
+        MissingError: no such project.
+        DeniedError: not a researcher of its team.
+        NotNowError: the project is not approved, or has expired.
+        ConflictError: the idempotency key was used for another job.
+        SpecError: the job breaks rules; all of them.
+    """
+    with office.database.read() as session:
+        project = permit(office, session, subject, "submit_job", project_id)
+        known = _known(session, subject, project_id, wanted)
+        if known is not None:
+            return view(session, known)
+        found = violations(office, session, project, wanted.spec)
+    if found:
+        _record_refusal(office, subject, project_id, found)
+        raise SpecError(found)
+    return _take(office, subject, project_id, wanted)
+
+
+def cancel_job(office: Office, subject: Subject, job_id: str) -> JobView:
+    """Ask for a job to be stopped; what is done is done. A job that ended stays as it is.
+
+    Raises:
+        MissingError: no such job.
+        DeniedError: neither on its project's team nor an operator.
+    """
+    with office.database.write(Entry(subject.name, "job.cancel_requested", f"job/{job_id}")) as session:
+        job = load(office, session, subject, "cancel_job", job_id)
+        if job.state not in JOB.ends():
+            job.cancel_requested = True
+        return view(session, job)
+
+
+def _take(office: Office, subject: Subject, project_id: str, wanted: SubmitJob) -> JobView:
+    job_id = secrets.token_urlsafe(12).replace("-", "x")
+    entry = Entry(subject.name, "job.submitted", f"job/{job_id}")
+    try:
+        with office.database.write(entry) as session:
+            project = permit(office, session, subject, "submit_job", project_id)
+            trusts = chosen_trusts(office, session, project, wanted.spec)
+            if not trusts:
+                raise ConflictError("No Trust takes part any more.", "See project.budget(), and submit again.")
+            job = _row(job_id, subject, wanted, trusts, now())
+            sign_off(office, project, job)
+            session.add(job)
+            _record(session, entry, job)
+            session.flush()
+            return view(session, job)
+    except IntegrityError:
+        return _same_again(office, subject, project_id, wanted)
+
+
+def _same_again(office: Office, subject: Subject, project_id: str, wanted: SubmitJob) -> JobView:
+    """Two requests with one idempotency key at once: the second gets the first one's job."""
+    with office.database.read() as session:
+        known = _known(session, subject, project_id, wanted)
+        if known is None:
+            raise ConflictError("The job could not be taken.", "Submit it again.")
+        return view(session, known)
+
+
+def _known(session: Session, subject: Subject, project_id: str, wanted: SubmitJob) -> Job | None:
+    chosen = select(Job).where(
+        Job.project_id == project_id,
+        Job.submitted_by == subject.name,
+        Job.idempotency_key == wanted.idempotency_key,
+    )
+    job = session.scalars(chosen).one_or_none()
+    if job is not None and job.spec_digest != wanted.spec.digest():
+        raise ConflictError("This idempotency key was used for another job.", "Use a new one.")
+    return job
+
+
+def _row(job_id: str, subject: Subject, wanted: SubmitJob, trusts: list[str], moment: datetime) -> Job:
+    spec: Spec = wanted.spec
+    return Job(
+        job_id=job_id,
+        project_id=spec.project_id,
+        kind=spec.kind,
+        spec=spec,
+        spec_digest=spec.digest(),
+        state=JobState.SIGNED_OFF,
+        reason="",
+        round=0,
+        rounds=spec.rounds if isinstance(spec, TrainSpec) else 1,
+        trusts=trusts,
+        submitted_by=subject.name,
+        idempotency_key=wanted.idempotency_key,
+        submitted_at=moment,
+        cancel_requested=False,
+    )
+
+
+def _record(session: Session, entry: Entry, job: Job) -> None:
+    """The steps from ``submitted`` to ``signed_off``, as the state table names them, for the audit and the watcher."""
+    entry.details.update(project=job.project_id, kind=job.kind, spec=job.spec_digest, epsilon=epsilon_of(job.spec))
+    steps = (
+        ("job.submitted", "Submitted."),
+        (JOB.step(JobState.SUBMITTED, JobState.VALIDATED).event, "Every rule holds."),
+        (JOB.step(JobState.VALIDATED, JobState.SIGNED_OFF).event, f"Signed off for {', '.join(job.trusts)}."),
+    )
+    session.flush()
+    for sequence, (event, words) in enumerate(steps, start=1):
+        session.add(JobEventRow(job_id=job.job_id, sequence=sequence, at=job.submitted_at, event=event, words=words))
+    also(session, Entry("governance", steps[1][0], entry.subject))
+    also(session, Entry("governance", steps[2][0], entry.subject, {"trusts": job.trusts, "project": job.project_id}))
+
+
+def _record_refusal(office: Office, subject: Subject, project_id: str, found: list[Violation]) -> None:
+    details = {"rules": sorted({violation.rule for violation in found})}
+    with office.database.write(Entry(subject.name, "job.refused", f"project/{project_id}", details)):
+        pass

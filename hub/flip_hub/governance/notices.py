@@ -1,0 +1,142 @@
+"""Taking in what Trusts tell the hub of their own accord: verified first, then mirrored."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from flip_sdk.contract.notices import (
+    CatalogueNotice,
+    ConsentNotice,
+    ProjectForTrust,
+    SignedNotice,
+    StatusNotice,
+    TrustRequest,
+)
+from flip_sdk.contract.records import Record
+from flip_sdk.contract.signatures import signer_of, verify
+from flip_sdk.errors import SignatureError
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from flip_hub.config import HubConfig
+from flip_hub.database import Budget, Catalogue, Consent, Database, Entry, NoticeSeen, Project, Routine, Trust, now
+from flip_hub.errors import ConflictError, MissingError
+from flip_hub.governance.consents import projects_for
+from flip_hub.governance.trusts import identity_keys
+
+SomeRecord = TypeVar("SomeRecord", bound=Record)
+
+
+def take_notice(config: HubConfig, database: Database, content: bytes) -> None:
+    """Verify a Trust's notice and mirror what it says.
+
+    Raises:
+        SignatureError: not signed by an enrolled Trust, not that Trust's own notice, or too old.
+        RecordError: properly signed, but not a notice.
+        ConflictError: taken before.
+        MissingError: it names a project that there is not.
+    """
+    trust, envelope = _verified(database, content, SignedNotice)
+    notice = envelope.notice
+    _check_sender(config, trust, notice.trust, notice.issued_at)
+    with database.write(_entry(notice)) as session:
+        _once(config, session, trust, notice.notice_id)
+        session.get_one(Trust, trust).seen_at = now()
+        match notice:
+            case ConsentNotice():
+                _mirror_consent(session, notice)
+            case StatusNotice():
+                _mirror_status(session, notice)
+            case CatalogueNotice():
+                _mirror_catalogue(session, notice)
+
+
+def answer_projects(config: HubConfig, database: Database, content: bytes) -> list[ProjectForTrust]:
+    """Verify a Trust's request, and list the projects that ask for its data.
+
+    Raises:
+        SignatureError: not signed by an enrolled Trust, not that Trust's own request, or too old.
+        RecordError: properly signed, but not a request.
+        ConflictError: taken before.
+    """
+    trust, request = _verified(database, content, TrustRequest)
+    _check_sender(config, trust, request.trust, request.issued_at)
+    with database.write(Routine("a Trust looked at the projects that ask for it")) as session:
+        _once(config, session, trust, request.request_id)
+        session.get_one(Trust, trust).seen_at = now()
+        return projects_for(session, trust)
+
+
+def _verified(database: Database, content: bytes, kind: type[SomeRecord]) -> tuple[str, SomeRecord]:
+    with database.read() as session:
+        known = identity_keys(session)
+    trust, key = signer_of(content, known)
+    return trust, verify(content, key, kind)
+
+
+def _check_sender(config: HubConfig, signer: str, named: str, issued_at: datetime) -> None:
+    if named != signer:
+        raise SignatureError(f"{signer} may not speak for {named}.", "A Trust signs its own notices only.")
+    if abs(now() - issued_at) > timedelta(seconds=config.clock_skew_seconds):
+        raise SignatureError("The notice is too old or too far ahead.", "Set the Trust's clock by NTP.")
+
+
+def _once(config: HubConfig, session: Session, trust: str, notice_id: str) -> None:
+    # older ids need not be kept: a notice of that age is refused by its age
+    oldest = now() - timedelta(seconds=3 * config.clock_skew_seconds)
+    session.execute(delete(NoticeSeen).where(NoticeSeen.trust == trust, NoticeSeen.received_at < oldest))
+    if session.get(NoticeSeen, (trust, notice_id)) is not None:
+        raise ConflictError("This notice was taken before.", "Make a new one with a new id.")
+    session.add(NoticeSeen(trust=trust, notice_id=notice_id, received_at=now()))
+    session.flush()
+
+
+def _entry(notice: ConsentNotice | StatusNotice | CatalogueNotice) -> Entry | Routine:
+    actor = f"trust/{notice.trust}"
+    match notice:
+        case ConsentNotice():
+            return Entry(actor, f"consent.{notice.state}", f"project/{notice.project_id}", {"notice": notice.digest()})
+        case CatalogueNotice():
+            return Entry(actor, "catalogue.published", actor, {"notice": notice.digest()})
+        case StatusNotice():
+            return Routine("a Trust's sign of life; its ledger is audited at the Trust")
+
+
+def _mirror_consent(session: Session, notice: ConsentNotice) -> None:
+    if session.get(Project, notice.project_id) is None:
+        raise MissingError(f"There is no project {notice.project_id}.", "Ask the hub for its projects again.")
+    row = session.get(Consent, (notice.trust, notice.project_id))
+    if row is None:
+        row = Consent(trust=notice.trust, project_id=notice.project_id, issued_at=notice.issued_at)
+        session.add(row)
+    elif row.issued_at > notice.issued_at:
+        return
+    row.state = notice.state
+    row.job_kinds = list(notice.job_kinds)
+    row.epsilon, row.delta = notice.epsilon, notice.delta
+    row.expires_at, row.issued_at = notice.expires_at, notice.issued_at
+
+
+def _mirror_status(session: Session, notice: StatusNotice) -> None:
+    session.get_one(Trust, notice.trust).version = notice.version
+    for line in notice.budgets:
+        if session.get(Project, line.project_id) is None:
+            continue
+        row = session.get(Budget, (notice.trust, line.project_id))
+        if row is None:
+            row = Budget(trust=notice.trust, project_id=line.project_id, reported_at=notice.issued_at)
+            session.add(row)
+        elif row.reported_at > notice.issued_at:
+            continue
+        row.epsilon, row.delta, row.spent = line.epsilon, line.delta, line.spent
+        row.releases, row.reported_at = line.releases, notice.issued_at
+
+
+def _mirror_catalogue(session: Session, notice: CatalogueNotice) -> None:
+    row = session.get(Catalogue, notice.trust)
+    if row is None:
+        row = Catalogue(trust=notice.trust, issued_at=notice.issued_at, content=notice)
+        session.add(row)
+    elif row.issued_at <= notice.issued_at:
+        row.content, row.issued_at = notice, notice.issued_at

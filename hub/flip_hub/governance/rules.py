@@ -1,0 +1,198 @@
+"""A project's own rules for a job, on top of ``contract.check``: every one that is broken, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flip_sdk.contract.api import TrustBudget, TrustCatalogue
+from flip_sdk.contract.check import Violation, check
+from flip_sdk.contract.cohorts import HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.graph import check_output, check_weights, parse_graph
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.errors import ModelError
+from sqlalchemy.orm import Session
+
+from flip_hub.database import BlobUse, Project
+from flip_hub.governance.consents import budgets, catalogues, left, takes_part
+from flip_hub.governance.office import Office
+
+Spec = CountSpec | TrainSpec | EvaluateSpec
+
+
+def violations(office: Office, session: Session, project: Project, spec: Spec) -> list[Violation]:
+    """Every rule that a job breaks in this project; empty when it may be signed off."""
+    parts = budgets(office.config, session, project)
+    return [
+        *check(spec),
+        *_scope(project, spec),
+        *_trusts(project, spec, parts),
+        *_budget(project, spec, parts),
+        *_concepts(spec, catalogues(session, project)),
+        *_model(office, session, spec),
+    ]
+
+
+def chosen_trusts(office: Office, session: Session, project: Project, spec: Spec) -> list[str]:
+    """The Trusts that a job goes to: those asked for (or all of the project's) that opted in to its kind."""
+    return [b.trust for b in _asked(project, spec, budgets(office.config, session, project))]
+
+
+def epsilon_of(spec: Spec) -> float:
+    """What a job costs at each Trust."""
+    return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
+
+
+def _asked(project: Project, spec: Spec, parts: list[TrustBudget]) -> list[TrustBudget]:
+    return [b for b in parts if takes_part(project, b, spec.kind) and (not spec.trusts or b.trust in spec.trusts)]
+
+
+def _scope(project: Project, spec: Spec) -> Iterator[Violation]:
+    application = project.application
+    if spec.project_id != project.project_id:
+        yield Violation(
+            rule="other_project",
+            where="project_id",
+            message=f"The job is for {spec.project_id}.",
+            mend="Name this one.",
+        )
+    if spec.kind not in application.job_kinds:
+        yield Violation(
+            rule="job_kind_not_in_application",
+            where="kind",
+            message=f"The project was approved for: {', '.join(application.job_kinds)}.",
+            mend="Ask governance to extend the application.",
+        )
+    if epsilon_of(spec) > application.epsilon:
+        yield Violation(
+            rule="epsilon_over_project",
+            where="privacy.epsilon" if isinstance(spec, TrainSpec) else "epsilon",
+            message=f"Epsilon {epsilon_of(spec):g} is over the project's {application.epsilon:g}.",
+            mend="Ask for less.",
+        )
+    if isinstance(spec, TrainSpec) and spec.privacy.delta > application.delta:
+        yield Violation(
+            rule="delta_over_project",
+            where="privacy.delta",
+            message=f"Delta {spec.privacy.delta:g} is over the project's {application.delta:g}.",
+            mend="Ask for less.",
+        )
+
+
+def _trusts(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[Violation]:
+    known = {budget.trust: budget for budget in parts}
+    for name in spec.trusts:
+        if name not in project.application.trusts:
+            yield Violation(
+                rule="trust_not_in_application",
+                where="trusts",
+                message=f"{name} is not one of the project's Trusts.",
+                mend=f"They are: {', '.join(project.application.trusts)}.",
+            )
+        elif name not in known or not takes_part(project, known[name], spec.kind):
+            yield Violation(
+                rule="trust_not_opted_in",
+                where="trusts",
+                message=f"{name} does not take part: {_why_not(known.get(name), spec.kind)}.",
+                mend="Leave it out, or ask its data steward.",
+            )
+    asked = _asked(project, spec, parts)
+    if not asked and not spec.trusts:
+        reasons = "; ".join(f"{name}: {_why_not(known.get(name), spec.kind)}" for name in project.application.trusts)
+        yield Violation(
+            rule="no_trust",
+            where="trusts",
+            message=f"No Trust takes part in {spec.kind} jobs of this project ({reasons}).",
+            mend="Ask the Trusts' data stewards to opt in; see project.budget().",
+        )
+    if isinstance(spec, TrainSpec) and not spec.trusts and 0 < len(asked) < spec.min_trusts:
+        yield Violation(
+            rule="too_few_trusts",
+            where="min_trusts",
+            message=f"{spec.min_trusts} Trusts are needed, {len(asked)} take part.",
+            mend="Lower min_trusts, or ask more data stewards to opt in.",
+        )
+
+
+def _why_not(budget: TrustBudget | None, kind: str) -> str:
+    if budget is None:
+        return "it is not enrolled"
+    match budget.consent:
+        case "none":
+            return "its data steward has not opted in"
+        case "paused":
+            return "its data steward has paused the project"
+        case "left":
+            return "its data steward has left the project"
+        case "opted_in" if kind not in budget.job_kinds:
+            return f"its data steward did not allow {kind} jobs"
+        case _:
+            return "its opt-in has expired"
+
+
+def _budget(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[Violation]:
+    for budget in _asked(project, spec, parts):
+        if epsilon_of(spec) > left(budget) + 1e-9:
+            yield Violation(
+                rule="budget_too_small",
+                where="trusts",
+                message=f"The job asks for epsilon {epsilon_of(spec):g}; {budget.trust} has {left(budget):.3g} left.",
+                mend=f"Ask for less, name the other Trusts, or ask {budget.trust}'s data steward for more.",
+            )
+
+
+def _concepts(spec: Spec, published: list[TrustCatalogue]) -> Iterator[Violation]:
+    held = {(concept.domain, concept.concept_id) for catalogue in published for concept in catalogue.concepts}
+    for where, domain, concept_id in _named_concepts(spec):
+        if (domain, concept_id) not in held:
+            yield Violation(
+                rule="unknown_concept",
+                where=where,
+                message=f"No Trust of this project lists the {domain.lower()} concept {concept_id}.",
+                mend="See project.catalogue() for the concepts that there are.",
+            )
+
+
+def _named_concepts(spec: Spec) -> Iterator[tuple[str, str, int]]:
+    for i, criterion in enumerate(spec.cohort.criteria):
+        where = f"cohort.criteria[{i}]"
+        match criterion:
+            case SexIs():
+                yield from ((where, "Gender", concept_id) for concept_id in criterion.concept_ids)
+            case HasCondition():
+                yield from ((where, "Condition", concept_id) for concept_id in criterion.concept_ids)
+            case MeasurementBetween():
+                yield where, "Measurement", criterion.concept_id
+            case _:
+                pass
+    if isinstance(spec, TrainSpec | EvaluateSpec):
+        yield from ((f"features[{i}]", "Measurement", feature.concept_id) for i, feature in enumerate(spec.features))
+        yield from (("label", "Condition", concept_id) for concept_id in spec.label.condition_concept_ids)
+
+
+def _model(office: Office, session: Session, spec: Spec) -> Iterator[Violation]:
+    if isinstance(spec, CountSpec):
+        return
+    missing = False
+    for name, digest in (("graph", spec.model.graph), ("weights", spec.model.weights)):
+        if session.get(BlobUse, (spec.project_id, digest)) is None or not office.blobs.has(digest):
+            missing = True
+            yield Violation(
+                rule="blob_missing",
+                where=f"model.{name}",
+                message=f"The project has no such {name}.",
+                mend="Upload it first, in this project.",
+            )
+    if not missing:
+        for problem in _graph_problems(office, spec):
+            yield Violation(
+                rule="bad_model", where="model", message=problem, mend="Change the model and export it again."
+            )
+
+
+def _graph_problems(office: Office, spec: TrainSpec | EvaluateSpec) -> list[str]:
+    try:
+        graph = parse_graph(office.blobs.get(spec.model.graph))
+        found = check_output(graph, len(spec.features), spec.loss if isinstance(spec, TrainSpec) else None)
+        return found + check_weights(graph, office.blobs.get(spec.model.weights))
+    except ModelError as error:
+        return [error.message]
