@@ -1,0 +1,97 @@
+"""Noise for releases, from the operating system's random numbers alone: never seeded, least of all by a message.
+
+Gaussian noise (Dwork and Roth, "The Algorithmic Foundations of Differential Privacy", 2014, appendix A). A textbook
+sampler in floating point leaks: which doubles it can produce depends on the value it is added to, so that the low bits
+of a result tell the exact value (Mironov, CCS 2012; Jin et al., "Are We There Yet?", IEEE S&P 2022). Two measures here:
+
+1. Each number is the normal quantile of a 63-bit uniform with a separate sign bit, so that the sampler is dense out to
+   nine standard deviations: between two neighbouring points of the grid below there are thousands of uniforms for
+   anything within six standard deviations.
+2. :func:`add_gaussian` rounds the noisy *sum* to a grid of a power of two, about 2^-20 of the noise's own size. The
+   grid is the same whatever the data are, so the set of possible results no longer depends on them, and rounding a
+   differentially private result costs no privacy. Rounding adds less than 10^-12 of the noise's variance.
+
+Integer noise is OpenDP's discrete Laplace, sampled exactly in integer arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+_GRID_BITS = 20
+_MOST = 2**53
+
+
+def uniform(count: int) -> npt.NDArray[np.float64]:
+    """``count`` numbers in [0, 1), multiples of 2^-53, for deciding who is in a Poisson sample."""
+    return (_words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def gaussian(shape: tuple[int, ...], scale: float) -> npt.NDArray[np.float64]:
+    """Normal noise of standard deviation ``scale``. Add it to a result with :func:`add_gaussian`, not by hand.
+
+    Raises:
+        ValueError: the scale is not a positive number.
+    """
+    _check(scale)
+    words = _words(math.prod(shape))
+    # (k + 1/2) / 2^64 with 63 random bits k is uniform in (0, 1/2); the last bit is the sign
+    lower = ((words >> np.uint64(1)).astype(np.float64) + 0.5) * 2.0**-64
+    sign = np.where(words & np.uint64(1), 1.0, -1.0)
+    noise: npt.NDArray[np.float64] = (ndtri(lower) * sign * scale).reshape(shape)
+    return noise
+
+
+def add_gaussian(exact: npt.NDArray[np.float64], scale: float) -> npt.NDArray[np.float64]:
+    """A result with normal noise of standard deviation ``scale``, rounded to the grid of :func:`grid`.
+
+    Raises:
+        ValueError: the scale is not a positive number.
+    """
+    step = grid(scale)
+    noisy: npt.NDArray[np.float64] = np.rint((exact + gaussian(exact.shape, scale)) / step) * step
+    return noisy
+
+
+def grid(scale: float) -> float:
+    """The power of two, near 2^-20 of the noise's size, that noisy results are multiples of."""
+    _check(scale)
+    return 2.0 ** (math.floor(math.log2(scale)) - _GRID_BITS)
+
+
+def discrete_laplace(counts: npt.NDArray[np.int64], scale: float) -> npt.NDArray[np.int64]:
+    """Counts with discrete Laplace noise: P(k) ∝ exp(-|k| / scale), so 1/scale-DP where one person is in one cell.
+
+    Raises:
+        ValueError: the scale is not a positive number, or a count is beyond 2^53.
+    """
+    _check(scale)
+    if counts.size and int(np.abs(counts).max()) > _MOST:
+        raise ValueError("counts of more than 2^53 are not counts")
+    noisy = _laplace(float(scale))([int(count) for count in counts.ravel()])
+    return np.array(noisy, dtype=np.int64).reshape(counts.shape)
+
+
+@lru_cache(maxsize=256)
+def _laplace(scale: float) -> Any:  # OpenDP's measurement has no type of its own
+    from opendp import prelude as dp
+
+    dp.enable_features("contrib")
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
+    return dp.m.make_laplace(*space, scale=scale)
+
+
+def _words(count: int) -> npt.NDArray[np.uint64]:
+    return np.frombuffer(os.urandom(8 * count), dtype=np.uint64)
+
+
+def _check(scale: float) -> None:
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError("noise needs a positive, finite scale")
