@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from flip_hub.flower.fleet import MAX_WAIT_SECONDS
 from flip_hub.flower.grid import TrustOfflineError
-from flip_hub.flower.guard import MAX_WAIT_SECONDS
 from flip_hub.flower.parts import pack_incoming, unpack
 from flip_hub.flower.state import GatewayState
 

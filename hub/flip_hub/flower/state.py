@@ -134,10 +134,6 @@ class GatewayState(InMemoryLinkState):
             nodes = {node.node_id for node in self.get_node_info(statuses=[NodeStatus.ONLINE])}
             return sorted(name for name, (_, node_id) in self._trusts.items() if node_id in nodes)
 
-    def knows(self, public_key: bytes) -> bool:
-        """Whether a node with this key is enrolled."""
-        return self.get_node_id_by_public_key(public_key) is not None
-
     # --- from the dispatcher ------------------------------------------------------------------------------------
 
     def send(self, trust: str, parts: Mapping[str, bytes]) -> str:
@@ -150,9 +146,9 @@ class GatewayState(InMemoryLinkState):
             if trust not in self.online():
                 raise TrustOfflineError(f"{trust} is not connected.")
             node_id = self._trusts[trust][1]
-        message = self._message(node_id, parts)
-        message_id = message.metadata.message_id
         with no_object_id_recompute():
+            message = self._message(node_id, parts)
+            message_id = message.metadata.message_id
             objects = get_all_nested_objects(message)
             self.object_store.preregister(self._run_id, get_object_tree(message))
             for object_id, item in objects.items():

@@ -1,4 +1,4 @@
-"""``flip-hub gateway``: the one address that Trusts dial, with Flower's SuperLink inside this process.
+"""``flip-hub gateway``: the one address that Trusts dial, with the state and handlers of Flower's SuperLink inside.
 
 Two listeners in one event loop: the public one speaks TLS and passes on only what :class:`PublicGuard` knows; the
 loopback one is for the dispatcher alone. State is in memory only: the hub keeps its own checkpoints, and a restart is
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from logging import WARNING, getLogger
@@ -19,14 +18,15 @@ import uvicorn
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-from fastapi import FastAPI
+from flwr.supercore.object_store.in_memory_object_store import InMemoryObjectStore
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
-from flwr.superlink.main import create_app
+from flwr.superlink.federation import NoOpFederationManager
 from starlette.types import ASGIApp
 
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.flower.client import CREDENTIAL
+from flip_hub.flower.fleet import FleetApi
 from flip_hub.flower.guard import PublicGuard, SecretGuard
 from flip_hub.flower.loopback import loopback_app
 from flip_hub.flower.state import GatewayState
@@ -48,26 +48,18 @@ def run_gateway(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> N
     Raises:
         ConfigError: the TLS certificate or its key is missing.
     """
-    asyncio.run(_serve(config, trust_app, node_keys))
-
-
-def flower_app() -> tuple[FastAPI, GatewayState]:
-    """Flower's SuperLink, with node authentication and our state in the place of its own."""
-    os.environ["FLWR_DATABASE"] = ":flwr-in-memory:"
-    getLogger("flwr").setLevel(WARNING)
-    app = create_app()
-    app.state.enable_supernode_auth = True
-    factory = app.state.linkstate_factory
-    factory.state_instance = GatewayState(factory.federation_manager, factory.objectstore_factory.store())
-    return app, factory.state_instance
+    fastest_loop = uvicorn.Config(trust_app).get_loop_factory()
+    with asyncio.Runner(loop_factory=fastest_loop) as runner:
+        runner.run(_serve(config, trust_app, node_keys))
 
 
 async def _serve(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> None:
-    app, state = flower_app()
+    getLogger("flwr").setLevel(WARNING)
+    state = GatewayState(NoOpFederationManager(), InMemoryObjectStore())
     state.inward.attach()
     state.outward.attach()
     servers = [
-        _public(config, PublicGuard(app, trust_app, state)),
+        _public(config, PublicGuard(FleetApi(state), trust_app)),
         _loopback(config.control_port, SecretGuard(loopback_app(state), secret(config, CREDENTIAL))),
     ]
 
@@ -80,13 +72,12 @@ async def _serve(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    async with app.router.lifespan_context(app):
-        await _enrol(state, node_keys)
-        polling = asyncio.create_task(_keep_enrolled(state, node_keys))
-        try:
-            await asyncio.gather(*(server.serve() for server in servers))
-        finally:
-            polling.cancel()
+    await _enrol(state, node_keys)
+    polling = asyncio.create_task(_keep_enrolled(state, node_keys))
+    try:
+        await asyncio.gather(*(server.serve() for server in servers))
+    finally:
+        polling.cancel()
 
 
 class _Server(uvicorn.Server):

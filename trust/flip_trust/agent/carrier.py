@@ -25,8 +25,6 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 import httpx
 from flip_sdk.contract.notices import HubEnrolment
 from flip_sdk.contract.tasks import MAX_MODEL_BYTES
-from flip_trust.agent.hub_client import HubUnreachableError, pinned
-from flip_trust.errors import SetupError
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.app.message import remove_content_from_message
 from flwr.common.constant import HEARTBEAT_MIN_INTERVAL
@@ -48,6 +46,9 @@ from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 from google.protobuf.message import DecodeError
+
+from flip_trust.agent.hub_client import HubUnreachableError, pinned
+from flip_trust.errors import SetupError
 
 __all__ = ["FleetCarrier", "HubUnreachableError", "Received"]
 
@@ -172,45 +173,45 @@ class FleetCarrier:
             HubUnreachableError: the hub is away, or restarted and forgot the message; it will ask again.
         """
         message = Message(RecordDict({RECORD: ConfigRecord(dict(parts))}), reply_to=received.message)
-        message.metadata.__dict__["_message_id"] = message.object_id
         deadline = time.monotonic() + _REPLY_SECONDS
-        for attempt in itertools.count():
-            try:
-                return self._send(message, first=attempt == 0)
-            except httpx.HTTPStatusError as error:
-                if error.response.is_client_error or time.monotonic() > deadline:
-                    raise HubUnreachableError(f"The hub did not take the answer: {error}") from error
-            except (httpx.HTTPError, ValueError) as error:
-                if time.monotonic() > deadline or self._closing.is_set():
-                    raise HubUnreachableError(f"The hub does not answer: {error}") from error
-            self._closing.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+        # Flower would deflate and hash the whole message each time it is asked for an identifier
+        with no_object_id_recompute():
+            message.metadata.__dict__["_message_id"] = message.object_id
+            for attempt in itertools.count():
+                try:
+                    return self._send(message, first=attempt == 0)
+                except httpx.HTTPStatusError as error:
+                    if error.response.is_client_error or time.monotonic() > deadline:
+                        raise HubUnreachableError(f"The hub did not take the answer: {error}") from error
+                except (httpx.HTTPError, ValueError) as error:
+                    if time.monotonic() > deadline or self._closing.is_set():
+                        raise HubUnreachableError(f"The hub does not answer: {error}") from error
+                self._closing.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
         return None
 
     def _send(self, message: Message, first: bool) -> None:
         node = Node(node_id=message.metadata.src_node_id)
-        run_id = message.metadata.run_id
-        with no_object_id_recompute():
-            objects = get_all_nested_objects(message)
-            response = self._client.PushMessages(
-                PushMessagesRequest(
-                    node=node,
-                    messages_list=[message_to_proto(remove_content_from_message(message))],
-                    message_object_trees=[get_object_tree(message)],
-                )
+        response = self._client.PushMessages(
+            PushMessagesRequest(
+                node=node,
+                messages_list=[message_to_proto(remove_content_from_message(message))],
+                message_object_trees=[get_object_tree(message)],
             )
-            if first and not response.objects_to_push:
-                raise HubUnreachableError("The hub no longer waits for this answer.")
-            for object_id, item in objects.items():
-                if object_id in response.objects_to_push:
-                    request = PushObjectRequest(
-                        node=node,
-                        run_id=run_id,
-                        object_id=object_id,
-                        object_content=item.deflate(),
-                        session_id=response.session_id,
-                    )
-                    if not self._client.PushObject(request).stored:
-                        raise HubUnreachableError("The hub stopped taking this answer.")
+        )
+        if first and not response.objects_to_push:
+            raise HubUnreachableError("The hub no longer waits for this answer.")
+        for object_id, item in get_all_nested_objects(message).items():
+            if object_id not in response.objects_to_push:
+                continue
+            request = PushObjectRequest(
+                node=node,
+                run_id=message.metadata.run_id,
+                object_id=object_id,
+                object_content=item.deflate(),
+                session_id=response.session_id,
+            )
+            if not self._client.PushObject(request).stored:
+                raise HubUnreachableError("The hub stopped taking this answer.")
 
     def _fetch(self, node: Node, run_id: int, tree: ObjectTree) -> Received:
         ids = [item.object_id for item in iterate_object_tree(tree)]
