@@ -119,7 +119,7 @@ class TrustConfig:
     @property
     def enrolment_file(self) -> Path:
         """This Trust's own TrustEnrolment, to hand to the hub's operator."""
-        return self.home / "enrolment.json"
+        return self.home / "trust-enrolment.json"
 
     @property
     def omop(self) -> Path:

@@ -1,0 +1,118 @@
+"""What the Trust tells the hub of its own accord: signs of life with the ledger's figures, and consents it missed."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+
+from flip_sdk.contract.notices import BudgetLine, StatusNotice
+from flip_sdk.contract.signatures import SigningKey
+
+from flip_trust import consent, egress
+from flip_trust.agent import log
+from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
+from flip_trust.audit import Reader
+from flip_trust.config import TrustConfig
+from flip_trust.database import Database
+from flip_trust.errors import TrustError
+from flip_trust.ledger import store
+
+_log = logging.getLogger(__name__)
+
+
+class Announcer:
+    """A thread that speaks every ``status_interval`` seconds, and does the housekeeping in between."""
+
+    def __init__(
+        self,
+        config: TrustConfig,
+        database: Database,
+        client: egress.Client,
+        key: SigningKey,
+        clock: Callable[[], datetime],
+        housekeeping: Callable[[], None],
+    ) -> None:
+        self._config, self._database, self._client, self._key = config, database, client, key
+        self._clock, self._housekeeping = clock, housekeeping
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+        self._reached: bool | None = None
+
+    def start(self) -> None:
+        """Begin to speak."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Fall silent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def speak(self) -> None:
+        """Say everything that is due, once.
+
+        Raises:
+            HubUnreachableError: the hub is away; it is said the next time.
+            HubRefusedError: the hub says no.
+            LedgerUnavailableError: the database cannot be read.
+        """
+        for decision in consent.unannounced(self._database):
+            notice = consent.notice_of(decision, self._config.name, new_id(), self._clock())
+            egress.announce(self._client, notice, self._key)
+            consent.announced(self._database, decision)
+        egress.announce(self._client, self._status(), self._key)
+
+    def _status(self) -> StatusNotice:
+        return StatusNotice(
+            trust=self._config.name,
+            notice_id=new_id(),
+            version=version("flip-trust"),
+            budgets=budget_lines(self._database),
+            issued_at=self._clock(),
+        )
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._housekeeping()
+                self.speak()
+                self._say_reached(reached=True)
+            except HubUnreachableError:
+                self._say_reached(reached=False)
+            except (HubRefusedError, TrustError, OSError) as error:
+                log.failure(_log, "announcement.failed", error)
+            self._stop.wait(self._config.status_interval)
+
+    def _say_reached(self, *, reached: bool) -> None:
+        if reached != self._reached:
+            log.event(_log, "hub.reached" if reached else "hub.unreachable")
+        self._reached = reached
+
+
+def budget_lines(reader: Reader) -> tuple[BudgetLine, ...]:
+    """Each project's budget, as the ledger has it."""
+    released = {
+        row["project_id"]: int(row["releases"])
+        for row in reader.read(
+            "SELECT project_id, count(*) AS releases FROM release JOIN job USING (job_id) GROUP BY project_id"
+        )
+    }
+    return tuple(
+        BudgetLine(
+            project_id=decision.project_id,
+            epsilon=decision.terms.epsilon,
+            delta=decision.terms.delta,
+            spent=store.spent(reader, decision.terms.delta, decision.project_id),
+            releases=released.get(decision.project_id, 0),
+        )
+        for decision in consent.every(reader)
+    )
+
+
+def new_id() -> str:
+    """An identifier for a notice or a request."""
+    return secrets.token_urlsafe(16)
