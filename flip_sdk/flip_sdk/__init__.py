@@ -1,1 +1,121 @@
-"""What a FLIP researcher imports."""
+"""What a FLIP researcher imports.
+
+    import flip_sdk as flip
+
+    hub = flip.connect()
+    project = hub.project("breast-cytology")
+    project.budget()
+
+Names are loaded when they are first used, so that the import is quick and needs neither torch nor polars.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flip_sdk.catalogue import Catalogue, Concept
+    from flip_sdk.client import Hub, connect
+    from flip_sdk.cohorts import Cohort, Rule, age_between, has_condition, measurement_between, sex_is
+    from flip_sdk.contract.cohorts import Feature, Label
+    from flip_sdk.contract.jobs import DPSGD, FullBatch
+    from flip_sdk.errors import (
+        ConnectionFailedError,
+        FlipError,
+        JobFailedError,
+        ModelError,
+        NotAllowedError,
+        NotFoundError,
+        PublicError,
+        RecordError,
+        SpecError,
+    )
+    from flip_sdk.jobs import Job
+    from flip_sdk.login import login, logout
+    from flip_sdk.privacy import Privacy
+    from flip_sdk.project import Project
+    from flip_sdk.publishing import Dashboard
+    from flip_sdk.results import Result
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Catalogue": "catalogue",
+    "Cohort": "cohorts",
+    "Concept": "catalogue",
+    "ConnectionFailedError": "errors",
+    "DPSGD": "contract.jobs",
+    "Dashboard": "publishing",
+    "Feature": "contract.cohorts",
+    "FlipError": "errors",
+    "FullBatch": "contract.jobs",
+    "Hub": "client",
+    "Job": "jobs",
+    "JobFailedError": "errors",
+    "Label": "contract.cohorts",
+    "ModelError": "errors",
+    "NotAllowedError": "errors",
+    "NotFoundError": "errors",
+    "Privacy": "privacy",
+    "Project": "project",
+    "PublicError": "errors",
+    "RecordError": "errors",
+    "Result": "results",
+    "Rule": "cohorts",
+    "SpecError": "errors",
+    "age_between": "cohorts",
+    "connect": "client",
+    "has_condition": "cohorts",
+    "login": "login",
+    "logout": "login",
+    "measurement_between": "cohorts",
+    "sex_is": "cohorts",
+}
+
+__all__ = [
+    "DPSGD",
+    "Catalogue",
+    "Cohort",
+    "Concept",
+    "ConnectionFailedError",
+    "Dashboard",
+    "Feature",
+    "FlipError",
+    "FullBatch",
+    "Hub",
+    "Job",
+    "JobFailedError",
+    "Label",
+    "ModelError",
+    "NotAllowedError",
+    "NotFoundError",
+    "Privacy",
+    "Project",
+    "PublicError",
+    "RecordError",
+    "Result",
+    "Rule",
+    "SpecError",
+    "age_between",
+    "connect",
+    "has_condition",
+    "login",
+    "logout",
+    "measurement_between",
+    "sex_is",
+]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'flip_sdk' has no attribute {name!r}") from None
+    value = getattr(import_module(f"flip_sdk.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,22 +1,25 @@
 """Errors of flip-sdk.
 
-    FlipError
-    ├── PublicError                 may be shown to a person; says what to do next
-    │   ├── RecordError             a record does not fit its schema
-    │   ├── SignatureError          a signature does not verify
-    │   ├── SpecError               a job breaks rules: all of its violations
-    │   ├── ModelError              a torch module cannot cross the boundary
-    │   ├── NotAllowedError         policy says no, with its reason
-    │   ├── NotFoundError           no such project, job, model …
-    │   ├── ConnectionFailedError   the hub cannot be reached or is not signed in to
-    │   └── JobFailedError          a job ended without a result, with its reason
-    └── (nothing else: a FlipError that is not public is a bug)
+FlipError
+├── PublicError                 may be shown to a person; says what to do next
+│   ├── RecordError             a record does not fit its schema
+│   ├── SignatureError          a signature does not verify
+│   ├── SpecError               a job breaks rules: all of its violations
+│   ├── ModelError              a torch module cannot cross the boundary
+│   │   └── ModelTooLargeError  … because it is over a limit
+│   ├── NotAllowedError         policy says no, with its reason
+│   ├── NotFoundError           no such project, job, model …
+│   ├── ConnectionFailedError   the hub cannot be reached or is not signed in to
+│   └── JobFailedError          a job ended without a result, with its reason
+└── (nothing else: a FlipError that is not public is a bug)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from pydantic_core import ValidationError
 
 if TYPE_CHECKING:
     from flip_sdk.contract.check import Violation
@@ -50,7 +53,17 @@ class RecordError(PublicError):
 
     def __init__(self, record: str, error: Exception) -> None:
         self.record = record
-        super().__init__(f"This is not a valid {record}: {error}", "Correct the fields named and send it again.")
+        super().__init__(
+            f"This is not a valid {record}: {_in_words(error)}", "Correct the fields named and send it again."
+        )
+
+
+def _in_words(error: Exception) -> str:
+    """Every field that does not fit, without repeating the value: it may be a secret or a person's."""
+    if not isinstance(error, ValidationError):
+        return f"{error}."
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in details) + "."
 
 
 class SignatureError(PublicError):
@@ -74,6 +87,12 @@ class ModelError(PublicError):
     """A torch module cannot cross the boundary."""
 
     code = "bad_model"
+
+
+class ModelTooLargeError(ModelError):
+    """A model is over one of the limits of ``contract.graph.Limits``."""
+
+    code = "model_too_large"
 
 
 class NotAllowedError(PublicError):

@@ -1,0 +1,83 @@
+"""Polars data frames that show themselves in a notebook as a plain table, without data types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+import polars as pl
+
+_WIDTH = 140
+_TABLE = "border-collapse:collapse;margin:.4em 0"
+_HEAD = "text-align:{side};padding:.25em .8em;border-bottom:2px solid currentColor"
+_CELL = "text-align:{side};padding:.25em .8em;border-bottom:1px solid rgba(128,128,128,.35)"
+
+
+class Frame(pl.DataFrame):
+    """A Polars DataFrame with a caption. What you derive from it is an ordinary Polars DataFrame."""
+
+    caption: str = ""
+
+    def __repr__(self) -> str:
+        kinds = zip(self.columns, self.dtypes, strict=True)
+        written = [name for name, kind in kinds if not (kind.is_numeric() or kind in (pl.String, pl.Boolean))]
+        plain = pl.DataFrame(self).with_columns(
+            pl.Series(name, [shown(value) for value in self[name]], dtype=pl.String) for name in written
+        )
+        with pl.Config(
+            tbl_hide_column_data_types=True,
+            tbl_hide_dataframe_shape=True,
+            tbl_cols=-1,
+            tbl_rows=50,
+            fmt_str_lengths=60,
+            tbl_width_chars=_WIDTH,
+        ):
+            table = str(plain)
+        return f"{self.caption}\n{table}" if self.caption else table
+
+    __str__ = __repr__
+
+    def _repr_html_(self, *, _from_series: bool = False) -> str:
+        sides = ["right" if kind.is_numeric() else "left" for kind in self.dtypes]
+        head = "".join(
+            f'<th scope="col" style="{_HEAD.format(side=side)}">{escape(name.replace("_", " "))}</th>'
+            for name, side in zip(self.columns, sides, strict=True)
+        )
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f'<td style="{_CELL.format(side=side)}">{escape(shown(value))}</td>'
+                for value, side in zip(row, sides, strict=True)
+            )
+            + "</tr>"
+            for row in self.iter_rows()
+        )
+        caption = f'<caption style="text-align:left;padding:.3em 0">{escape(self.caption)}</caption>'
+        rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        return f'<table style="{_TABLE}">{caption if self.caption else ""}{rows}</table>'
+
+
+def frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any], caption: str = "") -> Frame:
+    """A Frame of these rows, with these columns even when there is no row."""
+    made = Frame([dict(row) for row in rows], schema=dict(schema), orient="row")
+    made.caption = caption
+    return made
+
+
+def shown(value: object) -> str:
+    """A value as a person reads it."""
+    match value:
+        case None:
+            return "—"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case datetime():
+            return value.strftime("%d %b %Y %H:%M") if value.hour or value.minute else value.strftime("%d %b %Y")
+        case list() | tuple() | pl.Series():
+            return ", ".join(shown(item) for item in value)
+        case _:
+            return str(value)

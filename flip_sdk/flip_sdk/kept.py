@@ -1,0 +1,58 @@
+"""A trained model with its feature scaling inside: an ordinary torch module for raw feature rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.jobs import Scaling
+
+
+class KeptModel(nn.Module):
+    """``inner`` behind the same steps that a Trust takes before training.
+
+    A missing value (NaN) becomes the middle of its public bounds, every value is clamped to its bounds, then shifted
+    and scaled as the Trusts agreed.
+
+    Attributes:
+        inner: the trained network, for scaled features.
+        names: what the columns of a row are, in order.
+    """
+
+    low: Tensor
+    high: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, inner: nn.Module, features: Sequence[Feature], scaling: Scaling, loss: str) -> None:
+        super().__init__()
+        self.inner = inner
+        self.names = tuple(feature.name or str(feature.concept_id) for feature in features)
+        self.loss = loss
+        for name, values in (
+            ("low", [feature.low for feature in features]),
+            ("high", [feature.high for feature in features]),
+            ("shift", scaling.shift),
+            ("scale", scaling.scale),
+        ):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float64))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The network's outputs for raw rows of shape (persons, features)."""
+        rows = rows.to(torch.float64)
+        rows = torch.where(torch.isnan(rows), (self.low + self.high) / 2, rows)
+        scaled = (rows.clamp(self.low, self.high) - self.shift) / self.scale
+        outputs: Tensor = self.inner(scaled.to(torch.float32))
+        return outputs
+
+    @torch.no_grad()
+    def probabilities(self, rows: Tensor) -> Tensor:
+        """How likely the label is for each raw row, between 0 and 1, shape (persons,)."""
+        outputs: Tensor = self(rows)
+        if self.loss == "cross_entropy":
+            return outputs.softmax(-1)[..., 1]
+        outputs = outputs.reshape(len(rows))
+        return outputs.sigmoid() if self.loss == "binary_cross_entropy" else outputs.clamp(0, 1)

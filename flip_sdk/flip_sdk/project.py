@@ -1,0 +1,235 @@
+"""A project: its budget, its catalogue, and the jobs that its members may run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from flip_sdk.asking import Files, Names, checked, export, subject
+from flip_sdk.catalogue import Catalogue
+from flip_sdk.contract.api import (
+    DashboardView,
+    JobView,
+    ProjectView,
+    PublishDashboard,
+    SubmitJob,
+    TrustBudget,
+    TrustCatalogue,
+)
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.errors import SpecError
+from flip_sdk.jobs import Job
+from flip_sdk.preflight import Spec, notes, violations
+from flip_sdk.privacy import Privacy, build
+from flip_sdk.publishing import Dashboard, without_outputs
+from flip_sdk.results import Result
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from flip_sdk.asking import CohortLike, FeatureLike, LabelLike
+    from flip_sdk.connection import Connection
+    from flip_sdk.contract.graph import Loss
+    from flip_sdk.frames import Frame
+
+
+class Project:
+    """An approved purpose with people, data, an expiry and a privacy budget.
+
+    Attributes:
+        view: the project as the hub told it when it was opened.
+    """
+
+    def __init__(self, connection: Connection, view: ProjectView) -> None:
+        self._connection = connection
+        self.view = view
+        self._names = Names(self.catalogue)
+
+    @property
+    def id(self) -> str:
+        """The name in addresses."""
+        return self.view.project_id
+
+    def __repr__(self) -> str:
+        view = self.view
+        return f"Project {self.id}: {view.application.title} ({view.state.value}, until {view.expires_at:%d %b %Y})"
+
+    def _repr_html_(self) -> str:
+        view = self.view
+        return (
+            f"<p><strong>{escape(view.application.title)}</strong> ({escape(self.id)}): {escape(view.state.value)}, "
+            f"until {view.expires_at:%d %b %Y}</p><p>{escape(view.application.lay_summary)}</p>"
+        )
+
+    def budget(self) -> Frame:
+        """One row a Trust: consent, whether it is online, and what its privacy ledger has left for this project."""
+        from flip_sdk import tables
+
+        return tables.budgets(self._budgets())
+
+    def catalogue(self) -> Catalogue:
+        """What the Trusts of this project say they hold: names and public bounds."""
+        return Catalogue(self._connection.get_all(f"projects/{self.id}/catalogue", TrustCatalogue))
+
+    def count(self, cohort: CohortLike = None, epsilon: float = 0.5, trusts: Sequence[str] = ()) -> Frame:
+        """How many persons are in a cohort, per Trust and together. Waits for the answer.
+
+        Each count carries noise, is rounded to 5, and is kept back where it is under the floor of 10 persons. It costs
+        ``epsilon`` of the budget at each Trust.
+
+        Raises:
+            SpecError: the job breaks rules, or no budget covers it.
+            NotFoundError: a concept's name is unknown.
+            JobFailedError: no Trust answered, with each one's reason.
+        """
+        spec = checked(
+            CountSpec,
+            project_id=self.id,
+            trusts=tuple(trusts),
+            cohort=self._names.cohort(cohort),
+            epsilon=epsilon,
+        )
+        return self._submit(spec).result().counts()
+
+    def train(  # noqa: PLR0913 (a researcher's form: everything by name, all but three with a preset)
+        self,
+        model: nn.Module,
+        *,
+        features: Sequence[FeatureLike],
+        label: LabelLike,
+        cohort: CohortLike = None,
+        loss: Loss = "binary_cross_entropy",
+        privacy: Privacy | None = None,
+        rounds: int = 20,
+        trusts: Sequence[str] = (),
+        min_trusts: int = 1,
+    ) -> Job:
+        """Train a model at the Trusts, on persons that never leave them.
+
+        Args:
+            model: an ordinary torch module, from scaled features (persons × features) to logits.
+            features: measurements, by name or as :meth:`Catalogue.features` gives them.
+            label: the condition to tell, by name or as :meth:`Catalogue.label` gives it.
+            cohort: who it is about; everybody when left out. Seven persons in ten are trained on.
+            loss: what is made small.
+            privacy: the guarantee for the whole job at each Trust.
+            rounds: how often the Trusts' sums come together.
+            trusts: whom to ask; every Trust of the project when left out.
+            min_trusts: with fewer answers the job fails.
+
+        Raises:
+            ModelError: the module cannot cross (BatchNorm, control flow on data, an operator not allowed, too large).
+            NotFoundError: a feature's or label's name is unknown.
+            SpecError: the job breaks rules, or no budget covers it.
+            NotAllowedError: the project is not approved, or has expired.
+        """
+        resolved = self._names.features(features)
+        files = export(model, len(resolved), loss)
+        spec = checked(
+            TrainSpec,
+            project_id=self.id,
+            trusts=tuple(trusts),
+            cohort=self._names.cohort(cohort),
+            features=resolved,
+            label=self._names.label(label),
+            model=files.ref,
+            loss=loss,
+            privacy=(privacy or Privacy()).record(),
+            rounds=rounds,
+            min_trusts=min_trusts,
+        )
+        return self._submit(spec, files)
+
+    def evaluate(
+        self,
+        model: Result | Job | nn.Module,
+        *,
+        features: Sequence[FeatureLike] | None = None,
+        label: LabelLike | None = None,
+        cohort: CohortLike = None,
+        epsilon: float = 2.0,
+        bins: int = 10,
+        trusts: Sequence[str] = (),
+    ) -> Job:
+        """Score a model at the Trusts, on the three persons in ten it was not trained on.
+
+        Args:
+            model: a result of :meth:`train` (or its job), or a torch module on features scaled by their public bounds.
+            features: the model's inputs; a result brings its own.
+            label: what it tells; a result brings its own.
+            cohort: who it is about; a result brings its own.
+            epsilon: what the one noisy histogram of scores costs at each Trust (delta is 0).
+            bins: of that histogram.
+            trusts: whom to ask; every Trust of the project when left out.
+
+        Raises:
+            SpecError: the job breaks rules, or no budget covers it.
+            NotFoundError: a name is unknown, or features and label are missing.
+            ModelError: the module cannot cross.
+        """
+        given = model.result() if isinstance(model, Job) else model
+        what = subject(given, self._names, features, label, cohort)
+        spec = checked(
+            EvaluateSpec,
+            project_id=self.id,
+            trusts=tuple(trusts),
+            cohort=what.cohort,
+            features=what.features,
+            label=what.label,
+            model=what.model,
+            scaling=what.scaling,
+            epsilon=epsilon,
+            bins=bins,
+        )
+        return self._submit(spec, what.files)
+
+    def jobs(self) -> Frame:
+        """The project's jobs, newest first."""
+        from flip_sdk import tables
+
+        return tables.jobs(self._connection.get_all(f"projects/{self.id}/jobs", JobView))
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id, as :meth:`jobs` lists it, to watch it again."""
+        return Job(self._connection, self._connection.get(f"jobs/{job_id}", JobView))
+
+    def publish(self, notebook: str | Path, name: str, jobs: Sequence[Job | Result | str] = ()) -> Dashboard:
+        """Render a notebook as a dashboard for the project's members.
+
+        Stored outputs are taken out: the dashboard shows what the notebook computes from the released results.
+
+        Args:
+            notebook: path of the ``.ipynb`` file.
+            name: lower case, digits and hyphens; the same name replaces the dashboard.
+            jobs: whose results it may read, by ``flip_sdk.dashboards.load_results()``.
+
+        Raises:
+            NotFoundError: there is no such notebook.
+        """
+        content = without_outputs(Path(notebook))
+        ids = tuple(job if isinstance(job, str) else job.id for job in jobs)
+        address = self._connection.upload(self.id, content)
+        body = build(PublishDashboard, notebook=address, name=name, jobs=ids)
+        return Dashboard(self._connection.post(f"projects/{self.id}/dashboards", body, DashboardView))
+
+    def dashboards(self) -> list[Dashboard]:
+        """The project's published dashboards."""
+        views = self._connection.get_all(f"projects/{self.id}/dashboards", DashboardView)
+        return [Dashboard(view) for view in views]
+
+    def _budgets(self) -> list[TrustBudget]:
+        return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)
+
+    def _submit(self, spec: Spec, files: Files | None = None) -> Job:
+        budgets = self._budgets()
+        found = violations(spec, budgets)
+        if found:
+            raise SpecError(found)
+        for blob in files.blobs if files else ():
+            self._connection.upload(self.id, blob)
+        body = SubmitJob(spec=spec, idempotency_key=uuid4().hex)
+        view = self._connection.post(f"projects/{self.id}/jobs", body, JobView)
+        return Job(self._connection, view, spec=spec, notes=notes(spec, budgets))

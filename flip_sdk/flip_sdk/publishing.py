@@ -1,0 +1,46 @@
+"""Dashboards: a notebook, without stored outputs, that the hub renders for the project's members."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from flip_sdk.contract.api import DashboardView
+from flip_sdk.errors import NotFoundError
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A published dashboard, open to the project's members."""
+
+    view: DashboardView
+
+    @property
+    def address(self) -> str:
+        """Where it is shown."""
+        return self.view.address
+
+    def _repr_html_(self) -> str:
+        name, project = escape(self.view.name), escape(self.view.project_id)
+        link = f'<a href="{escape(self.address)}" target="_blank" rel="noopener">{name}</a>'
+        return f"<p>Dashboard {link}, open to the members of {project}.</p>"
+
+
+def without_outputs(notebook: Path) -> bytes:
+    """The notebook's bytes without stored outputs: a dashboard shows what it computes, nothing left over.
+
+    Raises:
+        NotFoundError: no such file, or not a notebook.
+    """
+    try:
+        content = json.loads(notebook.read_text("utf-8"))
+        for cell in content["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotFoundError(
+            f"{notebook} is not a notebook that can be read.", "Give the path of a saved .ipynb file."
+        ) from error
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()

@@ -1,0 +1,138 @@
+"""What a job released: the trained model, noisy counts or noisy figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.jobs import CountSpec, TrainSpec
+from flip_sdk.errors import NotFoundError
+from flip_sdk.preflight import Spec
+
+if TYPE_CHECKING:
+    from flip_sdk.connection import Connection
+    from flip_sdk.frames import Frame
+    from flip_sdk.kept import KeptModel
+
+UNDER_FLOOR = "under the floor"
+ALL = "all"
+
+
+class Result:
+    """What a completed job released.
+
+    Attributes:
+        record: the result as the hub keeps it.
+    """
+
+    def __init__(self, record: JobResult, connection: Connection, project_id: str, spec: Spec | None = None) -> None:
+        self.record = record
+        self.project_id = project_id
+        self._connection = connection
+        self._spec = record.spec or spec
+
+    def __repr__(self) -> str:
+        r = self.record
+        cost = f"ε {r.epsilon:g}" + (f", δ {r.delta:g}" if r.delta else "")
+        return f"Result of job {r.job_id}: {r.kind} at {', '.join(r.trusts) or 'no Trust'}, {cost} per person and Trust"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        tables = {"count": self.counts, "evaluate": self.figures, "train": self.history}
+        return f"<p>{escape(repr(self))}</p>{tables[self.record.kind]()._repr_html_()}"
+
+    @property
+    def id(self) -> str:
+        """The id of the job it came from."""
+        return self.record.job_id
+
+    @property
+    def spec(self) -> Spec:
+        """What was asked.
+
+        Raises:
+            NotFoundError: the hub did not keep it.
+        """
+        if self._spec is None:
+            raise NotFoundError(
+                f"The hub does not tell what job {self.record.job_id} asked for.",
+                "Give features= and label= yourself.",
+            )
+        return self._spec
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The model's inputs, in their order (``train`` and ``evaluate``)."""
+        spec = self.spec
+        return () if isinstance(spec, CountSpec) else spec.features
+
+    def model(self) -> KeptModel:
+        """The trained model as an ordinary torch module, to be called on raw feature rows (persons × features).
+
+        Clamping to the public bounds, filling of missing values and scaling are inside it.
+
+        Raises:
+            NotFoundError: the job trained no model.
+        """
+        from flip_sdk.kept import KeptModel
+        from flip_sdk.models import import_model
+
+        model, scaling = self.record.model, self.record.scaling
+        if model is None or scaling is None:
+            raise NotFoundError(
+                f"Job {self.record.job_id} is a {self.record.kind} and has no model.",
+                "Use the result of project.train().",
+            )
+        graph = self._connection.download(self.project_id, model.graph)
+        weights = self._connection.download(self.project_id, model.weights)
+        spec = self.spec
+        loss = spec.loss if isinstance(spec, TrainSpec) else "binary_cross_entropy"
+        return KeptModel(import_model(graph, weights), self.features, scaling, loss)
+
+    def counts(self) -> Frame:
+        """Persons per Trust and together: noisy, rounded, and left out where under the floor (``count``)."""
+        from polars import Int64, String
+
+        from flip_sdk.frames import frame
+
+        counts = self.record.counts
+        rows = [{"trust": t, "persons": n, "note": UNDER_FLOOR if n is None else ""} for t, n in counts.items()]
+        rows += [{"trust": r.trust, "persons": None, "note": r.words} for r in self.record.refusals]
+        known = [n for n in counts.values() if n is not None]
+        missing = len(rows) - len(known)
+        note = f"without {missing} Trust{'s' if missing > 1 else ''}" if missing else ""
+        rows.append({"trust": ALL, "persons": sum(known) if known else None, "note": note})
+        caption = f"Persons (noise of ε {self.record.epsilon:g}, rounded to 5)"
+        return frame(rows, {"trust": String, "persons": Int64, "note": String}, caption)
+
+    def figures(self) -> Frame:
+        """Accuracy and AUC per Trust and together, against always answering the majority (``evaluate``).
+
+        Errors are standard errors and include the noise.
+        """
+        from polars import Float64, String
+
+        from flip_sdk.frames import frame
+
+        columns = ("persons", "accuracy", "accuracy_error", "auc", "auc_error", "majority")
+        rows = [
+            {"trust": f.trust, **{c: getattr(f, c) for c in columns}, "note": UNDER_FLOOR if f.suppressed else ""}
+            for f in self.record.figures
+        ]
+        rows += [{"trust": r.trust, "note": r.words} for r in self.record.refusals]
+        schema = {"trust": String, **dict.fromkeys(columns, Float64), "note": String}
+        return frame(rows, schema, f"On persons the model has not seen (ε {self.record.epsilon:g} per Trust)")
+
+    def history(self) -> Frame:
+        """One row a round: what the rounds' released sums say about the training (``train``)."""
+        from polars import Float64, Int64
+
+        from flip_sdk.frames import frame
+
+        history = self.record.history
+        columns = list(dict.fromkeys(name for row in history for name in row)) or ["round"]
+        whole = {"round", "trusts"}
+        rows = [{n: int(v) if n in whole else v for n, v in row.items()} for row in history]
+        return frame(rows, {c: Int64 if c in whole else Float64 for c in columns}, "Rounds")

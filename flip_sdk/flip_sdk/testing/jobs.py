@@ -1,0 +1,178 @@
+"""A played job: each look at it takes it one step further, so that tests never wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from flip_sdk.contract.api import JobEvent, JobResult, JobView, RefusalView
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, TrainSpec
+from flip_sdk.contract.states import JOB, JobState
+from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode
+from flip_sdk.preflight import epsilon_of
+from flip_sdk.testing.learning import Training, figures
+from flip_sdk.testing.trusts import FLOOR, FakeTrust
+
+Blobs = dict[str, bytes]
+
+
+class FakeJob:
+    """One job at a FakeHub."""
+
+    def __init__(
+        self,
+        view: JobView,
+        spec: CountSpec | TrainSpec | EvaluateSpec,
+        trusts: Sequence[FakeTrust],
+        put: Callable[[bytes], str],
+        blobs: Blobs,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.view = view
+        self.spec = spec
+        self.events: list[JobEvent] = []
+        self.result: JobResult | None = None
+        self._asked = list(trusts)
+        self._taking_part: list[FakeTrust] = []
+        self._training: Training | None = None
+        self._history: list[dict[str, float]] = []
+        self._put, self._blobs, self._clock = put, blobs, clock
+
+    @property
+    def ended(self) -> bool:
+        """Whether it goes no further."""
+        return self.view.state in JOB.ends()
+
+    def cancel(self) -> None:
+        """End it, if it has not ended."""
+        if not self.ended:
+            self._end(JobState.CANCELLED, "cancelled", "The job was cancelled; nothing more is asked of any Trust.")
+
+    def advance(self) -> None:
+        """One step further."""
+        match self.view.state:
+            case JobState.SUBMITTED:
+                self._step(JobState.VALIDATED)
+            case JobState.VALIDATED:
+                self._step(JobState.SIGNED_OFF)
+            case JobState.SIGNED_OFF:
+                self._step(JobState.EXECUTING)
+                self._happen("executing", f"The job is signed off for {', '.join(self.view.trusts)}.")
+            case JobState.EXECUTING if not self._taking_part:
+                self._begin()
+            case JobState.EXECUTING:
+                self._work()
+
+    def _begin(self) -> None:
+        needed = self.spec.min_trusts if isinstance(self.spec, TrainSpec) else 1
+        refusals = []
+        for trust in self._asked:
+            code = trust.refuses(self.spec)
+            if not trust.online:
+                self._happen("left_out", f"{trust.name} is left out: it is offline.", trust=trust.name)
+            elif code is not None:
+                refusals.append(RefusalView(trust=trust.name, code=code, words=REFUSAL_WORDS[code]))
+                self._happen("refused", f"{trust.name} refused: {REFUSAL_WORDS[code]}", trust=trust.name)
+                self._debit_small(trust, code)
+            else:
+                self._taking_part.append(trust)
+        self.view = self.view.model_copy(update={"refusals": tuple(refusals)})
+        if len(self._taking_part) < needed:
+            some = f"{len(self._taking_part)} of the {needed} Trusts needed can take part."
+            self._end(JobState.FAILED, "failed", some)
+            return
+        for trust in self._taking_part:
+            trust.spent += epsilon_of(self.spec)
+        if isinstance(self.spec, TrainSpec):
+            self._start_training(self.spec)
+
+    def _debit_small(self, trust: FakeTrust, code: RefusalCode) -> None:
+        # the refusal of a small cohort is itself a release
+        if code == RefusalCode.COHORT_TOO_SMALL:
+            trust.spent += epsilon_of(self.spec)
+
+    def _start_training(self, spec: TrainSpec) -> None:
+        graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
+        self._training = Training(spec, graph, weights, self._taking_part)
+        numbers = {"trusts": float(len(self._taking_part))}
+        self._happen("round", f"Prepared with {len(self._taking_part)} Trusts.", numbers=numbers)
+
+    def _work(self) -> None:
+        match self.spec:
+            case CountSpec():
+                self._count(self.spec)
+            case EvaluateSpec():
+                self._evaluate(self.spec)
+            case TrainSpec():
+                self._train(self.spec)
+
+    def _train(self, spec: TrainSpec) -> None:
+        if self._training is None:
+            self._start_training(spec)
+            return
+        number = self.view.round + 1
+        loss = self._training.round(number)
+        row = {"round": float(number), "loss": loss, "trusts": float(len(self._taking_part))}
+        self._history.append(row)
+        self.view = self.view.model_copy(update={"round": number})
+        for trust in self._taking_part:
+            self._happen("update", f"{trust.name} answered.", trust=trust.name)
+        self._happen("round", f"Round {number} of {spec.rounds}.", numbers=row)
+        if number == spec.rounds:
+            model = ModelRef(graph=spec.model.graph, weights=self._put(self._training.weights()))
+            self._complete(model=model, scaling=self._training.scaling, history=tuple(self._history))
+
+    def _count(self, spec: CountSpec) -> None:
+        counts: dict[str, int | None] = {}
+        for trust in self._taking_part:
+            persons = int(trust.patients.select(spec.cohort).sum())
+            counts[trust.name] = None if persons < FLOOR else round(persons / 5) * 5
+            self._happen("update", f"{trust.name} answered.", trust=trust.name)
+        self._complete(counts=counts)
+
+    def _evaluate(self, spec: EvaluateSpec) -> None:
+        graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
+        for trust in self._taking_part:
+            self._happen("update", f"{trust.name} answered.", trust=trust.name)
+        self._complete(model=spec.model, figures=figures(spec, graph, weights, self._taking_part))
+
+    def _complete(self, **released: object) -> None:
+        spec = self.spec
+        self.result = JobResult.model_validate(
+            {
+                "job_id": self.view.job_id,
+                "kind": spec.kind,
+                "trusts": tuple(trust.name for trust in self._taking_part),
+                "refusals": self.view.refusals,
+                "epsilon": epsilon_of(spec),
+                "delta": spec.privacy.delta if isinstance(spec, TrainSpec) else 0.0,
+                "provenance": {"hub": "flip_sdk.testing.FakeHub", "spec": spec.digest()},
+                "spec": spec,
+                **released,
+            }
+        )
+        self._end(JobState.COMPLETED, "completed", "The job is completed.")
+
+    def _end(self, state: JobState, event: str, words: str) -> None:
+        reason = "" if state == JobState.COMPLETED else words
+        self.view = self.view.model_copy(update={"state": state, "reason": reason, "ended_at": self._clock()})
+        self._happen(event, words)
+
+    def _step(self, state: JobState) -> None:
+        JOB.step(self.view.state, state)
+        self.view = self.view.model_copy(update={"state": state})
+
+    def _happen(
+        self, event: str, words: str, *, trust: str | None = None, numbers: dict[str, float] | None = None
+    ) -> None:
+        self.events.append(
+            JobEvent(
+                sequence=len(self.events) + 1,
+                at=self._clock(),
+                event=event,
+                round=self.view.round,
+                trust=trust,
+                words=words,
+                numbers=numbers or {},
+            )
+        )

@@ -1,0 +1,142 @@
+"""Made-up patients: cells measured under a microscope, in the shape that a Trust's OMOP tables give."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, HasCondition, Label, MeasurementBetween, SexIs
+from flip_sdk.contract.notices import CatalogueConcept
+
+if TYPE_CHECKING:
+    from flip_sdk.cohorts import Criterion
+
+FEMALE = 2_000_000_201
+MALIGNANT = 2_000_000_101
+BENIGN = 2_000_000_102
+_FIRST = 2_000_000_001
+# what is measured, its unit, public bounds, and the usual value in benign and malignant cells with its spread
+_MEASURED: tuple[tuple[str, str, float, float, float, float, float], ...] = (
+    ("mean radius", "pixel", 5, 30, 12.1, 17.0, 2.6),
+    ("mean texture", "grey level", 5, 40, 17.9, 21.6, 4.0),
+    ("mean smoothness", "", 0.05, 0.17, 0.092, 0.103, 0.013),
+    ("mean compactness", "", 0, 0.35, 0.08, 0.145, 0.043),
+    ("mean concavity", "", 0, 0.45, 0.046, 0.161, 0.06),
+    ("mean symmetry", "", 0.1, 0.3, 0.174, 0.193, 0.026),
+    ("worst radius", "pixel", 5, 40, 13.4, 21.1, 3.3),
+    ("worst concave points", "", 0, 0.3, 0.074, 0.182, 0.042),
+)
+CONCEPTS: tuple[CatalogueConcept, ...] = (
+    *(
+        CatalogueConcept(concept_id=_FIRST + i, name=name, domain="Measurement", unit=unit, low=low, high=high)
+        for i, (name, unit, low, high, *_) in enumerate(_MEASURED)
+    ),
+    CatalogueConcept(concept_id=MALIGNANT, name="malignant", domain="Condition"),
+    CatalogueConcept(concept_id=BENIGN, name="benign", domain="Condition"),
+    CatalogueConcept(concept_id=FEMALE, name="female", domain="Gender"),
+)
+
+
+@dataclass(frozen=True)
+class Patients:
+    """One Trust's persons, column by column; every array has one entry a person.
+
+    Attributes:
+        measurements: latest value by concept; NaN where it was never taken.
+        conditions: whether the person has it, by concept.
+    """
+
+    person_ids: np.ndarray
+    ages: np.ndarray
+    sexes: np.ndarray
+    measurements: Mapping[int, np.ndarray]
+    conditions: Mapping[int, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.person_ids)
+
+    def select(self, cohort: Cohort) -> np.ndarray:
+        """Which persons meet every criterion, as a mask.
+
+        Raises:
+            KeyError: the Trust has no such concept.
+        """
+        chosen = np.ones(len(self), dtype=bool)
+        for criterion in cohort.criteria:
+            chosen &= self._meets(criterion) ^ criterion.negate
+        return chosen
+
+    def part(self, project_id: str, part: str) -> np.ndarray:
+        """Which persons are in the ``train`` or ``test`` part: by their id's hash, always the same."""
+        if part == "all":
+            return np.ones(len(self), dtype=bool)
+        shares = [
+            int(hashlib.sha256(f"{project_id}:{i}".encode()).hexdigest()[:8], 16) / 2**32 for i in self.person_ids
+        ]
+        mask: np.ndarray = (np.array(shares) < 0.7) == (part == "train")
+        return mask
+
+    def matrix(self, features: tuple[Feature, ...]) -> np.ndarray:
+        """Raw values, persons × features, float64: clamped to the bounds, the middle where missing.
+
+        Raises:
+            KeyError: the Trust has no such concept.
+        """
+        columns = [self._clamped(feature) for feature in features]
+        return np.stack(columns, axis=1)
+
+    def labels(self, label: Label) -> np.ndarray:
+        """1 where the person has one of the label's conditions.
+
+        Raises:
+            KeyError: the Trust has no such concept.
+        """
+        return np.any([self.conditions[i] for i in label.condition_concept_ids], axis=0).astype(np.int64)
+
+    def _clamped(self, feature: Feature) -> np.ndarray:
+        values = self.measurements[feature.concept_id]
+        middle = (feature.low + feature.high) / 2
+        clamped: np.ndarray = np.clip(np.where(np.isnan(values), middle, values), feature.low, feature.high)
+        return clamped
+
+    def _meets(self, criterion: Criterion) -> np.ndarray:
+        match criterion:
+            case AgeBetween():
+                return (self.ages >= criterion.low) & (self.ages <= criterion.high)
+            case SexIs():
+                return np.isin(self.sexes, criterion.concept_ids)
+            case HasCondition():
+                found: np.ndarray = np.any([self.conditions[i] for i in criterion.concept_ids], axis=0)
+                return found
+            case MeasurementBetween():
+                values = self.measurements[criterion.concept_id]
+                return (values >= criterion.low) & (values <= criterion.high)
+
+
+def synthetic_patients(persons: int, malignant: float = 0.4, seed: int = 0) -> Patients:
+    """Made-up persons with the eight measurements of :data:`CONCEPTS`; nobody's data went into them.
+
+    Args:
+        persons: how many.
+        malignant: share of them with a malignant mass.
+        seed: the same seed makes the same persons.
+    """
+    random = np.random.default_rng(seed)
+    sick = random.random(persons) < malignant
+    # one hidden severity behind all measurements, so that they go together as real ones do and do not tell everything
+    severity = np.where(sick, random.normal(1.0, 0.45, persons), random.normal(0.0, 0.35, persons))
+    measurements = {
+        _FIRST + i: np.clip(random.normal(well + (ill - well) * severity, spread), low, high)
+        for i, (_, _, low, high, well, ill, spread) in enumerate(_MEASURED)
+    }
+    return Patients(
+        person_ids=np.arange(persons) + seed * 1_000_000,
+        ages=random.integers(25, 90, persons),
+        sexes=np.full(persons, FEMALE),
+        measurements=measurements,
+        conditions={MALIGNANT: sick, BENIGN: ~sick},
+    )

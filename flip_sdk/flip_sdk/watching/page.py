@@ -1,0 +1,85 @@
+"""A job's progress as HTML (with a curve drawn in SVG, no JavaScript) and as plain text.
+
+Everything that comes from outside is escaped: a Trust's name or a reason must not become part of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+from flip_sdk.watching.progress import Progress
+
+WIDTH, HEIGHT, MARGIN = 420, 130, 34
+BLUE = "#005eb8"
+RED = "#d5281b"
+
+
+def html(progress: Progress, *, live: bool = False) -> str:
+    """The whole picture, in one element; ``live`` leaves out what widgets show beside it."""
+    still = [] if live else [bar(progress), curve(progress)]
+    parts = [_headline(progress), *still, table(progress)]
+    small = [progress.cost, *progress.notes, progress.note]
+    parts += [f'<p style="margin:.3em 0">{escape(line)}</p>' for line in small if line]
+    return f'<div role="group" aria-label="Job progress">{"".join(parts)}</div>'
+
+
+def text(progress: Progress) -> str:
+    """The whole picture, in lines."""
+    lines = [progress.headline + (f" · {progress.latest}" if progress.latest else "")]
+    lines += [progress.job.reason] if progress.job.reason else []
+    lines += [f"  {name}: {words}" for name, words in progress.trusts.items()]
+    lines += [f"  {line}" for line in (progress.cost, *progress.notes, progress.note) if line]
+    return "\n".join(lines)
+
+
+def bar(progress: Progress) -> str:
+    """How much is done."""
+    percent = round(progress.share * 100)
+    return (
+        f'<progress value="{percent}" max="100" style="width:{WIDTH}px" aria-label="Rounds done">{percent} %</progress>'
+    )
+
+
+def table(progress: Progress) -> str:
+    """What each Trust last did."""
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left;padding:.1em .8em .1em 0">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(words)}</td></tr>'
+        for name, words in progress.trusts.items()
+    )
+    return f"<table>{rows}</table>" if rows else ""
+
+
+def curve(progress: Progress) -> str:
+    """The rounds' values as a line, with its first and last value in words for those who cannot see it."""
+    if len(progress.curve) < 2:
+        return ""
+    rounds, values = zip(*progress.curve, strict=True)
+    low, high = min(values), max(values)
+    x_of, y_of = _scale(min(rounds), max(rounds), MARGIN, WIDTH - 8), _scale(low, high, HEIGHT - 22, 10)
+    points = " ".join(f"{x_of(r):.1f},{y_of(v):.1f}" for r, v in progress.curve)
+    name = escape(progress.curve_name.replace("_", " "))
+    words = f"{name} by round, from {values[0]:.4g} in round {rounds[0]} to {values[-1]:.4g} in round {rounds[-1]}"
+    label = 'font-size="11" fill="currentColor"'
+    return (
+        f'<svg role="img" aria-label="{words}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f"<title>{words}</title>"
+        f'<polyline points="{points}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
+        f'<circle cx="{x_of(rounds[-1]):.1f}" cy="{y_of(values[-1]):.1f}" r="3" fill="{BLUE}"/>'
+        f'<text x="0" y="14" {label}>{high:.3g}</text><text x="0" y="{HEIGHT - 22}" {label}>{low:.3g}</text>'
+        f'<text x="{MARGIN}" y="{HEIGHT - 4}" {label}>round {rounds[0]}</text>'
+        f'<text x="{WIDTH - 8}" y="{HEIGHT - 4}" text-anchor="end" {label}>round {rounds[-1]} · {name}</text></svg>'
+    )
+
+
+def _headline(progress: Progress) -> str:
+    colour = f"color:{RED};" if progress.failed else ""
+    reason = f'<p style="margin:.2em 0">{escape(progress.job.reason)}</p>' if progress.job.reason else ""
+    return f'<p style="{colour}margin:.2em 0"><strong>{escape(progress.headline)}</strong></p>{reason}'
+
+
+def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """A straight line from values to pixels."""
+    span = (high - low) or 1.0
+    return lambda value: start + (value - low) / span * (end - start)

@@ -1,0 +1,102 @@
+"""What a watcher knows of a job, taken out of its events. Pure: no clock, no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flip_sdk.contract.api import JobEvent, JobEvents, JobView
+from flip_sdk.contract.states import JOB, JobState
+
+_NO_CURVE = frozenset({"seconds", "trusts", "persons", "epsilon", "n"})
+_STATES = {
+    JobState.SUBMITTED: "handed in",
+    JobState.VALIDATED: "checked",
+    JobState.SIGNED_OFF: "signed off, waiting for its turn",
+    JobState.EXECUTING: "running at the Trusts",
+    JobState.COMPLETED: "completed",
+    JobState.REJECTED: "rejected",
+    JobState.CANCELLED: "cancelled",
+    JobState.FAILED: "failed",
+}
+
+
+class Progress:
+    """A job as its watcher sees it.
+
+    Attributes:
+        sequence: the last event taken in.
+        curve_name: what the curve shows, such as ``loss``.
+        curve: (round, value), in order.
+        trusts: what each Trust last did, in words.
+        fresh: the events of the last page.
+        note: one line for the person, such as that the hub is away.
+    """
+
+    def __init__(self, job: JobView, epsilon: float | None = None, notes: Sequence[str] = ()) -> None:
+        self.job = job
+        self.epsilon = epsilon
+        self.notes = tuple(notes)
+        self.sequence = 0
+        self.curve_name = ""
+        self.curve: list[tuple[int, float]] = []
+        self.trusts: dict[str, str] = dict.fromkeys(job.trusts, "asked")
+        self.fresh: tuple[JobEvent, ...] = ()
+        self.note = ""
+
+    def take(self, page: JobEvents) -> None:
+        """Take a page of events in."""
+        self.job = page.job
+        self.note = ""
+        self.fresh = tuple(event for event in page.events if event.sequence > self.sequence)
+        for event in self.fresh:
+            self._take(event)
+        for name in page.job.trusts:
+            self.trusts.setdefault(name, "asked")
+        for refusal in page.job.refusals:
+            self.trusts[refusal.trust] = f"refused: {refusal.words}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job goes no further."""
+        return self.job.state in JOB.ends()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result."""
+        return self.ended and self.job.state != JobState.COMPLETED
+
+    @property
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        if self.job.state == JobState.COMPLETED:
+            return 1.0
+        return min(self.job.round / self.job.rounds, 1.0) if self.job.rounds else 0.0
+
+    @property
+    def headline(self) -> str:
+        """One line that says how the job is."""
+        text = f"{self.job.kind}: {_STATES[self.job.state]}"
+        if self.job.rounds > 1:
+            text += f", round {self.job.round} of {self.job.rounds}"
+        return text
+
+    @property
+    def cost(self) -> str:
+        """What it costs, in words."""
+        return "" if self.epsilon is None else f"privacy cost at each Trust: ε {self.epsilon:g} (unit: person)"
+
+    @property
+    def latest(self) -> str:
+        """The curve's last value, in words."""
+        return f"{self.curve_name.replace('_', ' ')} {self.curve[-1][1]:.4g}" if self.curve else ""
+
+    def _take(self, event: JobEvent) -> None:
+        self.sequence = event.sequence
+        if event.trust is not None:
+            self.trusts[event.trust] = (event.words or event.event).removeprefix(f"{event.trust} ")
+            return
+        names = [name for name in event.numbers if name not in _NO_CURVE]
+        name = self.curve_name or ("loss" if "loss" in names else next(iter(names), ""))
+        if name and name in event.numbers:
+            self.curve_name = name
+            self.curve.append((event.round, event.numbers[name]))

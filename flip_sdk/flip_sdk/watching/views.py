@@ -1,0 +1,181 @@
+"""Where a job's progress is shown: a notebook, a terminal, or lines of text."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flip_sdk.watching import page
+from flip_sdk.watching.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+class View(Protocol):
+    """A place to show progress in. A view is opened once, updated often and closed once."""
+
+    def open(self, progress: Progress) -> None:
+        """Begin to show."""
+
+    def update(self, progress: Progress) -> None:
+        """Show what is new."""
+
+    def note(self, line: str) -> None:
+        """Tell the person something beside the progress, such as that the hub is away."""
+
+    def close(self, progress: Progress) -> None:
+        """Leave the last picture standing."""
+
+
+def choose_view() -> View:
+    """Widgets in a notebook, a live screen in a terminal, else lines of text."""
+    if _in_notebook():
+        return NotebookView()
+    return TerminalView() if sys.stdout.isatty() else PlainView()
+
+
+class PlainView:
+    """A line for each round and each thing a Trust says: for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def open(self, progress: Progress) -> None:
+        """Begin with the job's id and what to know beforehand."""
+        self._print(f"job {progress.job.job_id}")
+        for line in (progress.cost, *progress.notes):
+            self._print(line)
+
+    def update(self, progress: Progress) -> None:
+        """Print the headline when it has changed."""
+        self._print(" · ".join(part for part in (progress.headline, progress.latest) if part))
+
+    def note(self, line: str) -> None:
+        """Print it."""
+        self._print(line)
+
+    def close(self, progress: Progress) -> None:
+        """Print the summary."""
+        self.update(progress)
+        headline, *rest = page.text(progress).splitlines()
+        print("\n".join(rest if headline == self._last else [headline, *rest]), flush=True)
+
+    def _print(self, line: str) -> None:
+        if line and line != self._last:
+            print(line, flush=True)
+            self._last = line
+
+
+class TerminalView:
+    """A live screen by rich: bar, latest value, Trusts."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.live import Live
+
+        self._note = ""
+        self._live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def open(self, progress: Progress) -> None:
+        """Take the bottom of the screen."""
+        self._live.start()
+        self.update(progress)
+
+    def update(self, progress: Progress) -> None:
+        """Draw again."""
+        self._live.update(self._draw(progress))
+
+    def note(self, line: str) -> None:
+        """Print it above the live part, where it stays."""
+        self._live.console.print(line, markup=False, style="yellow")
+
+    def close(self, progress: Progress) -> None:
+        """Leave the summary in place of the live part."""
+        self._live.stop()
+        self._live.console.print(page.text(progress), markup=False, highlight=False)
+
+    def _draw(self, progress: Progress) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        trusts = Table.grid(padding=(0, 2))
+        for name, words in progress.trusts.items():
+            trusts.add_row(Text(name, style="bold"), Text(words))
+        lines = (sparkline([value for _, value in progress.curve]), progress.latest, progress.cost, *progress.notes)
+        return Group(
+            Text(progress.headline, style="bold"),
+            ProgressBar(total=1.0, completed=progress.share, width=50),
+            trusts,
+            *(Text(line) for line in lines if line),
+        )
+
+
+class NotebookView:
+    """Widgets while the job runs, then a static picture that stays when the notebook is printed or reopened."""
+
+    def __init__(self) -> None:
+        import ipywidgets
+
+        self._bar = ipywidgets.FloatProgress(min=0, max=1, layout={"width": f"{page.WIDTH}px"})
+        self._curve = ipywidgets.HTML()
+        self._words = ipywidgets.HTML()
+        self._note = ipywidgets.HTML()
+        self._box = ipywidgets.VBox([self._words, self._bar, self._curve, self._note])
+        self._handle: Any = None
+
+    def open(self, progress: Progress) -> None:
+        """Show the widgets in the cell."""
+        from IPython.display import display
+
+        self._handle = display(self._box, display_id=True)  # type: ignore[no-untyped-call]
+        self.update(progress)
+
+    def update(self, progress: Progress) -> None:
+        """Set the widgets."""
+        self._bar.value = progress.share
+        self._curve.value = page.curve(progress)
+        self._words.value = page.html(progress, live=True)
+        self._note.value = ""
+
+    def note(self, line: str) -> None:
+        """Show it under the progress."""
+        from html import escape
+
+        self._note.value = f"<p>{escape(line)}</p>"
+
+    def close(self, progress: Progress) -> None:
+        """Put the static picture in the widgets' place."""
+        self._handle.update(Summary(progress))
+        self._box.close()
+
+
+class Summary:
+    """The last picture of a job: HTML where it can be shown, text elsewhere."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._html, self._text = page.html(progress), page.text(progress)
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def sparkline(values: list[float], width: int = 50) -> str:
+    """Values as a line of blocks, the last ones when there are too many."""
+    values = values[-width:]
+    if len(values) < 2:
+        return ""
+    low, span = min(values), (max(values) - min(values)) or 1.0
+    return "".join("▁▂▃▄▅▆▇█"[int((value - low) / span * 7)] for value in values)
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel runs us, so that a cell can show widgets."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None and importlib.util.find_spec("ipywidgets") is not None
