@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from flip_sdk.contract.cohorts import Feature
 from sklearn.datasets import load_breast_cancer
 
 from demo.measurements import BENIGN, MALIGNANT, MEASUREMENTS
 from demo.patients import HOSPITALS, load, patients_of, tables
-from flip_sdk.contract.cohorts import Feature
 
 REQUIRED = {
     "person": {"person_id", "gender_concept_id", "year_of_birth", "race_concept_id", "ethnicity_concept_id"},

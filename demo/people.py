@@ -1,0 +1,88 @@
+"""The demo's people, and what each of them does with a browser: sign in, open pages, send forms, call the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from demo.processes import PlatformError
+
+PROJECT = "breast-cytology"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person of the demo, as the hub's operator registers them."""
+
+    name: str
+    display_name: str
+    organisation: str
+    role: str
+    part: str
+
+
+ADA = Actor("ada", "Ada Marsh", "Northbridge University", "researcher", "the researcher")
+RUFUS = Actor("rufus", "Rufus Hale", "Health Data Board", "governance reviewer", "a reviewer")
+MINA = Actor("mina", "Mina Osei", "Patient Council", "governance reviewer", "a reviewer")
+SAM = Actor("sam", "Sam Whitlock", "Aldgate University Hospital", "data steward", "data steward of aldgate")
+OLGA = Actor("olga", "Olga Brandt", "FLIP operations", "operator", "the hub's operator")
+PEOPLE = (ADA, RUFUS, MINA, SAM, OLGA)
+
+
+class Visitor:
+    """One person with a browser of their own: a signed-in session with JupyterHub and its services."""
+
+    def __init__(self, hub_url: str, name: str, password: str) -> None:
+        self.name = name
+        self.hub_url = hub_url
+        self._client = httpx.Client(
+            base_url=hub_url, follow_redirects=True, timeout=httpx.Timeout(60, connect=5), trust_env=False
+        )
+        page = self._client.get("/hub/login")
+        form = {"username": name, "password": password, "_xsrf": self._xsrf("/hub/")}
+        signed_in = self._client.post("/hub/login", params={"next": "/hub/home"}, data=form)
+        if page.is_error or signed_in.is_error or "/hub/login" in str(signed_in.url):
+            raise PlatformError(f"{name} cannot sign in: {signed_in.status_code} at {signed_in.url}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._client.close()
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """The browser's cookies."""
+        return self._client.cookies
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:
+        """Open a page."""
+        return self._client.get(path, **arguments)
+
+    def post(self, path: str, form: dict[str, Any]) -> httpx.Response:
+        """Send a form."""
+        return self._client.post(path, data=form)
+
+    def hub_api(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Call JupyterHub's own API, as its pages do."""
+        headers = {"X-XSRFToken": self._xsrf("/hub/"), "Referer": f"{self.hub_url}/hub/home"}
+        return self._client.request(method, f"/hub/api/{path}", headers=headers, **arguments)
+
+    def open_workspace(self, project: str) -> httpx.Response:
+        """Follow the link that starts a project's workspace. A refusal is a page with status 403."""
+        return self._client.get(f"/hub/spawn/{self.name}/{project}")
+
+    def workspace_is_ready(self, project: str) -> bool:
+        """Whether JupyterHub shows the project's workspace as running."""
+        answer = self.hub_api("GET", f"users/{self.name}")
+        server = answer.json().get("servers", {}).get(project) if answer.is_success else None
+        return bool(server and server.get("ready"))
+
+    def _xsrf(self, path: str) -> str:
+        for cookie in self._client.cookies.jar:
+            if cookie.name == "_xsrf" and cookie.path == path:
+                return cookie.value or ""
+        return ""
