@@ -1,0 +1,18 @@
+"""Dashboards: published notebooks, rendered by Voila for the members of their project."""
+
+from __future__ import annotations
+
+from flip_hub.config import HubConfig
+
+__all__ = ["serve"]
+
+
+def serve(config: HubConfig) -> None:
+    """Serve dashboards until JupyterHub, which starts this service, ends it.
+
+    Raises:
+        ConfigError: production without bubblewrap.
+    """
+    from flip_hub.dashboards.app import run
+
+    run(config)

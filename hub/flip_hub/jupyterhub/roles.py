@@ -1,0 +1,44 @@
+"""Who may do what at JupyterHub, in its scopes. Nobody is an administrator: one could act as any other person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FLIP = "flip"
+DASHBOARDS = "dashboards"
+CULLER = "idle-culler"
+
+PERSON_SCOPES = (
+    "read:users!user",
+    "servers!user",
+    "access:servers!user",
+    "users:activity!user",
+    f"access:services!service={FLIP}",
+    f"access:services!service={DASHBOARDS}",
+)
+"""What each signed-in person may do. Without ``tokens!user``: a token reaches a workspace past the second factor."""
+
+
+def roles() -> list[dict[str, Any]]:
+    """JupyterHub's ``load_roles``: ``user`` replaces the wide one that JupyterHub ships."""
+    return [
+        {"name": "user", "description": "A person whom the hub knows", "scopes": list(PERSON_SCOPES)},
+        {
+            "name": CULLER,
+            "description": "Stops workspaces that nobody uses",
+            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
+            "services": [CULLER],
+        },
+    ]
+
+
+def workspace_scopes(person: str, project: str) -> list[str]:
+    """What a workspace's own token may do: report activity, be reached, and speak to the governance service.
+
+    The governance service reads the project from ``access:servers!server=…``: the token serves that project alone.
+    """
+    return [
+        f"users:activity!user={person}",
+        f"access:servers!server={person}/{project}",
+        f"access:services!service={FLIP}",
+    ]

@@ -1,0 +1,119 @@
+"""Bubblewrap command lines: a process sees Python, its own folder, and nothing else of this computer.
+
+Neither the hub's keys nor its database, and on a computer that also plays a Trust none of its patients, exist inside.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import flip_sdk
+
+from flip_hub.config import HubConfig
+from flip_hub.errors import ConfigError
+
+_ROOTS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_SETTINGS = (
+    *("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
+    *("localtime", "ssl", "ca-certificates", "fonts", "alternatives"),
+)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a process may see.
+
+    Attributes:
+        folder: where it starts; readable, and writable where it is named in ``writable``.
+        readable: further files and folders that it reads.
+        writable: files and folders that it changes.
+        network: whether it shares this computer's network; without, it has not even a loopback of its own to share.
+        dies_with_parent: whether it ends when the process that started it ends.
+        devices: device files that it uses (graphics cards).
+    """
+
+    folder: Path
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    network: bool = False
+    dies_with_parent: bool = True
+    devices: tuple[Path, ...] = ()
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs ``command`` inside."""
+        readable = (*_python(), *self.readable, self.folder)
+        return [
+            "bwrap",
+            *("--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+            *(() if self.network else ("--unshare-net",)),
+            *(("--die-with-parent",) if self.dies_with_parent else ()),
+            *("--hostname", "workspace", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - its own
+            *_system(),
+            *(word for path in readable if path not in self.writable for word in ("--ro-bind", str(path), str(path))),
+            *(word for path in self.writable for word in ("--bind", str(path), str(path))),
+            *(word for path in self.devices for word in ("--dev-bind-try", str(path), str(path))),
+            *("--chdir", str(self.folder), "--unsetenv", "JPY_PARENT_PID", "--"),
+            *command,
+        ]
+
+
+def required(config: HubConfig, log: logging.Logger, what: str) -> bool:
+    """Whether ``what`` runs in a sandbox: always, but for a demonstration on a computer without bubblewrap.
+
+    Raises:
+        ConfigError: production, and bubblewrap is missing or does not work here.
+    """
+    if usable():
+        return True
+    if config.production:
+        raise ConfigError(
+            f"{what} need bubblewrap, which is missing or does not work here.",
+            "Install the package bubblewrap and allow it user namespaces.",
+        )
+    log.warning("bubblewrap is missing or does not work here: %s run WITHOUT a sandbox. Never do so in earnest.", what)
+    return False
+
+
+@cache
+def usable() -> bool:
+    """Whether bubblewrap is here and can make its namespaces."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return False
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            Sandbox(Path("/")).command(["true"]), capture_output=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _python() -> tuple[Path, ...]:
+    """This Python's installation; an editable flip_sdk lies outside it."""
+    prefixes = [Path(sys.prefix), Path(sys.base_prefix)]
+    sdk = Path(flip_sdk.__file__).resolve().parents[1]
+    if not any(sdk.is_relative_to(prefix.resolve()) for prefix in prefixes):
+        prefixes.append(sdk)
+    usr = Path("/usr")
+    return tuple(path for path in dict.fromkeys(prefixes) if not path.is_relative_to(usr))
+
+
+def _system() -> list[str]:
+    """The operating system's programs and libraries, and the few settings that they need."""
+    words = ["--ro-bind", "/usr", "/usr"]
+    for root in map(Path, _ROOTS):
+        if root.is_symlink():
+            words += ["--symlink", str(root.readlink()), str(root)]
+        elif root.exists():
+            words += ["--ro-bind", str(root), str(root)]
+    for name in _SETTINGS:
+        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return words
