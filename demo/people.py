@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from flip_sdk.contract.records import Record
 
 from demo.processes import PlatformError
 
 PROJECT = "breast-cytology"
+_SERVICE = "/services/flip"
+_SESSION = "flip-session"
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,32 @@ class Visitor:
         """Open a page."""
         return self._client.get(path, **arguments)
 
-    def post(self, path: str, form: dict[str, Any]) -> httpx.Response:
-        """Send a form."""
-        return self._client.post(path, data=form)
+    def send_form(self, page: str, action: str, **fields: str) -> httpx.Response:
+        """Open a page, fill in the form that goes to ``action``, hidden fields included, and send it.
+
+        Raises:
+            PlatformError: the page has no such form for this person.
+        """
+        shown = self._client.get(page)
+        forms = [form for form in _Forms.of(shown.text) if form["action"].endswith(action)]
+        if not forms:
+            raise PlatformError(f"{self.name} sees no form for {action} at {page} ({shown.status_code}).")
+        return self._client.post(str(shown.url.join(forms[0]["action"])), data={**forms[0]["fields"], **fields})
+
+    def api(self, method: str, path: str, record: Record | None = None) -> httpx.Response:
+        """Call the governance service's API with the token of this person's own session.
+
+        Raises:
+            PlatformError: it refuses.
+        """
+        if not self._client.cookies.get(_SESSION):
+            self._client.get(f"{_SERVICE}/")
+        headers = {"Authorization": f"token {self._client.cookies.get(_SESSION)}", "Content-Type": "application/json"}
+        content = record.canonical() if record else None
+        answer = self._client.request(method, f"{_SERVICE}/api/{path}", content=content, headers=headers)
+        if answer.is_error:
+            raise PlatformError(f"{self.name}: {method} {path}: {answer.status_code} {answer.text}")
+        return answer
 
     def hub_api(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Call JupyterHub's own API, as its pages do."""
@@ -86,3 +113,24 @@ class Visitor:
             if cookie.name == "_xsrf" and cookie.path == path:
                 return cookie.value or ""
         return ""
+
+
+class _Forms(HTMLParser):
+    """The forms of a page: where each goes, and what its fields hold before anybody types."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, Any]] = []
+
+    @classmethod
+    def of(cls, page: str) -> list[dict[str, Any]]:
+        parser = cls()
+        parser.feed(page)
+        return parser.found
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "form":
+            self.found.append({"action": values.get("action") or "", "fields": {}})
+        elif tag == "input" and self.found and values.get("name") and values.get("type") == "hidden":
+            self.found[-1]["fields"][values["name"]] = values.get("value") or ""

@@ -1,0 +1,204 @@
+"""One project from end to end, each step by the person whose step it is and through the interface that they use.
+
+The operator and the data stewards use command lines on their own machines, the researcher and the reviewers a browser.
+The integration tests and the benchmarks set their platforms up with the same steps.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from flip_sdk.contract.api import Application, JobResult, JobView, NewProject, Review, TrustBudget
+from flip_sdk.contract.records import Instant
+from pydantic import TypeAdapter
+
+from demo import patients
+from demo.people import ADA, MINA, PEOPLE, PROJECT, RUFUS, Actor, Visitor
+from demo.platform import Platform, TrustPlan
+from demo.processes import PlatformError
+from demo.telling import Teller
+
+EPSILON = 10.0
+DELTA = 1e-5
+JOB_KINDS = "count,train,evaluate"
+_JOBS = TypeAdapter(list[JobView])
+_BUDGETS = TypeAdapter(list[TrustBudget])
+
+
+def plans(count: int = len(patients.HOSPITALS)) -> tuple[TrustPlan, ...]:
+    """The demo's Trusts, or the first few of them."""
+    return tuple(
+        TrustPlan(hospital.name, hospital.title, functools.partial(patients.load, hospital.name))
+        for hospital in patients.HOSPITALS[:count]
+    )
+
+
+class Story:
+    """The steps, in order.
+
+    Attributes:
+        platform: where it plays. It is entered already.
+        teller: told of each step.
+        password: of every person at the hub.
+    """
+
+    def __init__(self, platform: Platform, password: str, teller: Teller | None = None) -> None:
+        self.platform = platform
+        self.password = password
+        self.teller = teller or Teller()
+        self._visitors: dict[str, Visitor] = {}
+
+    @property
+    def trusts(self) -> tuple[str, ...]:
+        """Names of the Trusts."""
+        return tuple(plan.name for plan in self.platform.plans)
+
+    def visitor(self, actor: Actor) -> Visitor:
+        """This person's own browser, signed in."""
+        if actor.name not in self._visitors:
+            self._visitors[actor.name] = Visitor(self.platform.hub_url, actor.name, self.password)
+        return self._visitors[actor.name]
+
+    def set_up(self, project: str = PROJECT) -> None:
+        """Everything before the first job: people, catalogues, an approved project, every Trust opted in."""
+        self.register_people()
+        self.publish_catalogues()
+        self.apply(project)
+        self.sign_off(project)
+        for name in self.trusts:
+            self.opt_in(name, project)
+        self.wait_for_consent(project)
+
+    # ---- the operator
+
+    def register_people(self) -> None:
+        """The operator registers the demo's people at the hub."""
+        for actor in PEOPLE:
+            self.platform.flip_hub(
+                *("people", "add", actor.name, "--display-name", actor.display_name),
+                *("--organisation", actor.organisation, "--role", actor.role, "--password", self.password),
+            )
+        self.teller.say(f"The operator registers {', '.join(actor.name for actor in PEOPLE)}")
+
+    # ---- the data stewards
+
+    def publish_catalogues(self) -> None:
+        """Each steward publishes what the Trust holds: names and bounds, and a noisy person count."""
+        for name in self.trusts:
+            self.platform.flip_trust(name, "catalogue", "publish")
+        self.teller.say("Each data steward publishes a catalogue: concepts, public bounds, a noisy person count")
+
+    def opt_in(self, name: str, project: str = PROJECT, epsilon: float = EPSILON) -> None:
+        """One steward opts in to a project, with a budget and an expiry."""
+        until = expiry().date().isoformat()
+        self.platform.flip_trust(
+            *(name, "consent", "opt-in", project, "--epsilon", str(epsilon), "--delta", str(DELTA)),
+            *("--until", until, "--kinds", JOB_KINDS),
+        )
+        self.teller.say(f"The data steward of {name} opts in: ε ≤ {epsilon:g}, δ = {DELTA:g}, until {until}")
+
+    def wait_for_consent(self, project: str = PROJECT) -> None:
+        """Until the hub knows that every Trust is online and opted in."""
+
+        def known() -> bool:
+            budgets = _BUDGETS.validate_json(self.visitor(ADA).api("GET", f"projects/{project}/budget").content)
+            return sum(b.online and b.consent == "opted_in" for b in budgets) == len(self.trusts)
+
+        self.platform.wait_until(known, 60, "the hub hears of the Trusts' consent", log=f"trust-{self.trusts[0]}")
+
+    # ---- the researcher and the reviewers
+
+    def apply(self, project: str = PROJECT, actor: Actor = ADA) -> None:
+        """The researcher applies for a project and hands the application in."""
+        researcher = self.visitor(actor)
+        researcher.api("POST", "projects", NewProject(project_id=project, application=application(self.trusts)))
+        researcher.api("POST", f"projects/{project}/submit")
+        self.teller.say(f"{actor.name} ({actor.organisation}) applies for the project {project}")
+
+    def sign_off(self, project: str = PROJECT, reviewers: Sequence[Actor] = (RUFUS, MINA)) -> None:
+        """Two reviewers of different organisations approve it."""
+        for actor in reviewers:
+            decision = Review(decision="approve", comment="Clear purpose, little data, a small budget.")
+            self.visitor(actor).api("POST", f"projects/{project}/reviews", decision)
+            self.teller.say(f"{actor.name} ({actor.organisation}) approves it")
+
+    def refused_workspace(self, project: str = PROJECT, actor: Actor = ADA) -> str:
+        """The researcher tries to open a workspace that may not be opened; the reason shown.
+
+        Raises:
+            PlatformError: it was opened all the same.
+        """
+        answer = self.visitor(actor).open_workspace(project)
+        if answer.status_code != 403:
+            raise PlatformError(f"A workspace of {project} was not refused: {answer.status_code} at {answer.url}")
+        return reason_on(answer.text)
+
+    def open_workspace(self, project: str = PROJECT, actor: Actor = ADA) -> None:
+        """The researcher opens the project's workspace and waits until it is there."""
+        visitor = self.visitor(actor)
+        answer = visitor.open_workspace(project)
+        if answer.is_error:
+            raise PlatformError(f"The workspace of {project} does not open: {reason_on(answer.text)}")
+        self.platform.wait_until(lambda: visitor.workspace_is_ready(project), 90, f"the workspace of {project} opens")
+
+    # ---- what came of it
+
+    def trained(self, project: str = PROJECT) -> JobResult:
+        """The result of the project's last completed training job.
+
+        Raises:
+            PlatformError: there is none.
+        """
+        jobs = _JOBS.validate_json(self.visitor(ADA).api("GET", f"projects/{project}/jobs").content)
+        done = [job for job in jobs if job.kind == "train" and job.state == "completed"]
+        if not done:
+            raise PlatformError(
+                f"No training job of {project} was completed: {[(j.kind, j.state, j.reason) for j in jobs]}"
+            )
+        newest = max(done, key=lambda job: job.submitted_at)
+        return JobResult.parse(self.visitor(ADA).api("GET", f"jobs/{newest.job_id}/result").content)
+
+    def kept(self, digest: str, project: str = PROJECT) -> bytes:
+        """A blob of the model store."""
+        return self.visitor(ADA).api("GET", f"projects/{project}/blobs/{digest}").content
+
+
+def application(trusts: Sequence[str]) -> Application:
+    """What ada applies with."""
+    return Application(
+        title="Telling malignant from benign breast masses in cytology",
+        lay_summary=(
+            "A doctor takes a few cells from a lump in the breast with a fine needle. We teach a small model to tell "
+            "from the shape of the cells' nuclei whether the lump is cancer, using people of several hospitals."
+        ),
+        public_benefit="Fewer people wait for a second biopsy; small hospitals get the certainty of large ones.",
+        organisation=ADA.organisation,
+        trusts=tuple(trusts),
+        epsilon=EPSILON,
+        delta=DELTA,
+        expires_at=expiry(),
+        legal_basis="Article 6(1)(e) and 9(2)(j) UK GDPR (demonstration)",
+        planned_outputs="One model with its accuracy and AUC, and a dashboard of its training.",
+    )
+
+
+@functools.cache
+def expiry() -> Instant:
+    """When the demo's project and opt-ins end: 200 days from now."""
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=200)).replace(microsecond=0)
+
+
+def notebook(name: str) -> Path:
+    """A notebook that comes with FLIP: ``tutorials/…`` or ``dashboards/…``."""
+    return Path(__file__).resolve().parent.parent / "notebooks" / name
+
+
+def reason_on(page: str) -> str:
+    """What a page of JupyterHub says went wrong, as text."""
+    found = re.search(r'<div class="error">(.*?)</div>', page, re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[1] if found else page)).split())
