@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 
 import flip_sdk
-
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 

@@ -87,7 +87,7 @@ class ProjectSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             address: tuple[str, int] = await super().start()
         return address
 
-    def make_preexec_fn(self, name: str) -> None:  # noqa: ARG002
+    def make_preexec_fn(self, name: str) -> None:
         """Nothing to do between fork and exec: the home is there, and the sandbox starts in it."""
 
     async def progress(self) -> AsyncIterator[dict[str, object]]:

@@ -32,8 +32,8 @@ class NoDownloadContentsManager(AsyncLargeFileManager):
         self,
         path: str,
         content: bool = True,
-        type: str | None = None,  # noqa: A002 - the interface's own name
-        format: str | None = None,  # noqa: A002 - the interface's own name
+        type: str | None = None,
+        format: str | None = None,
         require_hash: bool = False,
     ) -> Any:
         """A model of a file, notebook or folder.
