@@ -87,7 +87,8 @@ class Keeper:
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            for process in [*psutil.Process(self._process.pid).children(recursive=True), self._process]:
+            keeper = psutil.Process(self._process.pid)
+            for process in [*keeper.children(recursive=True), keeper]:
                 process.kill()
             self._process.wait()
 
