@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from flip_sdk.connection import Connection
-from flip_sdk.contract.api import Me, ProjectView
+from flip_sdk.contract.api import JobView, Me, ProjectView
 from flip_sdk.errors import NotFoundError
 from flip_sdk.settings import load
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
     from flip_sdk.frames import Frame
+    from flip_sdk.jobs import Job
     from flip_sdk.project import Project
 
 
@@ -85,6 +86,16 @@ class Hub:
         from flip_sdk import tables
 
         return tables.projects(self._views())
+
+    def job(self, job_id: str) -> Job:
+        """One job of any of your projects, to watch it again.
+
+        Raises:
+            NotFoundError: no such job, or you are no member of its project.
+        """
+        from flip_sdk.jobs import Job
+
+        return Job(self._connection, self._connection.get(f"jobs/{job_id}", JobView))
 
     def _views(self) -> list[ProjectView]:
         return self._connection.get_all("projects", ProjectView)

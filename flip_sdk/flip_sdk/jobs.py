@@ -92,7 +92,7 @@ class Job:
         except KeyboardInterrupt:
             progress.note = (
                 f"You stopped watching; the job goes on. job.watch() comes back to it, job.cancel() ends it "
-                f'(in another session: project.job("{self.id}")).'
+                f'(in another session: hub.job("{self.id}")).'
             )
             raise
         finally:

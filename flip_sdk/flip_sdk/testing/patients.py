@@ -95,7 +95,8 @@ class Patients:
         Raises:
             KeyError: the Trust has no such concept.
         """
-        return np.any([self.conditions[i] for i in label.condition_concept_ids], axis=0).astype(np.int64)
+        found: np.ndarray = np.any([self.conditions[i] for i in label.condition_concept_ids], axis=0)
+        return found.astype(np.int64)
 
     def _clamped(self, feature: Feature) -> np.ndarray:
         values = self.measurements[feature.concept_id]
@@ -114,7 +115,8 @@ class Patients:
                 return found
             case MeasurementBetween():
                 values = self.measurements[criterion.concept_id]
-                return (values >= criterion.low) & (values <= criterion.high)
+                inside: np.ndarray = (values >= criterion.low) & (values <= criterion.high)
+                return inside
 
 
 def synthetic_patients(persons: int, malignant: float = 0.4, seed: int = 0) -> Patients:

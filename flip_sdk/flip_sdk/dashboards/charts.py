@@ -1,0 +1,140 @@
+"""The pictures of the training report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flip_sdk.contract.api import JobResult, TrustFigures
+from flip_sdk.dashboards.loading import Results
+from flip_sdk.dashboards.pictures import GREY, INK, SERIES, Picture, canvas, picture, words_only
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INTERVAL = 1.96
+"""Standard errors to each side of an estimate: 95 of 100 such intervals hold the true value."""
+_NO_CURVE = frozenset({"round", "seconds", "trusts", "persons", "epsilon"})
+_ALL = "all"
+_LABELS = {"count": "counts", "train": "training", "evaluate": "evaluation"}
+
+
+def learning_curves(results: Results) -> Picture:
+    """How the training went, round by round, by a number that the released sums already give."""
+    drawn = [(r, name) for r in results.of("train") if (name := _curve_name(r))]
+    if not drawn:
+        return words_only("No training with a recorded course is among the published results.")
+    from matplotlib.ticker import MaxNLocator
+
+    figure, (axes,) = canvas(1, 1, 7.5, 3.2)
+    told = []
+    for (result, name), (colour, marker) in zip(drawn, SERIES * len(drawn), strict=False):
+        rounds = [row["round"] for row in result.history if name in row]
+        values = [row[name] for row in result.history if name in row]
+        axes.plot(rounds, values, color=colour, marker=marker, markersize=4, label=f"job {result.job_id}")
+        told.append(f"{_words(name)} {values[0]:.3g} in round {rounds[0]:.0f} to {values[-1]:.3g} in {rounds[-1]:.0f}")
+    axes.set_xlabel("round")
+    axes.set_ylabel(_words(drawn[0][1]), fontsize=11)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(drawn) > 1:
+        axes.legend(frameon=False)
+    caption = (
+        "One point a round. The curve is made of what the Trusts released in the rounds anyway, so looking at it costs "
+        "no privacy; it carries the noise that protects people, and need not fall steadily."
+    )
+    return picture(figure, f"Course of the training: {'; '.join(told)}.", caption)
+
+
+def quality_by_trust(results: Results) -> Picture:
+    """Accuracy and AUC per Trust and together, with 95 % intervals that include the noise, against the majority."""
+    evaluations = [r for r in results.of("evaluate") if any(not f.suppressed for f in r.figures)]
+    if not evaluations:
+        return words_only("No evaluation is among the published results.")
+    result = evaluations[-1]
+    shown = sorted((f for f in result.figures if not f.suppressed), key=lambda f: (f.trust == _ALL, f.trust))
+    figure, (left, right) = canvas(1, 2, 9.0, 1.1 + 0.45 * len(shown))
+    _dots(left, shown, "accuracy")
+    _dots(right, shown, "auc")
+    places = range(len(shown))
+    for place, one in zip(places, shown, strict=True):
+        if one.majority is not None:
+            left.plot([one.majority] * 2, [place - 0.3, place + 0.3], color=GREY, linewidth=3, linestyle=(0, (1, 0.6)))
+    left.set_yticks(list(places), ["all together" if f.trust == _ALL else f.trust for f in shown])
+    left.invert_yaxis()
+    left.set_xlabel("accuracy (dashed bar: always answering the majority)")
+    right.set_xlabel("AUC (0.5: guessing)")
+    hidden = [f.trust for f in result.figures if f.suppressed]
+    caption = (
+        "On persons the model was not trained on. Lines are 95 % intervals with the protecting noise included. "
+        "A model is of use where its point lies clearly right of the dashed bar."
+    )
+    caption += f" Kept back, too few persons: {', '.join(hidden)}." if hidden else ""
+    return picture(figure, "Accuracy and AUC. " + " ".join(_spoken(f) for f in shown), caption)
+
+
+def privacy_spent(results: Results) -> Picture:
+    """ε of each job at each Trust, side by side."""
+    if not results:
+        return words_only("No result is published with this page yet.")
+    trusts = results.trusts
+    figure, (axes,) = canvas(1, 1, 7.5, 1.2 + 0.45 * len(trusts))
+    left = dict.fromkeys(trusts, 0.0)
+    hatches = ("", "//", "..")
+    for (kind, words), (colour, _), hatch in zip(_LABELS.items(), SERIES, hatches, strict=False):
+        cost = {t: sum(r.epsilon for r in results.of(kind) if t in r.trusts) for t in trusts}
+        if any(cost.values()):
+            axes.barh(
+                trusts,
+                [cost[t] for t in trusts],
+                left=[left[t] for t in trusts],
+                color=colour,
+                hatch=hatch,
+                edgecolor="white",
+                height=0.6,
+                label=words,
+            )
+            left = {t: left[t] + cost[t] for t in trusts}
+    for place, trust in enumerate(trusts):
+        axes.annotate(f" {left[trust]:.3g}", (left[trust], place), va="center", color=INK)
+    axes.invert_yaxis()
+    axes.set_xlabel("ε asked for (unit: person)")
+    axes.margins(x=0.12)
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    alt = "Privacy cost. " + " ".join(f"{trust}: ε {total:.3g} in all." for trust, total in left.items())
+    caption = (
+        "What the jobs on this page asked for, added up. A Trust's own ledger composes them more exactly, to less than "
+        "the sum; project.budget() shows its figures."
+    )
+    return picture(figure, alt, caption)
+
+
+def _dots(axes: Axes, shown: list[TrustFigures], name: str) -> None:
+    for place, one in enumerate(shown):
+        value = getattr(one, name)
+        if value is None:
+            axes.annotate("not known", (0.5, place), va="center", ha="center", color=GREY)
+            continue
+        error = INTERVAL * (getattr(one, f"{name}_error") or 0.0)
+        colour, marker = SERIES[1] if one.trust == _ALL else SERIES[0]
+        low, high = max(value - error, 0.0), min(value + error, 1.0)
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot([value], [place], color=colour, marker=marker, markersize=8)
+    axes.set_xlim(0.0, 1.02)
+
+
+def _curve_name(result: JobResult) -> str:
+    names = [name for row in result.history for name in row if name not in _NO_CURVE]
+    return "loss" if "loss" in names else next(iter(names), "")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _spoken(one: TrustFigures) -> str:
+    name = "All together" if one.trust == _ALL else one.trust
+    parts = [
+        f"{words} {value:.3f}"
+        for words, value in (("accuracy", one.accuracy), ("AUC", one.auc), ("majority", one.majority))
+        if value is not None
+    ]
+    return f"{name}: {', '.join(parts) or 'nothing known'}."

@@ -1,0 +1,91 @@
+"""Released results, read from the files beside a published notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.jobs import CountSpec, TrainSpec
+
+if TYPE_CHECKING:
+    from flip_sdk.frames import Frame
+
+_ORDER = {"count": 0, "train": 1, "evaluate": 2}
+
+
+class Results(Sequence[JobResult]):
+    """Released results, counts first, then trainings, then evaluations."""
+
+    def __init__(self, results: Sequence[JobResult]) -> None:
+        self._results = tuple(sorted(results, key=lambda result: (_ORDER[result.kind], result.job_id)))
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __getitem__(self, index: int) -> JobResult:  # type: ignore[override]
+        return self._results[index]
+
+    def __iter__(self) -> Iterator[JobResult]:
+        return iter(self._results)
+
+    def of(self, kind: str) -> tuple[JobResult, ...]:
+        """The results of one kind: ``count``, ``train`` or ``evaluate``."""
+        return tuple(result for result in self._results if result.kind == kind)
+
+    @property
+    def trusts(self) -> tuple[str, ...]:
+        """Every Trust that took part in any of them, by name."""
+        return tuple(sorted({trust for result in self._results for trust in result.trusts}))
+
+    def provenance(self) -> Frame:
+        """One row a job: what was asked, of whom, at what cost, and which model by content."""
+        from polars import Float64, Int64, String
+
+        from flip_sdk.frames import frame
+
+        schema = {
+            **dict.fromkeys(("job", "kind", "asked", "trusts", "refused"), String),
+            "features": Int64,
+            **dict.fromkeys(("epsilon", "delta"), Float64),
+            **dict.fromkeys(("model", "spec"), String),
+        }
+        return frame([_row(result) for result in self._results], schema, "Jobs behind this page")
+
+
+def load_results(folder: str | Path = "jobs") -> Results:
+    """The results published with this notebook; none when there is no such folder.
+
+    Args:
+        folder: holds one ``<job id>.json`` a result.
+
+    Raises:
+        RecordError: a file is not a result.
+    """
+    files = sorted(Path(folder).glob("*.json"))
+    return Results([JobResult.parse(file.read_bytes()) for file in files])
+
+
+def _row(result: JobResult) -> dict[str, object]:
+    spec = result.spec
+    asked = ""
+    if isinstance(spec, TrainSpec):
+        mechanism = spec.privacy.mechanism.kind.replace("_", " ")
+        asked = f"{spec.rounds} rounds, {mechanism}, {spec.loss.replace('_', ' ')}, label {spec.label.name or '?'}"
+    return {
+        "job": result.job_id,
+        "kind": result.kind,
+        "asked": asked,
+        "trusts": ", ".join(result.trusts),
+        "refused": "; ".join(f"{r.trust}: {r.words}" for r in result.refusals),
+        "features": None if spec is None or isinstance(spec, CountSpec) else len(spec.features),
+        "epsilon": result.epsilon,
+        "delta": result.delta,
+        "model": _short(result.model.weights) if result.model else "",
+        "spec": _short(spec.digest()) if spec else _short(result.provenance.get("spec", "")),
+    }
+
+
+def _short(address: str) -> str:
+    return address.removeprefix("sha256:")[:12]
