@@ -5,6 +5,7 @@ A result goes out only as a :class:`ProtectedUpdate`; a refusal only as its code
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,3 +77,8 @@ def ask_projects(client: Client, request: TrustRequest, key: SigningKey) -> list
         HubRefusedError: the hub says no.
     """
     return client.ask_projects(key.sign(request))
+
+
+def new_id() -> str:
+    """An identifier for a notice or a request."""
+    return secrets.token_urlsafe(16)

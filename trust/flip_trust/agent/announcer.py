@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +11,7 @@ from importlib.metadata import version
 from flip_sdk.contract.notices import BudgetLine, StatusNotice
 from flip_sdk.contract.signatures import SigningKey
 
-from flip_trust import consent, egress
+from flip_trust import catalogue, consent, egress
 from flip_trust.agent import log
 from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
 from flip_trust.audit import Reader
@@ -61,15 +60,18 @@ class Announcer:
             LedgerUnavailableError: the database cannot be read.
         """
         for decision in consent.unannounced(self._database):
-            notice = consent.notice_of(decision, self._config.name, new_id(), self._clock())
+            notice = consent.notice_of(decision, self._config.name, egress.new_id(), self._clock())
             egress.announce(self._client, notice, self._key)
             consent.announced(self._database, decision)
+        if kept := catalogue.pending(self._config, self._clock()):
+            egress.announce(self._client, kept, self._key)
+            catalogue.delivered(self._config)
         egress.announce(self._client, self._status(), self._key)
 
     def _status(self) -> StatusNotice:
         return StatusNotice(
             trust=self._config.name,
-            notice_id=new_id(),
+            notice_id=egress.new_id(),
             version=version("flip-trust"),
             budgets=budget_lines(self._database),
             issued_at=self._clock(),
@@ -111,8 +113,3 @@ def budget_lines(reader: Reader) -> tuple[BudgetLine, ...]:
         )
         for decision in consent.every(reader)
     )
-
-
-def new_id() -> str:
-    """An identifier for a notice or a request."""
-    return secrets.token_urlsafe(16)

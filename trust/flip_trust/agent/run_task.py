@@ -21,6 +21,7 @@ from flip_trust import taskbook
 from flip_trust.admission import AcceptedTask, Grounds, admit, require_live
 from flip_trust.agent import log
 from flip_trust.agent.sessions import Pool, Session, Sessions
+from flip_trust.audit import Entry
 from flip_trust.cohort import select as cohorts
 from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.select import CohortSnapshot
@@ -149,6 +150,8 @@ class TaskRunner:
         try:
             with self.database.transaction() as transaction:
                 now = taskbook.state_of(transaction, task_id)
+                if now is None:
+                    transaction.write(Entry("agent", "task.refused", f"task/{task_id}", {"code": code.value}))
                 if now == TaskState.CANCELLED:
                     return RefusalCode.CANCELLED
                 if now == TaskState.ACCEPTED:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.contract.tasks import RefusalCode
 
@@ -23,7 +24,7 @@ class Session(Protocol):
         """Exact count and sums of the features."""
         ...
 
-    def gradient(self, weights: bytes, scaling: Scaling | None, loss: str, max_grad_norm: float) -> RawUpdate:
+    def gradient(self, weights: bytes, scaling: Scaling | None, loss: Loss, max_grad_norm: float) -> RawUpdate:
         """Exact sum of clipped per-person gradients."""
         ...
 
@@ -31,7 +32,7 @@ class Session(Protocol):
         self,
         weights: bytes,
         scaling: Scaling | None,
-        loss: str,
+        loss: Loss,
         mechanism: DPSGD,
         noise_multiplier: float,
         *,

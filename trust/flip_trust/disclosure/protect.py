@@ -77,6 +77,14 @@ def protect(accepted: AcceptedTask, raw: RawUpdate, config: TrustConfig, now: da
             return _training(accepted, spec, raw, now)
 
 
+def noisy_persons(exact: int, epsilon: float, config: TrustConfig) -> int | None:
+    """A number of distinct persons as it may be told: noised, rounded, and None under the floor."""
+    noisy = int(discrete_laplace(np.array([exact], dtype=np.int64), 1 / epsilon)[0])
+    if noisy < laplace_threshold(config.floor, epsilon):
+        return None
+    return config.rounding * round(noisy / config.rounding)
+
+
 def repeat(accepted: AcceptedTask, record: bytes, tensors: bytes | None, now: datetime) -> ProtectedUpdate:
     """What was released before for the same inputs, under the new task's id.
 
@@ -96,12 +104,10 @@ def repeat(accepted: AcceptedTask, record: bytes, tensors: bytes | None, now: da
 def _count(accepted: AcceptedTask, raw: RawUpdate, config: TrustConfig, now: datetime) -> ProtectedUpdate:
     event = _pure(accepted)
     exact = _tensor(raw, "persons", (1,))
-    noisy = int(discrete_laplace(exact.astype(np.int64), 1 / event.epsilon)[0])
+    persons = noisy_persons(int(exact[0]), event.epsilon, config)
     claim = PrivacyClaim(mechanism="discrete_laplace", epsilon=event.epsilon)
-    if noisy < laplace_threshold(config.floor, event.epsilon):
-        return _sealed(accepted, None, claim, now)
-    rounded = config.rounding * round(noisy / config.rounding)
-    return _sealed(accepted, {"persons": np.array([rounded], dtype=np.float64)}, claim, now)
+    tensors = {"persons": np.array([persons], dtype=np.float64)} if persons is not None else None
+    return _sealed(accepted, tensors, claim, now)
 
 
 def _histogram(

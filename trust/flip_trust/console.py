@@ -1,0 +1,84 @@
+"""What the command line shows: tables for data stewards and operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flip_sdk.contract.notices import ProjectForTrust
+from rich.table import Table
+
+from flip_trust import consent
+from flip_trust.audit import Reader
+from flip_trust.config import TrustConfig
+from flip_trust.consent import Consent
+from flip_trust.ledger import store
+from flip_trust.ledger.events import AnyEvent, Gaussian, PoissonGaussian
+
+
+def projects_table(asked: Iterable[ProjectForTrust], decided: Iterable[Consent]) -> Table:
+    """Projects that want this Trust's data, and what was decided about each."""
+    table = Table("project", "title", "researchers", "asks for", "until", "standing here", title="Projects")
+    standing = {decision.project_id: decision for decision in decided}
+    for project in asked:
+        table.add_row(
+            project.project_id,
+            project.title,
+            ", ".join(project.researchers),
+            f"{', '.join(project.job_kinds)}; ε {project.epsilon:g} at δ {project.delta:g}",
+            f"{project.expires_at:%Y-%m-%d}",
+            _standing(standing.pop(project.project_id, None)),
+        )
+    for decision in standing.values():
+        table.add_row(decision.project_id, "", "", "", "", _standing(decision))
+    return table
+
+
+def budgets_table(reader: Reader, config: TrustConfig) -> Table:
+    """What each project and the whole data set have spent, by RDP composition."""
+    table = Table("budget", "ε spent", "ε allowed", "at δ", "standing", title="Privacy budgets (unit: person)")
+    for decision in consent.every(reader):
+        terms = decision.terms
+        spent = store.spent(reader, terms.delta, decision.project_id)
+        table.add_row(
+            decision.project_id, f"{spent:.3f}", f"{terms.epsilon:g}", f"{terms.delta:g}", _standing(decision)
+        )
+    total = store.spent(reader, config.total_delta)
+    table.add_row("whole data set", f"{total:.3f}", f"{config.total_epsilon:g}", f"{config.total_delta:g}", "")
+    return table
+
+
+def ledger_table(lines: Iterable[store.Line]) -> Table:
+    """Every debit, oldest first."""
+    table = Table("when", "project", "job", "for", "mechanism", title="Ledger")
+    for line in lines:
+        table.add_row(line.at[:19], line.project_id or "(data set)", line.job_id, line.purpose, _event(line.event))
+    return table
+
+
+def tasks_table(reader: Reader, most: int = 20) -> Table:
+    """The latest tasks and where they stand."""
+    table = Table("received", "project", "job", "step", "state", title="Latest tasks")
+    for row in reader.read("SELECT * FROM task ORDER BY received_at DESC LIMIT ?", (most,)):
+        state = f"{row['state']} ({row['refusal']})" if row["refusal"] else row["state"]
+        step = f"{row['step']} {row['round']}"
+        table.add_row(row["received_at"][:19], row["project_id"], row["job_id"], step, state)
+    return table
+
+
+def _standing(decision: Consent | None) -> str:
+    if decision is None:
+        return "not decided"
+    until = f" until {decision.terms.expires_at:%Y-%m-%d}" if decision.state == "opted_in" else ""
+    told = "" if decision.announced else " (the hub is not told yet)"
+    return decision.state.replace("_", " ") + until + told
+
+
+def _event(event: AnyEvent) -> str:
+    match event:
+        case Gaussian():
+            return f"Gaussian, noise multiplier {event.noise_multiplier:.3f}, {event.steps} steps"
+        case PoissonGaussian():
+            noise = f"noise multiplier {event.noise_multiplier:.3f}"
+            return f"Gaussian on samples of {event.sampling_rate:g}, {noise}, {event.steps} steps"
+        case _:
+            return f"discrete Laplace, ε {event.epsilon:g}"
