@@ -1,0 +1,1 @@
+"""Pages for people: server-rendered, in the NHS design system's components, without any inline script."""

@@ -1,0 +1,100 @@
+"""Drawing a page: Jinja templates over nhsuk-frontend's components."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from fastapi import Request
+from jinja2 import ChainableUndefined, ChoiceLoader, Environment, FileSystemLoader, PackageLoader
+from starlette.responses import HTMLResponse, Response
+
+from flip_hub.api.sessions import csrf_token, desk_of
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+COLOURS = {
+    "draft": "grey",
+    "submitted": "blue",
+    "in_review": "blue",
+    "changes_requested": "orange",
+    "approved": "green",
+    "rejected": "red",
+    "suspended": "orange",
+    "expired": "grey",
+    "closed": "grey",
+    "validated": "blue",
+    "signed_off": "blue",
+    "executing": "blue",
+    "completed": "green",
+    "cancelled": "grey",
+    "failed": "red",
+    "opted_in": "green",
+    "paused": "orange",
+    "left": "grey",
+    "none": "grey",
+    "approve": "green",
+    "request_changes": "orange",
+    "reject": "red",
+    "requested": "blue",
+}
+
+
+def draw(request: Request, template: str, *, status: int = 200, **content: object) -> Response:
+    """A page.
+
+    Args:
+        request: whose page it is; signed in or not.
+        template: file under ``templates``.
+        status: HTTP status.
+        content: what the template shows.
+    """
+    desk = desk_of(request)
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            base=desk.prefix,
+            hub=os.environ.get("JUPYTERHUB_BASE_URL", "/"),
+            title=desk.office.config.title,
+            subject=getattr(request.state, "subject", None),
+            csrf=csrf_token(desk, request),
+            **content,
+        )
+    )
+    return HTMLResponse(html, status_code=status)
+
+
+def moment(value: datetime | None) -> str:
+    """A moment as people read it, in UTC."""
+    return value.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC") if value else ""
+
+
+def day(value: datetime | None) -> str:
+    """A day as people read it."""
+    return value.astimezone(UTC).strftime("%-d %B %Y") if value else ""
+
+
+def words(value: object) -> str:
+    """A state's name as people read it."""
+    text = str(value).replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def colour(value: object) -> str:
+    """A state's colour; the text says the same."""
+    return COLOURS.get(str(value), "grey")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), PackageLoader("nhsuk_frontend_jinja")]),
+        undefined=ChainableUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(moment=moment, day=day, words=words, colour=colour)
+    return environment

@@ -1,0 +1,108 @@
+"""The list of projects, and a project's own page."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from flip_sdk.contract.records import Name
+from flip_sdk.contract.states import PROJECT, ProjectState
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from flip_hub.api.pages.drawing import draw
+from flip_hub.api.sessions import Asking, At
+from flip_hub.database import AuditRow, Person, Project
+from flip_hub.governance import access, consents, dashboards, jobs, projects, reviews
+from flip_hub.governance.office import Office
+from flip_hub.governance.when import STATES_OF_ACTION, state_of
+from flip_hub.policy import Subject
+
+router = APIRouter()
+_OPERATOR_STEPS = {
+    ProjectState.SUSPENDED: "Suspend",
+    ProjectState.APPROVED: "Resume",
+    ProjectState.CLOSED: "Close",
+}
+
+
+@router.get("/")
+def first_page(request: Request, subject: Asking, office: At) -> Response:
+    """Every project that this person may know of; what waits for them comes first."""
+    with office.database.read() as session:
+        rows = projects.projects_of(office, session, subject)
+        waiting = [row for row in rows if may_review(subject) and not reviews.refusal(office, session, subject, row)]
+        return draw(
+            request,
+            "projects.html",
+            projects=[projects.view(row) for row in rows],
+            waiting=[projects.view(row) for row in waiting],
+            names=display_names(session),
+            may_apply=office.policies.decide(subject, "apply", access.HUB).allowed,
+        )
+
+
+@router.get("/projects/{project_id}")
+def project_page(request: Request, subject: Asking, office: At, project_id: Name, problem: str = "") -> Response:
+    """A project: its application, decisions, Trusts, jobs and dashboards."""
+    return show(request, office, subject, project_id, problem)
+
+
+def show(
+    request: Request, office: Office, subject: Subject, project_id: str, problem: str = "", status: int = 200
+) -> Response:
+    """Draw a project's page, with a problem on top where there is one."""
+    with office.database.read() as session:
+        row = access.visible(office, session, subject, project_id)
+        is_member = subject.name in row.members
+        works = state_of(row) in STATES_OF_ACTION["view_dashboard"]
+        return draw(
+            request,
+            "project.html",
+            status=status,
+            problem=problem,
+            project=projects.view(row),
+            earlier=[review for review in row.reviews if review.version != row.version],
+            names=display_names(session),
+            budgets=consents.budgets(office.config, session, row),
+            left=consents.left,
+            jobs=jobs.jobs_of(office, session, subject, project_id),
+            dashboards=dashboards.dashboards_of(office, session, subject, project_id) if is_member and works else [],
+            is_member=is_member,
+            may=lambda action: _may(office, session, subject, row, action),
+            may_review=may_review(subject),
+            review_refusal=reviews.refusal(office, session, subject, row),
+            steps=_operator_steps(office, session, subject, row),
+            history=_history(session, project_id),
+        )
+
+
+def display_names(session: Session) -> dict[str, str]:
+    """How people are shown."""
+    return {person.name: f"{person.display_name} ({person.organisation})" for person in session.scalars(select(Person))}
+
+
+def may_review(subject: Subject) -> bool:
+    """Whether deciding on applications is this person's part at all."""
+    return "governance reviewer" in subject.roles
+
+
+def _may(office: Office, session: Session, subject: Subject, project: Project, action: str) -> bool:
+    allowed = office.policies.decide(subject, action, access.object_of(session, project)).allowed
+    return allowed and state_of(project) in STATES_OF_ACTION.get(action, frozenset(ProjectState))
+
+
+def _operator_steps(office: Office, session: Session, subject: Subject, project: Project) -> dict[str, str]:
+    if not _may(office, session, subject, project, "change_project_state"):
+        return {}
+    state = state_of(project)
+    events = {"project.suspended", "project.resumed", "project.closed"}
+    return {
+        str(row.target): _OPERATOR_STEPS[ProjectState(row.target)]
+        for row in PROJECT.transitions
+        if row.source == state and row.event in events
+    }
+
+
+def _history(session: Session, project_id: str) -> list[AuditRow]:
+    chosen = select(AuditRow).where(AuditRow.subject == f"project/{project_id}", AuditRow.event.like("project.%"))
+    return list(session.scalars(chosen.order_by(AuditRow.sequence)))

@@ -1,0 +1,119 @@
+"""The governance service's application: routes, errors, headers, and the sweep that writes expiries down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from flip_sdk.contract.api import ErrorBody
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.staticfiles import StaticFiles
+
+from flip_hub.api import job_routes, routes
+from flip_hub.api.answers import handle_errors
+from flip_hub.api.authentication import Authenticator, HubAuthenticator
+from flip_hub.api.guard import Guard
+from flip_hub.api.pages import forms, job_pages, project_pages, sign_in
+from flip_hub.api.pulse import Pulse
+from flip_hub.api.sessions import Asking, At, Desk
+from flip_hub.config import HubConfig
+from flip_hub.errors import UnavailableError
+from flip_hub.governance.office import Office
+from flip_hub.governance.projects import expire
+from flip_hub.keys import secret
+
+DEFAULT_PREFIX = "/services/flip/"
+SWEEP_SECONDS = 15.0
+STATIC = Path(__file__).parent / "static"
+_log = logging.getLogger(__name__)
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody} for status in (401, 403, 404, 409, 413, 422, 500, 503)
+}
+
+
+def create_app(
+    config: HubConfig, authenticator: Authenticator | None = None, *, components: Path | None = None
+) -> FastAPI:
+    """The governance service.
+
+    Args:
+        config: the hub's settings.
+        authenticator: who is asking; without it, JupyterHub.
+        components: folder of nhsuk-frontend's styles; without it, that of the hub's npm packages.
+    """
+    office = Office.of(config)
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", DEFAULT_PREFIX)
+    app = FastAPI(title=config.title, version="1", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    app.state.desk = Desk(
+        office=office,
+        authenticator=authenticator or HubAuthenticator(),
+        prefix=prefix,
+        csrf_key=secret(config, "forms").encode(),
+        secure=config.hub_url.startswith("https:"),
+    )
+    app.state.pulse = Pulse(office.database)
+    base = prefix.rstrip("/")
+    for router in (routes.router, job_routes.router, _service):
+        app.include_router(router, prefix=f"{base}/api", responses=_ERRORS)
+    for router in (project_pages.router, job_pages.router, forms.router, sign_in.router):
+        app.include_router(router, prefix=base, include_in_schema=False)
+    app.mount(f"{base}/static/nhsuk", StaticFiles(directory=components or _components(config)))
+    app.mount(f"{base}/static", StaticFiles(directory=STATIC))
+    app.add_middleware(Guard, prefix=prefix)
+    handle_errors(app)
+    return app
+
+
+_service = APIRouter()
+
+
+@_service.get("/health")
+def health(office: At) -> dict[str, str]:
+    """Whether the service and its database work; the one route that needs no sign-in."""
+    try:
+        with office.database.read() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise UnavailableError("The hub's database does not answer.", "Tell the operator.") from error
+    return {"status": "ok"}
+
+
+@_service.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request, subject: Asking) -> dict[str, Any]:  # noqa: ARG001
+    """This API, for signed-in people."""
+    schema: dict[str, Any] = request.app.openapi()
+    return schema
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    desk: Desk = app.state.desk
+    sweep = asyncio.create_task(_sweep(desk.office))
+    yield
+    sweep.cancel()
+    with suppress(asyncio.CancelledError):
+        await sweep
+
+
+async def _sweep(office: Office) -> None:
+    while True:
+        try:
+            for project in await run_in_threadpool(expire, office.database):
+                _log.info("project %s expired", project)
+        except SQLAlchemyError:
+            _log.exception("expiries could not be written down")
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _components(config: HubConfig) -> Path:
+    from flip_hub.jupyterhub.proxy import node_modules
+
+    return node_modules(config) / "nhsuk-frontend" / "dist" / "nhsuk"

@@ -1,0 +1,117 @@
+"""From a request to a person: the token of an API call, or the cookie of a browser that signed in."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from flip_hub.api.authentication import Authenticator
+from flip_hub.errors import DeniedError, NotSignedInError
+from flip_hub.governance.office import Office, identify
+from flip_hub.policy import Subject
+
+SESSION_COOKIE = "flip-session"
+STATE_COOKIE = "flip-login"
+CSRF_FIELD = "csrf_token"
+_HEADER = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the routes share.
+
+    Attributes:
+        office: governance.
+        authenticator: who is asking.
+        prefix: path of the service, with a slash at both ends.
+        csrf_key: key of the tokens in forms.
+        secure: whether cookies are for HTTPS only.
+    """
+
+    office: Office
+    authenticator: Authenticator
+    prefix: str
+    csrf_key: bytes
+    secure: bool
+
+
+def desk_of(request: Request) -> Desk:
+    """What the routes share."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def office_of(request: Request) -> Office:
+    """Governance."""
+    return desk_of(request).office
+
+
+async def who_asks(request: Request) -> Subject:
+    """The person behind a request.
+
+    Raises:
+        NotSignedInError: nobody, or the token is not good (any more).
+        DeniedError: a person whom governance does not know, or whose account is closed.
+    """
+    desk = desk_of(request)
+    token = token_of(request)
+    session_id = request.cookies.get("jupyterhub-session-id", "")
+    found = await desk.authenticator.by_token(token, session_id) if token else None
+    if found is None:
+        raise NotSignedInError("You are not signed in.", "Sign in to the hub, or send a token of yours that it knows.")
+    subject = await run_in_threadpool(_known, desk.office, found.name, found.workspace)
+    if not subject.active:
+        raise DeniedError(
+            "Your account at this hub is closed.", "Ask the operator to open it again.", "people.inactive"
+        )
+    request.state.subject = subject
+    return subject
+
+
+def token_of(request: Request) -> str:
+    """The token in a request's header, else in its session cookie; a cookie changes nothing without a form's token."""
+    match = _HEADER.fullmatch(request.headers.get("authorization", "").strip())
+    if match:
+        return match[1]
+    cookie = request.cookies.get(SESSION_COOKIE, "")
+    is_api = request.url.path.startswith(desk_of(request).prefix + "api/")
+    return cookie if request.method in _SAFE or not is_api else ""
+
+
+def csrf_token(desk: Desk, request: Request) -> str:
+    """What a form has to send back: bound to this browser's session."""
+    session = request.cookies.get(SESSION_COOKIE, "")
+    return hmac.new(desk.csrf_key, session.encode(), "sha256").hexdigest()
+
+
+def check_csrf(desk: Desk, request: Request, sent: str) -> None:
+    """Refuse a form that this browser was not given by this service.
+
+    Raises:
+        DeniedError: it was not.
+    """
+    if not hmac.compare_digest(sent.encode(), csrf_token(desk, request).encode()):
+        raise DeniedError("This form is from another session.", "Go back, load the page again, and send it.", "form")
+
+
+def keep_cookie(response: Response, desk: Desk, name: str, value: str, max_age: int | None = None) -> None:
+    """Set a cookie that only this service reads."""
+    response.set_cookie(
+        name, value, max_age=max_age, path=desk.prefix, secure=desk.secure, httponly=True, samesite="lax"
+    )
+
+
+def _known(office: Office, name: str, workspace: str | None) -> Subject:
+    with office.database.read() as session:
+        return identify(session, name, workspace)
+
+
+Asking = Annotated[Subject, Depends(who_asks)]
+At = Annotated[Office, Depends(office_of)]
