@@ -1,66 +1,122 @@
-"""Warm workers, and the session that one job has with one worker."""
+"""Warm workers: started before a job comes, so that no job waits for torch."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+import threading
+import time
+from collections import deque
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from flip_sdk.contract.tasks import RefusalCode
+from safetensors.numpy import save
 
-from flip_sdk.contract.jobs import DPSGD, Scaling
-from flip_trust.engine.records import RawUpdate, Snapshot
-from flip_trust.engine.sandbox import SandboxKind
+from flip_trust.engine.checks import read_graph
+from flip_trust.engine.process import Worker
+from flip_trust.engine.records import EngineError, Snapshot
+from flip_trust.engine.sandbox import SandboxKind, warn_if_open, worker_command
+from flip_trust.engine.session import EngineSession
 
-
-class EngineSession:
-    """One job's worker. Every method raises EngineError; after ENGINE_FAILED the session is of no more use."""
-
-    @property
-    def pid(self) -> int:
-        """Process id of the worker (of its sandbox, where there is one)."""
-        raise NotImplementedError
-
-    def statistics(self, weight_of_count: float) -> RawUpdate:
-        """``persons`` (1,) = weight · n, ``sum`` (d,), ``sum_of_squares`` (d,) of features mapped to [-1, 1]."""
-        raise NotImplementedError
-
-    def gradient(self, weights: bytes, scaling: Scaling | None, loss: str, max_grad_norm: float) -> RawUpdate:
-        """Sum over persons of clipped gradients, one tensor per parameter."""
-        raise NotImplementedError
-
-    def dp_sgd(  # noqa: PLR0913
-        self, weights: bytes, scaling: Scaling | None, loss: str, mechanism: DPSGD, noise_multiplier: float, *, expected_persons: float
-    ) -> RawUpdate:
-        """Local steps of DP-SGD, noise included: new weights minus the ones given."""
-        raise NotImplementedError
-
-    def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:
-        """``histogram`` (2, bins) of predicted probability by true label: exact counts."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """End the worker and delete its slot."""
-        raise NotImplementedError
+_LOG = logging.getLogger(__name__)
+MEMORY_BYTES = 8 * 1024 * 1024 * 1024
 
 
 class EnginePool:
-    """Keeps ``spare`` workers warm (torch imported), so that a job does not wait for one."""
+    """Keeps ``spare`` workers warm. One worker serves one job and is ended with it.
 
-    def __init__(self, slots: Path, sandbox: SandboxKind = "bubblewrap", spare: int = 1) -> None:
+    Args:
+        slots: folder for the workers' slots; its content is deleted at start and close.
+        sandbox: ``bubblewrap``, or ``none`` with a warning.
+        spare: how many workers wait.
+        seconds: how long one request may take before its worker is killed.
+        settle: seconds after a job's start before its worker is replaced, so that the new one's imports do not slow
+            down the job's first rounds. A job that finds no spare does not wait for that.
+    """
+
+    def __init__(
+        self,
+        slots: Path,
+        sandbox: SandboxKind = "bubblewrap",
+        spare: int = 1,
+        *,
+        seconds: float = 300.0,
+        settle: float = 5.0,
+    ) -> None:
         self._slots, self._sandbox, self._spare = slots, sandbox, spare
+        self._seconds, self._settle = seconds, settle
+        self._changed = threading.Condition()
+        self._waiting: deque[Worker] = deque()
+        self._sessions: set[EngineSession] = set()
+        self._asked = 0
+        self._not_before = 0.0
+        self._failure: EngineError | None = None
+        self._closed = True
+        self._keeper: threading.Thread | None = None
 
     def start(self) -> None:
-        """Delete slots a crash left behind and start the spare workers."""
-        raise NotImplementedError
+        """Delete what a crash left behind and start the spare workers in the background.
+
+        Raises:
+            EngineError: SANDBOX_MISSING.
+        """
+        worker_command(self._sandbox, self._slots, MEMORY_BYTES)
+        warn_if_open(self._sandbox)
+        shutil.rmtree(self._slots, ignore_errors=True)
+        self._slots.mkdir(mode=0o700, parents=True)
+        self._closed = False
+        # workers die with the thread that started them, so one thread starts all and lives as long as the pool
+        self._keeper = threading.Thread(target=self._keep, name="engine-pool", daemon=True)
+        self._keeper.start()
 
     def open(self, snapshot: Snapshot, bounds: npt.NDArray[np.float64], graph: bytes | None) -> EngineSession:
-        """Give a job its own worker, which reads the snapshot and, for a model, checks and rebuilds the graph."""
-        raise NotImplementedError
+        """Give a job its own worker, which reads the snapshot and, for a model, checks and rebuilds the graph.
+
+        Args:
+            snapshot: the frozen cohort.
+            bounds: ``[d, 2]`` public low and high of each feature.
+            graph: the model's graph; None where only ``statistics`` is asked for.
+
+        Raises:
+            EngineError: MODEL_REFUSED, MODEL_TOO_LARGE or ENGINE_FAILED.
+        """
+        features = snapshot.features.shape[1]
+        if bounds.shape != (features, 2) or not bool((bounds[:, 0] < bounds[:, 1]).all()):
+            raise ValueError("bounds must be [d, 2], low below high")
+        record = read_graph(graph, features) if graph is not None else None
+        deadline = time.monotonic() + self._seconds
+        worker = self._take(deadline)
+        session = EngineSession(worker, record, len(snapshot.labels), features, self._seconds, self._forget)
+        with self._changed:
+            self._sessions.add(session)
+        try:
+            worker.wait_ready(deadline)
+            _write(worker.data / "snapshot.safetensors", snapshot.to_bytes())
+            _write(worker.data / "bounds.safetensors", save({"bounds": np.ascontiguousarray(bounds, np.float64)}))
+            worker.ask({"do": "open", "graph": graph is not None}, graph or b"", self._seconds, 0)
+        except BaseException:
+            session.close()
+            raise
+        for held in worker.data.iterdir():
+            # the worker has it in memory now; nothing of it stays on the disk
+            held.unlink(missing_ok=True)
+        return session
 
     def close(self) -> None:
-        """End every worker, sessions included, and delete the slots."""
-        raise NotImplementedError
+        """End every worker, those of open sessions included, and delete the slots."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._keeper is not None:
+            self._keeper.join()
+        for session in list(self._sessions):
+            session.close()
+        while self._waiting:
+            self._waiting.popleft().end()
+        shutil.rmtree(self._slots, ignore_errors=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -68,3 +124,67 @@ class EnginePool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _take(self, deadline: float) -> Worker:
+        with self._changed:
+            self._asked += 1
+            self._failure = None
+            self._changed.notify_all()
+            try:
+                while not self._waiting and not self._closed and self._failure is None:
+                    if not self._changed.wait(deadline - time.monotonic()):
+                        break
+                if self._failure is not None:
+                    raise self._failure
+                if not self._waiting:
+                    raise EngineError(RefusalCode.ENGINE_FAILED, "the engine pool is closed or gave no worker in time")
+                self._not_before = time.monotonic() + self._settle
+                return self._waiting.popleft()
+            finally:
+                self._asked -= 1
+
+    def _forget(self, session: EngineSession) -> None:
+        with self._changed:
+            self._sessions.discard(session)
+
+    def _keep(self) -> None:
+        """The pool's thread: starts a worker whenever one is missing."""
+        while True:
+            with self._changed:
+                while not self._closed and not self._due():
+                    self._changed.wait(self._pause())
+                if self._closed:
+                    return
+            self._start_one()
+
+    def _due(self) -> bool:
+        for worker in [worker for worker in self._waiting if not worker.alive]:
+            self._waiting.remove(worker)
+            worker.end()
+        if self._asked > len(self._waiting):
+            return self._failure is None
+        return len(self._waiting) < self._spare and time.monotonic() >= self._not_before
+
+    def _pause(self) -> float | None:
+        left = self._not_before - time.monotonic()
+        return left if left > 0 and len(self._waiting) < self._spare else None
+
+    def _start_one(self) -> None:
+        try:
+            worker = Worker(self._slots, self._sandbox, MEMORY_BYTES)
+        except (OSError, EngineError) as error:
+            _LOG.exception("An engine worker could not be started.")
+            failure = error if isinstance(error, EngineError) else None
+            with self._changed:
+                self._failure = failure or EngineError(RefusalCode.ENGINE_FAILED, "a worker could not be started")
+                self._not_before = time.monotonic() + max(self._settle, 1.0)
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._waiting.append(worker)
+            self._changed.notify_all()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from flip_trust.errors import TrustError
 
@@ -51,6 +51,12 @@ class Snapshot:
         features = np.ascontiguousarray(self.features, dtype=np.float64)
         labels = np.ascontiguousarray(self.labels, dtype=np.int64)
         return bytes(save({"features": features, "labels": labels}))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """The inverse of :meth:`to_bytes`."""
+        tensors = load(content)
+        return cls(tensors["features"], tensors["labels"])
 
 
 @dataclass(frozen=True)

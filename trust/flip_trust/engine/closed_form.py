@@ -1,0 +1,102 @@
+"""Per-person gradients of a linear, logistic or softmax model without a backward pass.
+
+For one person with features x and logits z = W x + b, the gradient is the outer product of the residual r = ∂loss/∂z
+with (x, 1), so its norm is |r|·|(x, 1)| and the sum of clipped gradients is one matrix product (Goodfellow,
+arXiv 1510.01799). In float64; agrees with the general way to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from flip_sdk.contract.graph import GraphRecord, Loss, Node, Ref
+
+Array = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+_SHAPES_ONLY = {
+    "aten.view.default",
+    "aten.reshape.default",
+    "aten.flatten.using_ints",
+    "aten.squeeze.dim",
+    "aten.unsqueeze.default",
+    "aten.contiguous.default",
+    "aten.clone.default",
+    "aten.alias.default",
+}
+
+
+@dataclass(frozen=True)
+class LinearForm:
+    """The names of the weight ``[outputs, d]`` and the bias ``[outputs]`` of a model that is one linear layer."""
+
+    weight: str
+    bias: str | None
+
+
+def linear_form(record: GraphRecord) -> LinearForm | None:
+    """Recognise a graph that is one linear layer, give or take a change of shape behind it; None for any other."""
+    if not record.nodes or record.output != record.first_node + len(record.nodes) - 1:
+        return None
+    first, *rest = record.nodes
+    if first.op != "aten.linear.default" or any(_moves(node) for node in rest):
+        return None
+    chain = [record.first_node + position for position in range(len(rest))]
+    if any(node.args[0] != Ref(value=source) for node, source in zip(rest, chain, strict=True)):
+        return None
+    names = [_trained(record, argument) for argument in first.args[1:]]
+    if first.args[0] != Ref(value=0) or None in names or {n for n in names if n} != set(record.parameters):
+        return None
+    return LinearForm(names[0] or "", names[1] if len(names) > 1 else None)
+
+
+def clipped_sum(
+    form: LinearForm, weights: Mapping[str, Array], features: Array, labels: Labels, loss: Loss, max_grad_norm: float
+) -> dict[str, Array]:
+    """Sum over persons of their clipped gradients.
+
+    Args:
+        form: which weight is which.
+        weights: by name.
+        features: ``[n, d]`` as the model is fed.
+        labels: ``[n]``.
+        loss: the model's loss.
+        max_grad_norm: L2 bound of one person's gradient over all parameters.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        logits = features @ weights[form.weight].T + (weights[form.bias] if form.bias else 0.0)
+        residual = _residual(logits, labels, loss)
+        squares = np.square(features).sum(axis=1) + (1.0 if form.bias else 0.0)
+        norms = np.sqrt(np.square(residual).sum(axis=1) * squares)
+        factors = np.minimum(1.0, max_grad_norm / norms)
+        # whoever's gradient is not finite counts as zero, and never poisons the sum
+        usable = np.isfinite(norms) & np.isfinite(factors) & np.isfinite(residual).all(axis=1)
+        shares = np.where(usable[:, None], residual * np.where(usable, factors, 0.0)[:, None], 0.0)
+    result = {form.weight: shares.T @ features}
+    if form.bias:
+        result[form.bias] = shares.sum(axis=0)
+    return result
+
+
+def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
+    if loss == "binary_cross_entropy":
+        return 0.5 * (1.0 + np.tanh(logits / 2)) - labels[:, None]
+    if loss == "mse":
+        return 2.0 * (logits - labels[:, None])
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    hits = np.arange(logits.shape[1])[None, :] == labels[:, None]
+    residual: Array = shifted / shifted.sum(axis=1, keepdims=True) - hits
+    return residual
+
+
+def _moves(node: Node) -> bool:
+    return node.op not in _SHAPES_ONLY
+
+
+def _trained(record: GraphRecord, argument: object) -> str | None:
+    if not isinstance(argument, Ref) or not 1 <= argument.value < record.first_node:
+        return None
+    weight = record.weights[argument.value - 1]
+    return weight.key if weight.trained else None

@@ -1,0 +1,86 @@
+"""Per-person gradients of any allowed graph: vmap over grad, in chunks, each person's gradient clipped by itself.
+
+Each person is run alone through a graph of batch 1 (Abadi et al., "Deep Learning with Differential Privacy", CCS 2016),
+so that nothing a graph computes can mix one person's data into another's gradient. Sums are in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from flip_sdk.contract.graph import Loss
+from flip_sdk.models.losses import LOSSES
+from torch import Tensor
+from torch.func import grad, vmap
+
+from flip_trust.engine import closed_form
+from flip_trust.engine.rebuild import Model
+
+Array = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+CHUNK_BYTES = 1024 * 1024 * 1024
+MAX_CHUNK = 256
+
+
+def clipped_sum(
+    model: Model, weights: Mapping[str, Tensor], features: Array, labels: Labels, loss: Loss, max_grad_norm: float
+) -> dict[str, Array]:
+    """Sum over persons of their clipped gradients, by the closed form where the model has one.
+
+    Args:
+        model: the checked model.
+        weights: parameters and constants by name.
+        features: ``[n, d]`` as the model is fed.
+        labels: ``[n]``.
+        loss: the model's loss.
+        max_grad_norm: L2 bound of one person's gradient over all parameters together.
+    """
+    if model.linear is not None:
+        exact = {key: tensor.numpy().astype(np.float64) for key, tensor in weights.items()}
+        return closed_form.clipped_sum(model.linear, exact, features, labels, loss, max_grad_norm)
+    return general_clipped_sum(model, weights, features, labels, loss, max_grad_norm)
+
+
+def general_clipped_sum(
+    model: Model, weights: Mapping[str, Tensor], features: Array, labels: Labels, loss: Loss, max_grad_norm: float
+) -> dict[str, Array]:
+    """The same for any graph, chunk by chunk within a bounded memory."""
+    trained = {key: weights[key] for key in model.record.parameters}
+    sums = {key: torch.zeros(tensor.shape, dtype=torch.float64) for key, tensor in trained.items()}
+    per_person = _per_person(model, weights, loss)
+    size = max(1, min(MAX_CHUNK, CHUNK_BYTES // max(1, model.record.person_bytes)))
+    for start in range(0, len(features), size):
+        people = torch.from_numpy(features[start : start + size].astype(np.float32))
+        gradients = per_person(trained, people, torch.from_numpy(labels[start : start + size]))
+        _add_clipped(sums, gradients, max_grad_norm)
+    return {key: value.numpy() for key, value in sums.items()}
+
+
+def _per_person(
+    model: Model, weights: Mapping[str, Tensor], loss: Loss
+) -> Callable[[dict[str, Tensor], Tensor, Tensor], dict[str, Tensor]]:
+    constants = {key: tensor for key, tensor in weights.items() if key not in model.record.parameters}
+    loss_of = LOSSES[loss]
+
+    def one(parameters: dict[str, Tensor], x: Tensor, label: Tensor) -> Tensor:
+        return loss_of(model.training({**parameters, **constants}, x.unsqueeze(0)), label)
+
+    mapped: Callable[[dict[str, Tensor], Tensor, Tensor], dict[str, Tensor]] = vmap(
+        grad(one), in_dims=(None, 0, 0), randomness="different"
+    )
+    return mapped
+
+
+def _add_clipped(sums: dict[str, Tensor], gradients: dict[str, Tensor], max_grad_norm: float) -> None:
+    squares = sum(g.flatten(1).to(torch.float64).square().sum(dim=1) for g in gradients.values())
+    norms = torch.as_tensor(squares).sqrt()
+    # a float32 gradient squared in float64 cannot overflow, so the norm is finite exactly where the gradient is
+    usable = torch.isfinite(norms)
+    factors = torch.where(usable & (norms > max_grad_norm), max_grad_norm / norms, 1.0)
+    factors = torch.where(usable, factors, 0.0)
+    for key, gradient in gradients.items():
+        rows = torch.nan_to_num(gradient.flatten(1).to(torch.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        sums[key] += (factors @ rows).reshape(sums[key].shape)

@@ -1,0 +1,127 @@
+"""The worker process: waits warm for one job, computes what it is asked on that job's snapshot, and ends with it.
+
+Started as ``python -m flip_trust.engine.worker SLOT MEMORY_BYTES`` with one end of a socket as its standard input. It
+opens no file but its slot's snapshot, and answers in frames of JSON and safetensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.contract.tasks import RefusalCode
+from safetensors.numpy import load, save
+
+from flip_trust.engine.frames import FrameError, receive, send
+from flip_trust.engine.records import EngineError, Snapshot
+
+_LOG_BYTES = 1024 * 1024
+
+
+def main() -> None:
+    """Serve one job over standard input's socket, then end."""
+    slot, memory = Path(sys.argv[1]), int(sys.argv[2])
+    _bound(memory)
+    channel = socket.socket(fileno=os.dup(0))
+    _warm_up()
+    with contextlib.suppress(FrameError):
+        send(channel, {"ready": True})
+        _Job(slot).serve(channel)
+
+
+class _Job:
+    """The one job of this worker."""
+
+    def __init__(self, slot: Path) -> None:
+        self._slot = slot
+        self._computation: Any = None
+
+    def serve(self, channel: socket.socket) -> None:
+        while True:
+            header, payload = receive(channel)
+            answer, tensors = self._answer(header, payload)
+            send(channel, answer, tensors)
+
+    def _answer(self, header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        try:
+            tensors = self._do(header, payload)
+        except EngineError as error:
+            return {"ok": False, "code": error.code.value, "detail": error.detail[:500]}, b""
+        except Exception as error:
+            # whatever torch raises: the reason is for the Trust's own log, the agent hears a code
+            traceback.print_exc()
+            full = isinstance(error, MemoryError) or "alloc" in str(error)
+            code = RefusalCode.MODEL_TOO_LARGE if full else RefusalCode.ENGINE_FAILED
+            return {"ok": False, "code": code.value, "detail": f"{type(error).__name__}: {error}"[:500]}, b""
+        return {"ok": True}, bytes(save(tensors)) if tensors else b""
+
+    def _do(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        steps: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
+            "open": self._open,
+            "statistics": self._statistics,
+            "gradient": self._gradient,
+            "dp_sgd": self._dp_sgd,
+            "scores": self._scores,
+        }
+        return steps[header["do"]](header, payload)
+
+    def _open(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        from flip_trust.engine.computation import Computation
+
+        snapshot = Snapshot.from_bytes((self._slot / "snapshot.safetensors").read_bytes())
+        bounds = load((self._slot / "bounds.safetensors").read_bytes())["bounds"]
+        self._computation = Computation(snapshot, bounds, payload if header["graph"] else None)
+        return {}
+
+    def _statistics(self, header: dict[str, Any], _payload: bytes) -> dict[str, Any]:
+        return dict(self._computation.statistics(header["weight_of_count"]))
+
+    def _gradient(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        return dict(self._computation.gradient(payload, _scaling(header), header["loss"], header["max_grad_norm"]))
+
+    def _dp_sgd(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        from flip_trust.engine.computation import Descent
+
+        mechanism = DPSGD.parse(header["mechanism"])
+        descent = Descent(mechanism, header["noise_multiplier"], header["expected_persons"])
+        return dict(self._computation.dp_sgd(payload, _scaling(header), header["loss"], descent))
+
+    def _scores(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        return dict(self._computation.scores(payload, _scaling(header), header["bins"]))
+
+
+def _scaling(header: dict[str, Any]) -> Scaling | None:
+    return Scaling.parse(header["scaling"]) if header["scaling"] is not None else None
+
+
+def _bound(memory_bytes: int) -> None:
+    """Limits on this process, set before anything from outside is read."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LOG_BYTES, _LOG_BYTES))
+
+
+def _warm_up() -> None:
+    """Import and run what the first job would otherwise wait for."""
+    import torch
+
+    from flip_trust.engine import computation
+
+    torch.set_num_threads(1)
+    # tiny numbers would make one person's row many times slower than another's
+    torch.set_flush_denormal(True)
+    torch.manual_seed(int.from_bytes(os.urandom(8), "little"))
+    computation.mapped(np.zeros((1, 1)), np.array([[0.0, 1.0]]))
+
+
+if __name__ == "__main__":
+    main()
