@@ -38,6 +38,7 @@ RECORD = "flip"
 MAX_OBJECTS = 3
 """Message, its RecordDict and one ConfigRecord: whatever has more is not ours."""
 MESSAGE_SECONDS = 12 * 3600.0
+SECONDS_AWAY = 3.0
 MAX_COLLECTED_BYTES = 64 * 1024 * 1024
 _log = getLogger(__name__)
 
@@ -207,8 +208,9 @@ class GatewayState(InMemoryLinkState):
             return ""
         if outstanding.lost:
             return "lost"
-        self._check_and_tag_offline_nodes([outstanding.node_id])
-        return None if self.nodes[outstanding.node_id].status == NodeStatus.ONLINE else "offline"
+        # an agent that was killed and restarted is away for a moment only, and then takes or loses the message
+        away = now().timestamp() - self.nodes[outstanding.node_id].online_until
+        return "offline" if away > SECONDS_AWAY else None
 
     def _answer(self, message_id: str) -> dict[str, bytes]:
         """The answer's objects, its root last; empty while some are still on their way."""
@@ -260,12 +262,6 @@ class GatewayState(InMemoryLinkState):
             with self.lock:
                 self._lose(node_id, lambda _: True)
         return activated
-
-    def deactivate_node(self, node_id: int) -> bool:
-        """Flower's, and wakes whoever waits for an answer of this node."""
-        deactivated = super().deactivate_node(node_id)
-        self.outward.ring(self)
-        return deactivated
 
     def _lose(self, node_id: int, forgotten: Callable[[str], bool]) -> None:
         for message_id, outstanding in self._outstanding.items():
