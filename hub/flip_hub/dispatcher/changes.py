@@ -1,0 +1,208 @@
+"""One transaction's worth of news about a job, and the only function that writes it.
+
+The runner never touches a table: it makes a :class:`Change`, which is committed with its audit entries or not at all.
+A crash therefore falls between two changes, never inside one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.jobs import ModelRef, Scaling
+from flip_sdk.contract.states import JOB, JobState
+from flip_sdk.contract.tasks import RefusalCode
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from flip_hub.database import (
+    Checkpoint,
+    Database,
+    Entry,
+    Job,
+    JobEventRow,
+    JobResultRow,
+    ReceivedUpdate,
+    RefusalRow,
+    Routine,
+    TaskRow,
+    also,
+    now,
+)
+from flip_hub.dispatcher.accept import AcceptedUpdate
+from flip_hub.dispatcher.deliveries import Delivery
+from flip_hub.dispatcher.events import Happening
+from flip_hub.errors import ConflictError
+from flip_hub.models import BlobStore, keep_model
+
+ACTOR = "dispatcher"
+
+
+@dataclass(frozen=True)
+class NewCheckpoint:
+    """A job after a round. The state's bytes are in the blob store already."""
+
+    round: int
+    state_digest: str
+    scaling: Scaling | None
+    history: tuple[dict[str, float], ...]
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """A trained model. Its bytes are in the blob store already."""
+
+    model: ModelRef
+    lineage: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The job moves along its state table."""
+
+    source: JobState
+    target: JobState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one transaction writes.
+
+    Attributes:
+        entries: audit entries beside the state step's own; without any, ``routine`` says why there is none.
+        deliveries: tasks, new or changed.
+        waits_for: what the job waits for, in words; None leaves it as it is.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    routine: str = ""
+    step: Step | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    updates: tuple[AcceptedUpdate, ...] = ()
+    refusals: tuple[tuple[str, RefusalCode], ...] = ()
+    events: tuple[Happening, ...] = ()
+    checkpoint: NewCheckpoint | None = None
+    result: JobResult | None = None
+    model: NewModel | None = None
+    waits_for: str | None = None
+
+
+def entry(event: str, job_id: str, **details: Any) -> Entry:
+    """An audit entry of the dispatcher about a job."""
+    return Entry(ACTOR, event, f"job/{job_id}", details)
+
+
+def commit(database: Database, blobs: BlobStore, job_id: str, change: Change) -> None:
+    """Write a change.
+
+    Raises:
+        ConflictError: the job is no longer in the state that the change starts from; nothing was written.
+    """
+    entries = _entries(job_id, change)
+    with database.write(entries[0] if entries else Routine(change.routine)) as session:
+        for further in entries[1:]:
+            also(session, further)
+        job = session.get_one(Job, job_id)
+        _write_deliveries(session, job_id, change.deliveries)
+        _write_answers(session, job_id, change)
+        _write_events(session, job_id, change.events)
+        if change.checkpoint is not None:
+            _write_checkpoint(session, job, change.checkpoint)
+        if change.waits_for is not None:
+            job.reason = change.waits_for
+        if change.model is not None:
+            keep_model(session, blobs, job, change.model.model, change.model.lineage)
+        if change.result is not None:
+            session.add(JobResultRow(job_id=job_id, content=change.result))
+        if change.step is not None:
+            _move(job, change.step)
+
+
+def _entries(job_id: str, change: Change) -> tuple[Entry, ...]:
+    if change.step is None:
+        return change.entries
+    row = JOB.step(change.step.source, change.step.target)
+    details = {"reason": change.step.reason} if change.step.reason else {}
+    return (*change.entries, entry(row.event, job_id, **details))
+
+
+def _move(job: Job, step: Step) -> None:
+    if job.state != step.source:
+        raise ConflictError(f"Job {job.job_id} is {job.state}, not {step.source}.", "Look at it again.")
+    job.state, job.reason = step.target, step.reason
+    if step.target in JOB.ends():
+        job.ended_at = now()
+
+
+def _write_deliveries(session: Session, job_id: str, deliveries: Sequence[Delivery]) -> None:
+    for d in deliveries:
+        session.merge(
+            TaskRow(
+                task_id=d.task_id,
+                job_id=job_id,
+                trust=d.trust,
+                step=d.step,
+                round=d.round,
+                attempt=d.attempt,
+                state=d.state,
+                message_id=d.message_id or None,
+                epoch=d.epoch,
+                sent_at=d.sent_at,
+                expires_at=d.expires_at,
+            )
+        )
+
+
+def _write_answers(session: Session, job_id: str, change: Change) -> None:
+    for update in change.updates:
+        record = update.record
+        session.merge(
+            ReceivedUpdate(
+                job_id=job_id,
+                step=record.step,
+                round=record.round,
+                trust=record.trust,
+                record=update.token,
+                tensors=record.tensors,
+                received_at=now(),
+            )
+        )
+    for trust, code in change.refusals:
+        session.merge(RefusalRow(job_id=job_id, trust=trust, code=code, at=now()))
+
+
+def _write_events(session: Session, job_id: str, events: Sequence[Happening]) -> None:
+    if not events:
+        return
+    last = session.scalar(select(func.max(JobEventRow.sequence)).where(JobEventRow.job_id == job_id)) or 0
+    for sequence, event in enumerate(events, start=last + 1):
+        session.add(
+            JobEventRow(
+                job_id=job_id,
+                sequence=sequence,
+                at=now(),
+                event=event.event,
+                round=event.round,
+                trust=event.trust,
+                words=event.words,
+                numbers=dict(event.numbers),
+            )
+        )
+
+
+def _write_checkpoint(session: Session, job: Job, checkpoint: NewCheckpoint) -> None:
+    scaling = checkpoint.scaling
+    session.add(
+        Checkpoint(
+            job_id=job.job_id,
+            round=checkpoint.round,
+            state_digest=checkpoint.state_digest,
+            scaling=None if scaling is None else scaling.model_dump(mode="json"),
+            history=list(checkpoint.history),
+            at=now(),
+        )
+    )
+    job.round = checkpoint.round

@@ -1,0 +1,117 @@
+"""Closing a round: from its accepted updates to the change that ends it, with the checkpoint or the result inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, TrainSpec
+from flip_sdk.contract.records import digest
+from flip_sdk.contract.states import JobState
+
+from flip_hub.database import Entry
+from flip_hub.dispatcher import arithmetic, events
+from flip_hub.dispatcher.accept import AcceptedUpdate
+from flip_hub.dispatcher.arithmetic import Progress
+from flip_hub.dispatcher.changes import Change, NewCheckpoint, NewModel, Step, entry
+from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
+from flip_hub.dispatcher.facts import Facts
+from flip_hub.dispatcher.recover import Recovered
+from flip_hub.dispatcher.results import Released, counted, evaluated, lineage, trained
+from flip_hub.models import BlobStore
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What closing a round leads to.
+
+    Attributes:
+        change: to be committed; blobs that it names are in the store already.
+        progress: what the next round starts from; None when the job is done (or never had one).
+    """
+
+    change: Change
+    progress: Progress | None
+
+
+def close(held: Recovered, released: Released, seconds: float, blobs: BlobStore) -> Closed:
+    """Aggregate what was answered.
+
+    Args:
+        held: the job with the current round's updates.
+        released: what the job has released until now, for its result.
+        seconds: how long the round took.
+        blobs: where new states and models are put before the change names them.
+    """
+    spec = held.facts.spec
+    match spec:
+        case CountSpec():
+            return Closed(_completed(held, counted(held, released), "The count is done."), None)
+        case EvaluateSpec():
+            return Closed(_completed(held, evaluated(held, released), "The evaluation is done."), None)
+        case TrainSpec():
+            return _close_training(held, spec, released, seconds, blobs)
+
+
+def _close_training(held: Recovered, spec: TrainSpec, released: Released, seconds: float, blobs: BlobStore) -> Closed:
+    number = held.facts.round.number
+    state, scaling, numbers = _aggregate(held, spec, blobs)
+    row = {"round": float(number), "seconds": round(seconds, 4), "trusts": float(len(held.updates)), **numbers}
+    history = (*(held.progress.history if held.progress else ()), row)
+    progress = Progress(number, state, scaling, history)
+    happening = events.round_closed(held.facts.round.step, number, spec.rounds, row)
+    change = Change(
+        entries=(_closed_entry(held.facts, held.updates),),
+        deliveries=superseded(held.facts),
+        events=(happening,),
+        checkpoint=NewCheckpoint(number, blobs.put(state), scaling, history),
+        waits_for="",
+    )
+    if number < spec.rounds:
+        return Closed(change, progress)
+    return Closed(_with_model(change, held, spec, progress, released, blobs), None)
+
+
+def _aggregate(held: Recovered, spec: TrainSpec, blobs: BlobStore) -> tuple[bytes, Scaling | None, dict[str, float]]:
+    if held.progress is None:
+        state, scaling = arithmetic.begin(spec, blobs.get(spec.model.weights), held.updates)
+        return state, scaling, {}
+    state, numbers = arithmetic.advance(spec, held.progress, held.updates, held.persons)
+    return state, held.progress.scaling, numbers
+
+
+def _with_model(
+    change: Change, held: Recovered, spec: TrainSpec, progress: Progress, released: Released, blobs: BlobStore
+) -> Change:
+    model = ModelRef(graph=spec.model.graph, weights=blobs.put(arithmetic.trained_weights(spec, progress.state)))
+    result = trained(held, released, model, progress)
+    words = f"The model is trained and kept: {spec.rounds} rounds, epsilon {spec.privacy.epsilon:g} at each Trust."
+    return replace(
+        change,
+        step=Step(JobState.EXECUTING, JobState.COMPLETED),
+        events=(*change.events, events.completed(words, held.facts.round.number)),
+        result=result,
+        model=NewModel(model, lineage(held, released, model, progress)),
+    )
+
+
+def _completed(held: Recovered, result: JobResult, words: str) -> Change:
+    return Change(
+        entries=(_closed_entry(held.facts, held.updates),),
+        step=Step(JobState.EXECUTING, JobState.COMPLETED),
+        deliveries=superseded(held.facts),
+        events=(events.completed(words, held.facts.round.number),),
+        result=result,
+    )
+
+
+def superseded(facts: Facts) -> tuple[Delivery, ...]:
+    """Deliveries of the current round that nobody waits for any more."""
+    here = (d for d in facts.open if d.is_for(facts.round.step, facts.round.number))
+    return tuple(replace(d, state=DeliveryState.SUPERSEDED) for d in here)
+
+
+def _closed_entry(facts: Facts, updates: Mapping[str, AcceptedUpdate]) -> Entry:
+    digests = {trust: digest(update.token.encode()) for trust, update in sorted(updates.items())}
+    return entry("round.closed", facts.job.job_id, step=facts.round.step, round=facts.round.number, updates=digests)

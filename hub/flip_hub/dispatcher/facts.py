@@ -1,0 +1,114 @@
+"""What is recorded of a job, as frozen values: everything that the dispatcher decides by, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.states import JobState
+from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Step
+
+from flip_hub.dispatcher.deliveries import Delivery
+
+
+@dataclass(frozen=True)
+class Round:
+    """One federated iteration: every Trust gets the same step on the same inputs.
+
+    Attributes:
+        number: 0 for ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``.
+        weights: digest of the weights that travel with it.
+    """
+
+    step: Step
+    number: int
+    weights: str | None = None
+    scaling: Scaling | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A job as the database has it.
+
+    Attributes:
+        job: what governance signed off, verified.
+        token: the compact JWS that ``job`` was read from: it travels inside every task.
+        round: the round that is under way.
+        deliveries: tasks of this round, and of ``prepare`` for Trusts that catch up.
+        answered: Trusts whose update of this round is stored.
+        prepared: Trusts whose ``prepare`` update is stored.
+        served: Trusts that have answered any task of this job, so that they hold its graph.
+        asked: Trusts that any task of this job was made for.
+        refused: Trusts that said no for good.
+    """
+
+    job: SignedOffJob
+    token: str
+    state: JobState
+    round: Round
+    cancel_requested: bool = False
+    deliveries: tuple[Delivery, ...] = ()
+    answered: frozenset[str] = frozenset()
+    prepared: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
+    refused: Mapping[str, RefusalCode] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> CountSpec | TrainSpec | EvaluateSpec:
+        """What was asked."""
+        return self.job.spec
+
+    @property
+    def graph(self) -> str | None:
+        """Digest of the job's model graph; a count has none."""
+        return None if isinstance(self.spec, CountSpec) else self.spec.model.graph
+
+    @property
+    def min_trusts(self) -> int:
+        """Fewest Trusts with which a round may end."""
+        return self.spec.min_trusts if isinstance(self.spec, TrainSpec) else 1
+
+    @property
+    def open(self) -> list[Delivery]:
+        """Deliveries that still wait for an answer."""
+        return [d for d in self.deliveries if d.open]
+
+    def of(self, trust: str, step: str, number: int) -> list[Delivery]:
+        """A Trust's deliveries of one round, oldest first."""
+        found = [d for d in self.deliveries if d.trust == trust and d.is_for(step, number)]
+        return sorted(found, key=lambda d: d.attempt)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the hub knows of a Trust with respect to one project: enrolment and the mirror of its consent.
+
+    Attributes:
+        title: the Trust's name for people.
+        key: its enrolled identity key.
+        consent: ``opted_in``, ``paused``, ``left`` or ``none``.
+    """
+
+    trust: str
+    title: str
+    key: str
+    active: bool
+    consent: str = "none"
+    job_kinds: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    seen_at: datetime | None = None
+
+    def objection(self, kind: str, now: datetime) -> str:
+        """Why nothing may be sent to it for such a job, in words; empty where it may."""
+        if not self.active:
+            return "it is no longer enrolled"
+        if self.consent != "opted_in":
+            return {"paused": "it paused the project", "left": "it left the project"}.get(
+                self.consent, "it has not opted in to the project"
+            )
+        if self.expires_at is not None and self.expires_at <= now:
+            return "its opt-in to the project has expired"
+        return "" if kind in self.job_kinds else f"it did not allow jobs of the kind {kind}"

@@ -1,0 +1,221 @@
+"""A job's state, recomputed from the database: what a dispatcher that has just started knows.
+
+Nothing here changes anything. Stored updates are verified again with the Trust's key, as if they had just come: one
+that does not verify is asked for once more, and the Trust answers it from its outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.records import digest
+from flip_sdk.contract.signatures import PublicKey, verify
+from flip_sdk.contract.states import JobState
+from flip_sdk.contract.tasks import RefusalCode, SignedOffJob
+from flip_sdk.errors import PublicError
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from flip_hub.database import Checkpoint, Consent, Job, Project, ReceivedUpdate, RefusalRow, TaskRow, Trust
+from flip_hub.dispatcher.accept import AcceptedUpdate, accept
+from flip_hub.dispatcher.arithmetic import Progress, persons_of, weights_of
+from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
+from flip_hub.dispatcher.errors import SignOffError
+from flip_hub.dispatcher.facts import Facts, Round, Standing
+from flip_hub.dispatcher.plan import CANCEL, PREPARE, expected_of
+from flip_hub.dispatcher.tensors import Shapes, shapes_of
+from flip_hub.errors import HubError
+from flip_hub.models import BlobStore
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A job and the bytes that go with it.
+
+    Attributes:
+        weights: what travels with the current round; None where nothing does.
+        parameters: names and shapes of the model's parameters.
+        updates: the current round's, by Trust.
+        persons: noisy person counts out of ``prepare``, by Trust.
+    """
+
+    facts: Facts
+    progress: Progress | None = None
+    weights: bytes | None = field(default=None, repr=False)
+    parameters: Shapes = field(default_factory=dict)
+    updates: dict[str, AcceptedUpdate] = field(default_factory=dict, repr=False)
+    persons: dict[str, float] = field(default_factory=dict)
+
+    def with_updates(self, updates: Iterable[AcceptedUpdate]) -> Recovered:
+        """The same, once these have come and are stored."""
+        spec, here = self.facts.spec, self.facts.round
+        new = {u.record.trust: u for u in updates if (u.record.step, u.record.round) == (here.step, here.number)}
+        prepared = [u for u in updates if u.record.step == "prepare"]
+        persons = persons_of(prepared) if isinstance(spec, TrainSpec) else {}
+        return replace(self, updates=self.updates | new, persons=self.persons | persons)
+
+    def next_round(self, progress: Progress) -> Recovered:
+        """The same, once a round has closed and its checkpoint is stored."""
+        spec = self.facts.spec
+        assert isinstance(spec, TrainSpec)
+        round_, weights = training_round(spec, progress)
+        kept = tuple(d for d in self.facts.deliveries if d.step in {"prepare", "cancel"})
+        facts = replace(self.facts, round=round_, answered=frozenset(), deliveries=kept)
+        return replace(self, facts=facts, progress=progress, weights=weights, updates={})
+
+
+def recover(session: Session, blobs: BlobStore, job_id: str, governance: PublicKey) -> Recovered:
+    """Read one job.
+
+    Raises:
+        SignOffError: its sign-off does not verify or is for something else, or a blob it needs is not here.
+    """
+    job = session.get_one(Job, job_id)
+    signed = verified_job(job, governance)
+    try:
+        return _recovered(session, blobs, job, signed)
+    except (PublicError, HubError) as error:
+        raise SignOffError(f"what the job needs cannot be read: {error}") from error
+
+
+def verified_job(job: Job, governance: PublicKey) -> SignedOffJob:
+    """What governance signed, which is what counts; the row beside it has to agree.
+
+    Raises:
+        SignOffError: it does not verify, or is for another job.
+    """
+    try:
+        signed = verify(job.signed_job, governance, SignedOffJob)
+    except PublicError as error:
+        raise SignOffError("the job's sign-off does not verify with the governance key") from error
+    if signed.job_id != job.job_id or signed.spec.digest() != job.spec_digest:
+        raise SignOffError("the job's sign-off is for another job")
+    return signed
+
+
+def _recovered(session: Session, blobs: BlobStore, job: Job, signed: SignedOffJob) -> Recovered:
+    progress = _progress(session, blobs, job)
+    round_, weights = current_round(signed.spec, progress, blobs)
+    parameters = {} if isinstance(signed.spec, CountSpec) else shapes_of(blobs.get(signed.spec.model.graph))
+    facts = _facts(session, job, signed, round_)
+    updates = _stored(session, blobs, facts, parameters, round_)
+    prepared = _stored(session, blobs, facts, parameters, PREPARE) if round_.step == "train" else {}
+    if round_.step == "prepare":
+        prepared = updates
+    known = replace(facts, answered=frozenset(updates), prepared=frozenset(prepared))
+    persons = persons_of(prepared.values()) if isinstance(signed.spec, TrainSpec) else {}
+    return Recovered(known, progress, weights, parameters, updates, persons)
+
+
+def current_round(
+    spec: CountSpec | TrainSpec | EvaluateSpec, progress: Progress | None, blobs: BlobStore
+) -> tuple[Round, bytes | None]:
+    """The round after the last checkpoint, and the weights that travel with it."""
+    match spec:
+        case CountSpec():
+            return Round("count", 0), None
+        case EvaluateSpec():
+            return Round("evaluate", 0, spec.model.weights, spec.scaling), blobs.get(spec.model.weights)
+        case TrainSpec() if progress is None:
+            return PREPARE, None
+        case TrainSpec():
+            return training_round(spec, progress)
+
+
+def training_round(spec: TrainSpec, progress: Progress) -> tuple[Round, bytes]:
+    """The round that follows a checkpoint: the same one however often it is asked for."""
+    weights = weights_of(spec, progress.state)
+    return Round("train", progress.round + 1, digest(weights), progress.scaling), weights
+
+
+def _progress(session: Session, blobs: BlobStore, job: Job) -> Progress | None:
+    chosen = select(Checkpoint).where(Checkpoint.job_id == job.job_id).order_by(Checkpoint.round.desc()).limit(1)
+    row = session.scalars(chosen).one_or_none()
+    if row is None:
+        return None
+    scaling = None if row.scaling is None else Scaling.parse(row.scaling)
+    return Progress(row.round, blobs.get(row.state_digest), scaling, tuple(row.history))
+
+
+def _facts(session: Session, job: Job, signed: SignedOffJob, round_: Round) -> Facts:
+    tasks = [_delivery(row) for row in session.scalars(select(TaskRow).where(TaskRow.job_id == job.job_id))]
+    here = (round_, PREPARE, CANCEL)
+    refusals = session.execute(select(RefusalRow.trust, RefusalRow.code).where(RefusalRow.job_id == job.job_id))
+    return Facts(
+        job=signed,
+        token=job.signed_job,
+        state=JobState(job.state),
+        round=round_,
+        cancel_requested=job.cancel_requested,
+        deliveries=tuple(d for d in tasks if any(d.is_for(r.step, r.number) for r in here)),
+        served=frozenset(d.trust for d in tasks if d.state is DeliveryState.ANSWERED and d.step != "cancel"),
+        asked=frozenset(d.trust for d in tasks),
+        refused={trust: RefusalCode(code) for trust, code in refusals},
+    )
+
+
+def _stored(
+    session: Session, blobs: BlobStore, facts: Facts, parameters: Shapes, round_: Round
+) -> dict[str, AcceptedUpdate]:
+    chosen = (
+        select(ReceivedUpdate, Trust.identity_key)
+        .join(Trust, Trust.name == ReceivedUpdate.trust)
+        .where(
+            ReceivedUpdate.job_id == facts.job.job_id,
+            ReceivedUpdate.step == round_.step,
+            ReceivedUpdate.round == round_.number,
+        )
+    )
+    found = (_verified(row, blobs, facts, parameters) for row in session.execute(chosen))
+    return {update.record.trust: update for update in found if update is not None}
+
+
+def _verified(
+    row: Row[ReceivedUpdate, str], blobs: BlobStore, facts: Facts, parameters: Shapes
+) -> AcceptedUpdate | None:
+    stored, key = row
+    answered = [d for d in facts.of(stored.trust, stored.step, stored.round) if d.state is DeliveryState.ANSWERED]
+    if not answered:
+        return None
+    try:
+        parts = {"reply": stored.record.encode()} | _tensors(stored, blobs)
+        accepted = accept(parts, PublicKey(key), expected_of(facts, answered[-1], parameters))
+    except (HubError, PublicError):
+        # as if it had never come: the Trust is asked again
+        return None
+    return accepted if isinstance(accepted, AcceptedUpdate) else None
+
+
+def _tensors(stored: ReceivedUpdate, blobs: BlobStore) -> dict[str, bytes]:
+    return {} if stored.tensors is None else {"tensors": blobs.get(stored.tensors)}
+
+
+def _delivery(row: TaskRow) -> Delivery:
+    return Delivery(
+        task_id=row.task_id,
+        trust=row.trust,
+        step=row.step,  # type: ignore[arg-type]  # a Step: the dispatcher alone writes this table
+        round=row.round,
+        attempt=row.attempt,
+        state=DeliveryState(row.state),
+        sent_at=row.sent_at or row.expires_at,
+        expires_at=row.expires_at,
+        message_id=row.message_id or "",
+        epoch=row.epoch,
+    )
+
+
+def standings(session: Session, project_id: str) -> tuple[str, dict[str, Standing]]:
+    """The project's state, and what the hub knows of every Trust with respect to it."""
+    consents = {c.trust: c for c in session.scalars(select(Consent).where(Consent.project_id == project_id))}
+    state = session.scalar(select(Project.state).where(Project.project_id == project_id)) or "unknown"
+    return state, {t.name: _standing(t, consents.get(t.name)) for t in session.scalars(select(Trust))}
+
+
+def _standing(trust: Trust, consent: Consent | None) -> Standing:
+    bare = Standing(trust.name, trust.title, trust.identity_key, trust.active, seen_at=trust.seen_at)
+    if consent is None:
+        return bare
+    return replace(bare, consent=consent.state, job_kinds=tuple(consent.job_kinds), expires_at=consent.expires_at)

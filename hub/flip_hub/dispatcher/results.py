@@ -1,0 +1,138 @@
+"""What a job released, put together from what the Trusts signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flip_sdk.contract.api import JobResult, RefusalView
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, TrainSpec
+from flip_sdk.contract.records import digest
+from flip_sdk.contract.tasks import REFUSAL_WORDS
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from flip_hub.database import ReceivedUpdate
+from flip_hub.dispatcher.accept import AcceptedUpdate
+from flip_hub.dispatcher.arithmetic import Progress
+from flip_hub.dispatcher.recover import Recovered
+
+
+@dataclass(frozen=True)
+class Released:
+    """Every update that a job's Trusts released: ``(step, round, trust)`` → digest of the signed record."""
+
+    updates: Mapping[tuple[str, int, str], str]
+
+    @property
+    def trusts(self) -> tuple[str, ...]:
+        """Trusts that released anything."""
+        return tuple(sorted({trust for _, _, trust in self.updates}))
+
+    @property
+    def digest(self) -> str:
+        """One digest over all of them, in order."""
+        lines = [
+            f"{step} {number} {trust} {self.updates[step, number, trust]}"
+            for step, number, trust in sorted(self.updates)
+        ]
+        return digest("\n".join(lines).encode())
+
+
+def released_by(session: Session, job_id: str) -> Released:
+    """What a job's Trusts have released until now."""
+    chosen = select(ReceivedUpdate.step, ReceivedUpdate.round, ReceivedUpdate.trust, ReceivedUpdate.record)
+    rows = session.execute(chosen.where(ReceivedUpdate.job_id == job_id))
+    return Released({(step, number, trust): digest(record.encode()) for step, number, trust, record in rows})
+
+
+def counted(held: Recovered, released: Released) -> JobResult:
+    """A count's result: noisy, rounded persons by Trust; None where the Trust's floor hides the number."""
+    spec = held.facts.spec
+    assert isinstance(spec, CountSpec)
+    return _result(
+        held, released, epsilon=spec.epsilon, delta=0.0, counts={t: _count(u) for t, u in held.updates.items()}
+    )
+
+
+def _count(update: AcceptedUpdate) -> int | None:
+    return None if update.record.suppressed else round(float(update.tensors["persons"][0]))
+
+
+def evaluated(held: Recovered, released: Released) -> JobResult:
+    """An evaluation's result: figures by Trust and over all, with standard errors that include the noise."""
+    from flip_hub.aggregate import figures
+
+    spec = held.facts.spec
+    assert isinstance(spec, EvaluateSpec)
+    histograms = {trust: held.updates[trust].tensors["histogram"] for trust in sorted(held.updates)}
+    return _result(held, released, epsilon=spec.epsilon, delta=0.0, figures=figures(histograms, spec.epsilon))
+
+
+def trained(held: Recovered, released: Released, model: ModelRef, progress: Progress) -> JobResult:
+    """A training's result."""
+    spec = held.facts.spec
+    assert isinstance(spec, TrainSpec)
+    return _result(
+        held,
+        released,
+        epsilon=spec.privacy.epsilon,
+        delta=spec.privacy.delta,
+        model=model,
+        scaling=progress.scaling,
+        history=progress.history,
+    )
+
+
+def lineage(held: Recovered, released: Released, model: ModelRef, progress: Progress) -> dict[str, Any]:
+    """Where a trained model came from."""
+    spec = held.facts.spec
+    assert isinstance(spec, TrainSpec)
+    return {
+        "graph": model.graph,
+        "weights": model.weights,
+        "initial_weights": spec.model.weights,
+        "job": held.facts.job.job_id,
+        "spec": spec.digest(),
+        "signed_off_job": digest(held.facts.token.encode()),
+        "trusts": list(released.trusts),
+        "scaling": progress.scaling.model_dump(mode="json") if progress.scaling else None,
+        "epsilon": spec.privacy.epsilon,
+        "delta": spec.privacy.delta,
+        "rounds": progress.round,
+        "updates": {f"{step}/{number}/{trust}": d for (step, number, trust), d in sorted(released.updates.items())},
+    }
+
+
+def _result(held: Recovered, released: Released, *, epsilon: float, delta: float, **fields: Any) -> JobResult:
+    facts = held.facts
+    return JobResult(
+        job_id=facts.job.job_id,
+        kind=facts.spec.kind,
+        trusts=released.trusts,
+        refusals=tuple(
+            RefusalView(trust=trust, code=code, words=REFUSAL_WORDS[code])
+            for trust, code in sorted(facts.refused.items())
+        ),
+        epsilon=epsilon,
+        delta=delta,
+        provenance={
+            "spec": facts.spec.digest(),
+            "signed_off_job": digest(facts.token.encode()),
+            "signed_off_by": ", ".join(facts.job.signed_off_by),
+            "updates": released.digest,
+            "mechanism": _mechanism(facts.spec),
+            "unit_of_privacy": "person",
+        },
+        spec=facts.spec,
+        **fields,
+    )
+
+
+def _mechanism(spec: CountSpec | EvaluateSpec | TrainSpec) -> str:
+    return (
+        f"{spec.privacy.mechanism.kind}, local noise"
+        if isinstance(spec, TrainSpec)
+        else "discrete Laplace, local noise"
+    )

@@ -1,0 +1,71 @@
+"""Reading the safetensors blob of an update: bounded, by name and shape, finite numbers only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from flip_sdk.contract.graph import parse_graph
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.tasks import Step
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from flip_hub.dispatcher.errors import ReplyError
+
+Tensors = dict[str, npt.NDArray[np.float64]]
+Shapes = Mapping[str, tuple[int, ...]]
+_NUMBERS = frozenset({np.dtype("float32"), np.dtype("float64"), np.dtype("int64")})
+
+
+def shapes_of(graph: bytes) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a model's parameters.
+
+    Raises:
+        ModelError: this is not a model graph.
+    """
+    return {name: tuple(weight.shape) for name, weight in parse_graph(graph).parameters.items()}
+
+
+def expected_shapes(spec: CountSpec | TrainSpec | EvaluateSpec, step: Step, parameters: Shapes) -> Shapes:
+    """What an update of this step has to hold.
+
+    Args:
+        spec: the job.
+        step: the task's.
+        parameters: names and shapes of the model's parameters.
+    """
+    match spec, step:
+        case CountSpec(), "count":
+            return {"persons": (1,)}
+        case EvaluateSpec(), "evaluate":
+            return {"histogram": (2, spec.bins)}
+        case TrainSpec(), "prepare" if spec.privacy.scaling == "dp_statistics":
+            width = (len(spec.features),)
+            return {"persons": (1,), "sum": width, "sum_of_squares": width}
+        case TrainSpec(), "prepare":
+            return {"persons": (1,)}
+        case TrainSpec(), "train":
+            return parameters
+    raise ReplyError(f"a job of the kind {spec.kind} has no step {step}")
+
+
+def read_tensors(content: bytes, shapes: Shapes) -> Tensors:
+    """The arrays of an update, as float64.
+
+    Raises:
+        ReplyError: not safetensors, other names or shapes, not numbers, or not finite.
+    """
+    try:
+        arrays = load(content)
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise ReplyError("the tensors are not safetensors") from error
+    if {name: array.shape for name, array in arrays.items()} != dict(shapes):
+        raise ReplyError("the tensors are not the ones that were asked for")
+    if any(array.dtype not in _NUMBERS for array in arrays.values()):
+        raise ReplyError("the tensors are not numbers of 32 or 64 bits")
+    wide = {name: array.astype(np.float64) for name, array in arrays.items()}
+    if not all(np.isfinite(array).all() for array in wide.values()):
+        raise ReplyError("the tensors hold numbers that are not finite")
+    return wide
