@@ -1,0 +1,313 @@
+"""``flip-hub``: what the hub's operator types, and what starts the hub's programs."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from flip_sdk.contract.notices import TrustEnrolment, fingerprint
+from flip_sdk.errors import PublicError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flip_hub.config import HubConfig
+from flip_hub.database import Database, upgrade
+from flip_hub.errors import AuditError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="FLIP's central service.")
+people_app = typer.Typer(no_args_is_help=True, help="People, their organisations and their roles.")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+app.add_typer(people_app, name="people")
+app.add_typer(audit_app, name="audit")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Home = Annotated[Path | None, typer.Option(envvar="FLIP_HUB_HOME", help="The hub's home folder.")]
+By = Annotated[str, typer.Option(help="Who does this, for the audit log; your login name unless given.")]
+_out, _err = Console(), Console(stderr=True)
+
+
+def _command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A command whose public errors are shown in words, and end it with 1."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def shown(*arguments: P.args, **options: P.kwargs) -> R:
+            try:
+                return function(*arguments, **options)
+            except PublicError as error:
+                _err.print(f"[red]{escape(error.message)}[/red] {escape(error.mend)}", highlight=False, soft_wrap=True)
+            raise typer.Exit(1)
+
+        return parent.command(name)(shown)
+
+    return decorate
+
+
+# ---- the hub's home
+
+
+@_command(app, "init")
+def init(
+    home: Home = None,
+    title: Annotated[str, typer.Option(help="The hub's name as people and Trusts see it.")] = "",
+    host: Annotated[str, typer.Option(help="Address that the gateway listens on.")] = "",
+    gateway_port: Annotated[int, typer.Option(help="Port that the gateway listens on.")] = 0,
+    gateway_address: Annotated[str, typer.Option(help="host:port that Trusts dial, where it is another one.")] = "",
+    hub_url: Annotated[str, typer.Option(help="Public address of JupyterHub.")] = "",
+    production: Annotated[bool, typer.Option(help="Refuse what only a demonstration may do.")] = False,
+    by: By = "",
+) -> None:
+    """Make the hub's home: settings, keys, certificates, database, and the record that Trusts pin."""
+    from flip_hub.errors import ConfigError
+    from flip_hub.home import ENROLMENT_FILE, make_home
+    from flip_hub.keys import hub_record
+
+    if home is None:
+        raise ConfigError("The hub's home folder is not known.", "Give --home or set FLIP_HUB_HOME.")
+    given: dict[str, str | int | bool] = {
+        "title": title,
+        "gateway_host": host,
+        "gateway_port": gateway_port,
+        "gateway_address": gateway_address,
+        "hub_url": hub_url,
+        "production": production,
+    }
+    settings = {name: value for name, value in given.items() if value}
+    config = make_home(home.absolute(), settings, by=_by(by))
+    _out.print(f"The hub's home is {config.home}. Hand {config.home / ENROLMENT_FILE} to the Trusts' operators,")
+    _out.print(f"and read out its fingerprint:\n\n  [bold]{fingerprint(hub_record(config))}[/bold]")
+
+
+@_command(app, "hub-record")
+def show_record(home: Home = None) -> None:
+    """Print the record that Trusts pin: address, public keys, certificate authority."""
+    from flip_hub.keys import hub_record
+
+    sys.stdout.write(hub_record(HubConfig.load(home)).canonical().decode() + "\n")
+
+
+@_command(app, "fingerprint")
+def show_fingerprint(home: Home = None) -> None:
+    """Print the fingerprint of that record, to read out to the Trusts' operators."""
+    from flip_hub.keys import hub_record
+
+    sys.stdout.write(fingerprint(hub_record(HubConfig.load(home))) + "\n")
+
+
+# ---- Trusts
+
+
+@_command(app, "enrol")
+def enrol(
+    record: Annotated[Path, typer.Argument(help="The file that flip-trust init wrote.")],
+    fingerprint_: Annotated[str, typer.Option("--fingerprint", help="As the Trust's operator reads it out.")] = "",
+    home: Home = None,
+    by: By = "",
+) -> None:
+    """Register a Trust's keys, after its operator read the fingerprint out to you."""
+    from flip_hub.errors import EnrolmentError
+    from flip_hub.governance import trusts
+
+    _, database = _open(home)
+    try:
+        content = TrustEnrolment.parse(record.read_bytes())
+    except OSError as error:
+        raise EnrolmentError(f"{record} cannot be read.", "Ask the Trust's operator for the file.") from error
+    if not fingerprint_:
+        _out.print(f"The Trust says it is [bold]{escape(content.title)}[/bold]. Its fingerprint:")
+        _out.print(f"\n  {fingerprint(content)}\n")
+        if not typer.confirm("Is this, digit by digit, what the Trust's operator reads out to you?"):
+            raise EnrolmentError("The fingerprint was not confirmed.", "Ask the Trust's operator for the right file.")
+        fingerprint_ = fingerprint(content)
+    trusts.enrol(database, content, fingerprint_, by=_by(by))
+    _out.print(f"{content.title} ({content.trust}) is enrolled.")
+
+
+@_command(app, "withdraw")
+def withdraw(name: Annotated[str, typer.Argument(help="The Trust's name.")], home: Home = None, by: By = "") -> None:
+    """Stop trusting a Trust's keys at once."""
+    from flip_hub.governance import trusts
+
+    _, database = _open(home)
+    trusts.withdraw(database, name, by=_by(by))
+    _out.print(f"{name} is no longer enrolled.")
+
+
+@_command(app, "trusts")
+def list_trusts(home: Home = None) -> None:
+    """List the enrolled Trusts."""
+    from flip_hub.governance import trusts
+
+    config, database = _open(home)
+    table = Table("Trust", "Title", "Connection", "Version", "Fingerprint")
+    with database.read() as session:
+        for trust in trusts.enrolled(session):
+            online = "online" if trusts.is_online(config, trust.seen_at) else f"last seen {trust.seen_at or 'never'}"
+            table.add_row(trust.name, trust.title, online, trust.version, trust.fingerprint)
+    _out.print(table)
+
+
+# ---- people
+
+
+@_command(people_app, "add")
+def add_person(
+    name: Annotated[str, typer.Argument(help="Their name at JupyterHub.")],
+    display_name: Annotated[str, typer.Option(help="How others see them.")],
+    organisation: Annotated[str, typer.Option(help="Conflicts of interest go by it.")],
+    role: Annotated[list[str], typer.Option(help="Once for each role.")],
+    password: Annotated[str, typer.Option(help="For a demonstration's own sign-in.", envvar="FLIP_PASSWORD")] = "",
+    home: Home = None,
+    by: By = "",
+) -> None:
+    """Register someone, or change what is known of them."""
+    from flip_hub.governance import people
+
+    config, database = _open(home)
+    people.add_person(
+        database, name, display_name=display_name, organisation=organisation, roles=tuple(role), by=_by(by)
+    )
+    if password:
+        from flip_hub.jupyterhub.accounts import set_password
+
+        set_password(config, name, password)
+    _out.print(f"{name} is registered.")
+
+
+@_command(people_app, "close")
+def close_person(name: Annotated[str, typer.Argument(help="Their name.")], home: Home = None, by: By = "") -> None:
+    """End someone's access at once."""
+    from flip_hub.governance import people
+
+    _, database = _open(home)
+    people.close_account(database, name, by=_by(by))
+    _out.print(f"The account of {name} is closed.")
+
+
+@_command(people_app, "list")
+def list_people(home: Home = None) -> None:
+    """List everyone registered."""
+    from flip_hub.governance import people
+
+    _, database = _open(home)
+    table = Table("Name", "Display name", "Organisation", "Roles", "Account")
+    for person in people.people(database):
+        account = "open" if person.active else "closed"
+        table.add_row(person.name, person.display_name, person.organisation, ", ".join(person.roles), account)
+    _out.print(table)
+
+
+# ---- the audit log
+
+
+@_command(audit_app, "verify")
+def verify_audit(
+    file: Annotated[Path | None, typer.Option(help="An exported log, instead of this hub's own.")] = None,
+    home: Home = None,
+) -> None:
+    """Walk the chain of entries; ends with 1 where it is broken."""
+    from flip_hub import audit
+
+    try:
+        if file is not None:
+            count, last = audit.verify_entries(_entries(file))
+        else:
+            _, database = _open(home)
+            with database.read() as session:
+                count, last = audit.verify(session)
+    except AuditError as error:
+        _err.print(f"[red]The audit log is broken:[/red] {escape(str(error))}.", highlight=False)
+        raise typer.Exit(1) from error
+    _out.print(f"The audit log is whole: {count} entries. The last one's hash is {last}.")
+
+
+@_command(audit_app, "export")
+def export_audit(home: Home = None) -> None:
+    """Print every entry as a line of JSON: what flip-hub audit verify --file reads."""
+    from flip_hub import audit
+
+    _, database = _open(home)
+    with database.read() as session:
+        for entry in audit.export(session):
+            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _entries(file: Path) -> list[dict[str, Any]]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        entries = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise AuditError(f"{file} cannot be read") from error
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise AuditError(f"{file} is not an exported log")
+    return entries
+
+
+# ---- programs
+
+
+@_command(app, "serve")
+def serve(home: Home = None) -> None:
+    """Run the governance service (JupyterHub starts this)."""
+    from flip_hub.serving import serve as run
+
+    config, _ = _open(home)
+    _log()
+    run(config)
+
+
+@_command(app, "gateway")
+def gateway(home: Home = None) -> None:
+    """Run the one address that Trusts dial."""
+    from flip_hub.certificates import make_certificates
+    from flip_hub.flower.superlink import run_gateway
+    from flip_hub.governance.trusts import node_keys
+    from flip_hub.trust_api import create_app
+
+    config, database = _open(home)
+    _log()
+    make_certificates(config)
+    run_gateway(config, create_app(config, database), lambda: node_keys(database))
+
+
+@_command(app, "dispatch")
+def dispatch(home: Home = None) -> None:
+    """Run the dispatcher."""
+    from flip_hub.dispatcher import run
+
+    config, _ = _open(home)
+    _log()
+    run(config)
+
+
+@_command(app, "dashboards")
+def dashboards(home: Home = None) -> None:
+    """Run Voila for the published dashboards (JupyterHub starts this)."""
+    from flip_hub.dashboards import serve as run
+
+    config, _ = _open(home)
+    run(config)
+
+
+def _open(home: Path | None) -> tuple[HubConfig, Database]:
+    config = HubConfig.load(home)
+    database = Database.of(config)
+    upgrade(database)
+    return config, database
+
+
+def _by(given: str) -> str:
+    return given or f"operator/{getpass.getuser()}"
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
