@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from flip_sdk.contract.graph import GraphRecord, Loss, Node, Ref
+from flip_sdk.contract.graph import GraphRecord, Loss, Ref
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -38,18 +38,26 @@ class LinearForm:
 
 def linear_form(record: GraphRecord) -> LinearForm | None:
     """Recognise a graph that is one linear layer, give or take a change of shape behind it; None for any other."""
-    if not record.nodes or record.output != record.first_node + len(record.nodes) - 1:
+    if not _is_chain(record):
         return None
-    first, *rest = record.nodes
-    if first.op != "aten.linear.default" or any(_moves(node) for node in rest):
+    names = [_trained(record, argument) for argument in record.nodes[0].args[1:]]
+    if None in names or set(filter(None, names)) != set(record.parameters):
         return None
-    chain = [record.first_node + position for position in range(len(rest))]
-    if any(node.args[0] != Ref(value=source) for node, source in zip(rest, chain, strict=True)):
-        return None
-    names = [_trained(record, argument) for argument in first.args[1:]]
-    if first.args[0] != Ref(value=0) or None in names or {n for n in names if n} != set(record.parameters):
-        return None
-    return LinearForm(names[0] or "", names[1] if len(names) > 1 else None)
+    form = LinearForm(names[0] or "", names[1] if len(names) > 1 else None)
+    outputs = record.result_of(record.output).elements
+    shapes = {form.weight: (outputs, record.features)} | ({form.bias: (outputs,)} if form.bias else {})
+    return form if all(record.parameters[name].shape == shape for name, shape in shapes.items()) else None
+
+
+def _is_chain(record: GraphRecord) -> bool:
+    """Whether the graph is a linear layer of the input and then, each of the one before, operators that only reshape."""
+    if not record.nodes or record.nodes[0].op != "aten.linear.default" or record.nodes[0].args[0] != Ref(value=0):
+        return False
+    last = record.first_node + len(record.nodes) - 1
+    return record.output == last and all(
+        node.op in _SHAPES_ONLY and node.args[0] == Ref(value=record.first_node + position)
+        for position, node in enumerate(record.nodes[1:])
+    )
 
 
 def clipped_sum(
@@ -66,8 +74,7 @@ def clipped_sum(
         max_grad_norm: L2 bound of one person's gradient over all parameters.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        logits = features @ weights[form.weight].T + (weights[form.bias] if form.bias else 0.0)
-        residual = _residual(logits, labels, loss)
+        residual = _residual(logits_of(form, weights, features), labels, loss)
         squares = np.square(features).sum(axis=1) + (1.0 if form.bias else 0.0)
         norms = np.sqrt(np.square(residual).sum(axis=1) * squares)
         factors = np.minimum(1.0, max_grad_norm / norms)
@@ -80,6 +87,12 @@ def clipped_sum(
     return result
 
 
+def logits_of(form: LinearForm, weights: Mapping[str, Array], features: Array) -> Array:
+    """Logits ``[n, outputs]``."""
+    logits: Array = features @ weights[form.weight].T + (weights[form.bias] if form.bias else 0.0)
+    return logits
+
+
 def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
     if loss == "binary_cross_entropy":
         return 0.5 * (1.0 + np.tanh(logits / 2)) - labels[:, None]
@@ -89,10 +102,6 @@ def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
     hits = np.arange(logits.shape[1])[None, :] == labels[:, None]
     residual: Array = shifted / shifted.sum(axis=1, keepdims=True) - hits
     return residual
-
-
-def _moves(node: Node) -> bool:
-    return node.op not in _SHAPES_ONLY
 
 
 def _trained(record: GraphRecord, argument: object) -> str | None:

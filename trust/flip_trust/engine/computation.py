@@ -16,8 +16,9 @@ from torch import Tensor
 
 from flip_trust.disclosure.noise import add_gaussian, uniform
 from flip_trust.engine.checks import check, refused
+from flip_trust.engine.closed_form import logits_of
 from flip_trust.engine.features import mapped, scaled
-from flip_trust.engine.gradients import clipped_sum
+from flip_trust.engine.gradients import clipped_sum, in_float64
 from flip_trust.engine.rebuild import Model, rebuild
 from flip_trust.engine.records import EngineError, Snapshot
 
@@ -109,6 +110,15 @@ def _weights(model: Model, content: bytes) -> dict[str, Tensor]:
 @torch.no_grad()
 def _probabilities(model: Model, weights: dict[str, Tensor], features: Array) -> Array:
     """Of label 1: the logistic function of one logit, or the softmax of several, of which the second is label 1's."""
+    logits = _logits(model, weights, features)
+    probability = torch.sigmoid(logits[:, 0]) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)[:, 1]
+    result: Array = probability.numpy()
+    return result
+
+
+def _logits(model: Model, weights: dict[str, Tensor], features: Array) -> Tensor:
+    if model.linear is not None:
+        return torch.from_numpy(logits_of(model.linear, in_float64(weights), features))
 
     def one(x: Tensor) -> Tensor:
         return model.scoring(weights, x.unsqueeze(0)).squeeze(0)
@@ -118,7 +128,4 @@ def _probabilities(model: Model, weights: dict[str, Tensor], features: Array) ->
         for part in np.array_split(features, max(1, -(-len(features) // _SCORED_AT_ONCE)))
         if len(part)
     ]
-    logits = torch.cat(parts).double() if parts else torch.zeros(0, 1, dtype=torch.float64)
-    probability = torch.sigmoid(logits[:, 0]) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)[:, 1]
-    result: Array = probability.numpy()
-    return result
+    return torch.cat(parts).double() if parts else torch.zeros(0, 1, dtype=torch.float64)

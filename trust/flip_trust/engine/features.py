@@ -27,4 +27,5 @@ def scaled(features: Array, bounds: Array, scaling: Scaling | None) -> Array:
     """``(clamped - shift) / scale``: what the model is fed. Without a scaling, values mapped to [-1, 1]."""
     if scaling is None:
         return mapped(features, bounds)
-    return (clamped(features, bounds) - np.array(scaling.shift)) / np.array(scaling.scale)
+    fed: Array = (clamped(features, bounds) - np.array(scaling.shift)) / np.array(scaling.scale)
+    return fed

@@ -39,8 +39,7 @@ def clipped_sum(
         max_grad_norm: L2 bound of one person's gradient over all parameters together.
     """
     if model.linear is not None:
-        exact = {key: tensor.numpy().astype(np.float64) for key, tensor in weights.items()}
-        return closed_form.clipped_sum(model.linear, exact, features, labels, loss, max_grad_norm)
+        return closed_form.clipped_sum(model.linear, in_float64(weights), features, labels, loss, max_grad_norm)
     return general_clipped_sum(model, weights, features, labels, loss, max_grad_norm)
 
 
@@ -57,6 +56,11 @@ def general_clipped_sum(
         gradients = per_person(trained, people, torch.from_numpy(labels[start : start + size]))
         _add_clipped(sums, gradients, max_grad_norm)
     return {key: value.numpy() for key, value in sums.items()}
+
+
+def in_float64(weights: Mapping[str, Tensor]) -> dict[str, Array]:
+    """Weights as the closed form takes them."""
+    return {key: tensor.numpy().astype(np.float64) for key, tensor in weights.items()}
 
 
 def _per_person(

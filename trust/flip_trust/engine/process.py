@@ -33,9 +33,7 @@ class Worker:
         command, environment = worker_command(sandbox, self.data, memory_bytes)
         self._channel, theirs = socket.socketpair()
         with theirs, (self._slot / "worker.log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-                command, stdin=theirs, stdout=log, stderr=log, env=environment, cwd="/", start_new_session=True
-            )
+            self._process = _start(command, environment, theirs.fileno(), log.fileno())
         self._ready = False
 
     @property
@@ -99,6 +97,12 @@ class Worker:
             return (self._slot / "worker.log").read_bytes()[-_LOG_TAIL:].decode("utf-8", "replace").strip()
         except OSError:
             return ""
+
+
+def _start(command: list[str], environment: dict[str, str], channel: int, log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - the command is ours
+        command, stdin=channel, stdout=log, stderr=log, env=environment, cwd="/", start_new_session=True
+    )
 
 
 def _code(given: object) -> RefusalCode:

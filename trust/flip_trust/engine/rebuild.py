@@ -40,10 +40,13 @@ def rebuild(graph: bytes, features: int, limits: Limits = LIMITS) -> Model:
         EngineError: MODEL_TOO_LARGE or MODEL_REFUSED.
     """
     record = read_graph(graph, features, limits)
+    linear = linear_form(record)
+    if linear is not None:
+        return Model(record, Program(record, training=True), Program(record, training=False), linear)
     try:
         training, scoring = Program(record, training=True), Program(record, training=False)
         training.check_shapes()
         scoring.check_shapes()
     except ModelError as error:
         raise refused(error) from error
-    return Model(record, training, scoring, linear_form(record))
+    return Model(record, training, scoring, None)

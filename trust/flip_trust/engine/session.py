@@ -52,11 +52,10 @@ class EngineSession:
         As one vector its L2 sensitivity is ``sqrt(weight² + 2 d)``.
         """
         width = (self._features,)
-        shapes = {"persons": (1,), "sum": width, "sum_of_squares": width}
+        shapes: Shapes = {"persons": (1,), "sum": width, "sum_of_squares": width}
         tensors = self._ask({"do": "statistics", "weight_of_count": weight_of_count}, b"", shapes)
-        if any(
-            np.abs(tensors[name]).max(initial=0.0) > self._persons * (1 + _SLACK) for name in ("sum", "sum_of_squares")
-        ):
+        most = max(float(np.abs(tensors[name]).max(initial=0.0)) for name in ("sum", "sum_of_squares"))
+        if most > self._persons * (1 + _SLACK):
             raise self._distrust("statistics beyond their bounds")
         return RawUpdate(tensors, math.sqrt(weight_of_count**2 + 2 * self._features), noised=False)
 
