@@ -23,6 +23,9 @@ os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
 os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 
 import httpx
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from flip_sdk.contract.notices import HubEnrolment
 from flip_sdk.contract.tasks import MAX_MODEL_BYTES
 from flwr.app import ConfigRecord, Message, RecordDict
@@ -41,7 +44,7 @@ from flwr.supercore.inflatable.inflatable_object import (
     no_object_id_recompute,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
-from flwr.supercore.primitives.asymmetric import bytes_to_private_key, public_key_to_bytes
+from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
@@ -96,11 +99,8 @@ class FleetCarrier:
         Raises:
             SetupError: the key cannot be read.
         """
-        try:
-            private = bytes_to_private_key(node_key.read_bytes())
-            authentication = NodeAuthHttpInterceptor(private, private.public_key())
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise SetupError(f"{node_key} is not a P-384 private key: {error}", "Run flip-trust init again.") from error
+        private = _private_key(node_key)
+        authentication = NodeAuthHttpInterceptor(private, private.public_key())
         self._public_key = public_key_to_bytes(private.public_key())
         self._address = hub.address
         self._waiting = _WaitHeader()
@@ -283,6 +283,16 @@ class FleetCarrier:
         self._failures += 1
 
 
+def _private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SetupError(f"{path} cannot be read as a private key.", "Restore it from a backup.") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise SetupError(f"{path} is not a P-384 key.", "Restore it from a backup.")
+    return key
+
+
 class _WaitHeader:
     """Asks the gateway to hold a pull until there is a message."""
 
@@ -304,18 +314,10 @@ def _check_length(response: httpx.Response) -> None:
 def _inflated(message_id: str, contents: dict[str, bytes]) -> Received:
     try:
         message = inflate_object_from_contents(message_id, contents)
-        if not isinstance(message, Message):
-            raise _UnreadableError("it is not a message")
-        message.metadata.__dict__["_message_id"] = message_id
-        parts = {name: part for name, part in dict(message.content[RECORD]).items() if isinstance(part, bytes)}
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        RuntimeError,
-        DecodeError,
-        UnexpectedObjectContentError,
-    ) as error:
+        record = message.content[RECORD] if isinstance(message, Message) else None
+    except _BAD_CONTENT as error:
         raise _UnreadableError(f"it is not one record of bytes ({type(error).__name__})") from error
-    return Received(parts, message)
+    if not isinstance(message, Message) or not isinstance(record, ConfigRecord):
+        raise _UnreadableError("it is not one record of bytes")
+    message.metadata.__dict__["_message_id"] = message_id
+    return Received({name: part for name, part in record.items() if isinstance(part, bytes)}, message)
