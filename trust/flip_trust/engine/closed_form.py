@@ -50,7 +50,7 @@ def linear_form(record: GraphRecord) -> LinearForm | None:
 
 
 def _is_chain(record: GraphRecord) -> bool:
-    """Whether the graph is a linear layer of the input and then, each of the one before, operators that only reshape."""
+    """Whether the graph is a linear layer of the input, followed by nothing but operators that only reshape."""
     if not record.nodes or record.nodes[0].op != "aten.linear.default" or record.nodes[0].args[0] != Ref(value=0):
         return False
     last = record.first_node + len(record.nodes) - 1

@@ -1,0 +1,61 @@
+"""Shared feature scaling, out of each Trust's noisy sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from flip_sdk.contract.jobs import Scaling, TrainSpec
+from flip_sdk.contract.prepare import sensitivity
+
+Array = npt.NDArray[np.float64]
+_SMALLEST_VARIANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one Trust released for ``prepare``.
+
+    Attributes:
+        tensors: ``persons`` (1,) and, with dp_statistics, ``sum`` (d,) and ``sum_of_squares`` (d,) of the features
+            mapped to [-1, 1].
+        noise_multiplier: of the release, from its signed claim.
+    """
+
+    tensors: Mapping[str, Array]
+    noise_multiplier: float
+
+    @property
+    def persons(self) -> float:
+        """Noisy person count, at least 1."""
+        return max(1.0, float(self.tensors["persons"][0]))
+
+
+def scaling_from(prepared: Mapping[str, Prepared], spec: TrainSpec) -> tuple[float, Scaling, dict[str, float]]:
+    """Noisy persons in all, the scaling in raw feature units, and noisy persons by Trust.
+
+    With public bounds, the middle and the half of each range. With noisy statistics, means and standard deviations over
+    all Trusts; a variance that is smaller than its own standard error cannot be told from noise, and dividing by it
+    would blow up a feature that says little, so the standard error is the least it can be.
+    """
+    persons = {trust: one.persons for trust, one in prepared.items()}
+    total = sum(persons.values())
+    low = np.array([feature.low for feature in spec.features])
+    high = np.array([feature.high for feature in spec.features])
+    middle, half = (low + high) / 2, (high - low) / 2
+    if spec.privacy.scaling == "dp_statistics":
+        mean, deviation = _statistics(prepared, total, sensitivity(spec))
+        middle, half = middle + half * mean, half * deviation
+    return total, Scaling(shift=tuple(middle.tolist()), scale=tuple(half.tolist())), persons
+
+
+def _statistics(prepared: Mapping[str, Prepared], total: float, norm: float) -> tuple[Array, Array]:
+    sums = np.sum([prepared[trust].tensors["sum"] for trust in sorted(prepared)], axis=0)
+    squares = np.sum([prepared[trust].tensors["sum_of_squares"] for trust in sorted(prepared)], axis=0)
+    noise = norm * float(np.sqrt(sum(one.noise_multiplier**2 for one in prepared.values())))
+    mean = np.clip(sums / total, -1.0, 1.0)
+    variance = squares / total - np.square(mean)
+    least = min(1.0, max(noise / total, _SMALLEST_VARIANCE))
+    return mean, np.sqrt(np.clip(variance, least, 1.0))
