@@ -1,0 +1,194 @@
+"""Fakes that keep the carrier's, the hub client's and the engine's interfaces, for tests without a hub."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from flip_sdk.contract.graph import Loss
+from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.contract.notices import ProjectForTrust
+from flip_sdk.contract.tasks import RefusalCode
+from safetensors.numpy import load
+
+from flip_trust.agent.hub_client import HubUnreachableError
+from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
+
+
+class FakeReceived:
+    """A message whose parts were put there by a test."""
+
+    def __init__(self, parts: Mapping[str, bytes]) -> None:
+        self.parts = dict(parts)
+        self.message: Any = None
+
+
+class FakeCarrier:
+    """Delivers what a test puts in, and keeps what is answered."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self._inbox: queue.Queue[FakeReceived] = queue.Queue()
+        self._answered = threading.Condition()
+        self._answers: dict[int, dict[str, bytes]] = {}
+
+    def put(self, parts: Mapping[str, bytes]) -> FakeReceived:
+        """Send the Trust a message."""
+        received = FakeReceived(parts)
+        self._inbox.put(received)
+        return received
+
+    def receive(self, wait: float = 2.0) -> Any:
+        """The next message."""
+        try:
+            return self._inbox.get(timeout=wait)
+        except queue.Empty:
+            return None
+
+    def reply(self, received: Any, parts: Mapping[str, bytes]) -> None:
+        """Keep an answer.
+
+        Raises:
+            HubUnreachableError: ``away`` is set.
+        """
+        if self.away:
+            raise HubUnreachableError("the hub is away")
+        with self._answered:
+            self._answers[id(received)] = dict(parts)
+            self._answered.notify_all()
+
+    def answer(self, received: FakeReceived, seconds: float = 30.0) -> dict[str, bytes]:
+        """Wait for the answer to a message.
+
+        Raises:
+            TimeoutError: there is none in time.
+        """
+        with self._answered:
+            if not self._answered.wait_for(lambda: id(received) in self._answers, seconds):
+                raise TimeoutError("no answer")
+            return self._answers[id(received)]
+
+    def wire(self) -> list[bytes]:
+        """Every byte that left."""
+        with self._answered:
+            return [part for parts in self._answers.values() for part in parts.values()]
+
+
+class FakeClient:
+    """Keeps the notices that are posted."""
+
+    def __init__(self, projects: tuple[ProjectForTrust, ...] = ()) -> None:
+        self.away = False
+        self.posted: list[str] = []
+        self._projects = projects
+
+    def post_notice(self, jws: str) -> None:
+        """Keep a notice.
+
+        Raises:
+            HubUnreachableError: ``away`` is set.
+        """
+        if self.away:
+            raise HubUnreachableError("the hub is away")
+        self.posted.append(jws)
+
+    def ask_projects(self, jws: str) -> list[ProjectForTrust]:
+        """The projects that a test gave.
+
+        Raises:
+            HubUnreachableError: ``away`` is set.
+        """
+        if self.away or not jws:
+            raise HubUnreachableError("the hub is away")
+        return list(self._projects)
+
+
+class FakePool:
+    """An engine of plain numpy: exact sums, and gradients of the right shape. Counts what it is asked to compute."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.opened = 0
+        self.hold: threading.Event | None = None
+        self.begun = threading.Event()
+        self.fail: Exception | None = None
+
+    def open(self, snapshot: Snapshot, bounds: npt.NDArray[np.float64], graph: bytes | None) -> FakeSession:
+        """A session over a snapshot."""
+        self.opened += 1
+        if graph == b"":
+            raise EngineError(RefusalCode.MODEL_REFUSED, "empty")
+        return FakeSession(self, snapshot, bounds)
+
+
+class FakeSession:
+    """One job's session."""
+
+    def __init__(self, pool: FakePool, snapshot: Snapshot, bounds: npt.NDArray[np.float64]) -> None:
+        self._pool, self._snapshot = pool, snapshot
+        low, high = bounds[:, 0], bounds[:, 1]
+        clamped = np.clip(snapshot.features, low, high)
+        mapped = (clamped - (low + high) / 2) / ((high - low) / 2)
+        self._mapped = np.nan_to_num(mapped, nan=0.0)
+        self._closed = threading.Event()
+
+    def statistics(self, weight_of_count: float) -> RawUpdate:
+        """Exact count and sums."""
+        self._work("statistics")
+        persons, features = self._mapped.shape
+        tensors = {
+            "persons": np.array([weight_of_count * persons]),
+            "sum": self._mapped.sum(axis=0),
+            "sum_of_squares": (self._mapped**2).sum(axis=0),
+        }
+        return RawUpdate(tensors, float(np.sqrt(weight_of_count**2 + 2 * features)), noised=False)
+
+    def gradient(self, weights: bytes, scaling: Scaling | None, loss: Loss, max_grad_norm: float) -> RawUpdate:
+        """Zeros in the shape of the weights."""
+        self._work(f"gradient {loss} {scaling is not None}")
+        return RawUpdate(_zeros(weights), max_grad_norm, noised=False)
+
+    def dp_sgd(
+        self,
+        weights: bytes,
+        scaling: Scaling | None,
+        loss: Loss,
+        mechanism: DPSGD,
+        noise_multiplier: float,
+        *,
+        expected_persons: float,
+    ) -> RawUpdate:
+        """Zeros in the shape of the weights."""
+        self._work(f"dp_sgd {loss} {scaling is not None} {noise_multiplier > 0} {expected_persons > 0}")
+        return RawUpdate(_zeros(weights), mechanism.max_grad_norm, noised=True)
+
+    def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:
+        """Everybody in the first bin."""
+        self._work(f"scores {len(weights) > 0} {scaling is not None}")
+        histogram = np.zeros((2, bins), dtype=np.int64)
+        histogram[:, 0] = np.bincount(self._snapshot.labels, minlength=2)
+        return RawUpdate({"histogram": histogram}, 1.0, noised=False)
+
+    def close(self) -> None:
+        """End the session; what it is doing fails."""
+        self._closed.set()
+        if self._pool.hold:
+            self._pool.hold.set()
+
+    def _work(self, what: str) -> None:
+        self._pool.calls.append(what)
+        self._pool.begun.set()
+        if self._pool.fail:
+            raise self._pool.fail
+        if self._pool.hold:
+            self._pool.hold.wait()
+        if self._closed.is_set():
+            raise EngineError(RefusalCode.ENGINE_FAILED, "the worker was ended")
+
+
+def _zeros(weights: bytes) -> dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]:
+    return {name: np.zeros(value.shape) for name, value in load(weights).items()}
