@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ from flip_hub.errors import MissingError
 from flip_hub.jupyterhub.roles import FLIP
 
 CULL_SECONDS = 600
+SHARE = Path(__file__).parent / "share"
+"""A Jupyter data folder, with the template of the pages."""
 _NAME = r"([a-z0-9][a-z0-9-]{0,39})"
 _KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/api/themes/", "/voila/labextensions/")
 
@@ -146,6 +149,7 @@ def voila_config(config: HubConfig, environ: dict[str, str]) -> Config:
     c.DashboardsApp.identity_provider_class = HubIdentityProvider
     c.DashboardsApp.authorizer_class = OwnKernelAuthorizer
     c.HubOAuth.cache_max_age = 30
+    c.VoilaConfiguration.template = "flip"
     c.VoilaConfiguration.strip_sources = True
     c.VoilaConfiguration.show_tracebacks = False
     c.VoilaConfiguration.allow_template_override = "NO"
@@ -161,6 +165,7 @@ def voila_config(config: HubConfig, environ: dict[str, str]) -> Config:
 
 def run(config: HubConfig) -> None:
     """Serve: see :func:`flip_hub.dashboards.serve`."""
+    os.environ["JUPYTER_PATH"] = str(SHARE)
     settings = voila_config(config, dict(os.environ))
     app = DashboardsApp(config=settings, flip_config=config)
     app.config.SandboxedKernelManager.sandboxed = sandbox.required(config, app.log, "Dashboards")

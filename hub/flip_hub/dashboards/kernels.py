@@ -1,4 +1,4 @@
-"""A dashboard's kernel: in a sandbox without network that sees Python and its dashboard's folder; few, and not for long."""
+"""A dashboard's kernel: in a sandbox without network that sees Python and its own folder; few, and not for long."""
 
 from __future__ import annotations
 

@@ -51,7 +51,13 @@ def _web_service(config: HubConfig, name: str, port: int, command: Sequence[str]
 
 def _environment(config: HubConfig) -> dict[str, str]:
     settings = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX)}
-    return {**settings, ENVIRONMENT_PREFIX + "HOME": str(config.home)}
+    jupyter = config.jupyterhub / "services"
+    return {
+        **settings,
+        ENVIRONMENT_PREFIX + "HOME": str(config.home),
+        "JUPYTER_CONFIG_DIR": str(jupyter / "config"),
+        "JUPYTER_DATA_DIR": str(jupyter / "data"),
+    }
 
 
 def _culler() -> list[str]:
