@@ -151,11 +151,11 @@ def _condition_occurrence(patients: Patients, dates: list[datetime.date]) -> pl.
 def _concept() -> pl.DataFrame:
     named = [(m.concept_id, m.name, "Measurement") for m in MEASUREMENTS]
     named += [
-        (MALIGNANT, "Malignant breast mass", "Condition"),
-        (BENIGN, "Benign breast mass", "Condition"),
-        (FEMALE, "Female", "Gender"),
-        (MEASUREMENT_TYPE, "Computed from a digitised image", "Type Concept"),
-        (CONDITION_TYPE, "Diagnosis after biopsy", "Type Concept"),
+        (MALIGNANT, "malignant", "Condition"),
+        (BENIGN, "benign", "Condition"),
+        (FEMALE, "female", "Gender"),
+        (MEASUREMENT_TYPE, "computed from a digitised image", "Type Concept"),
+        (CONDITION_TYPE, "diagnosis after biopsy", "Type Concept"),
     ]
     return pl.DataFrame(
         {

@@ -34,6 +34,8 @@ MINA = Actor("mina", "Mina Osei", "Patient Council", "governance reviewer", "a r
 SAM = Actor("sam", "Sam Whitlock", "Aldgate University Hospital", "data steward", "data steward of aldgate")
 OLGA = Actor("olga", "Olga Brandt", "FLIP operations", "operator", "the hub's operator")
 PEOPLE = (ADA, RUFUS, MINA, SAM, OLGA)
+STEWARDS = {"aldgate": SAM.name, "brookfield": "bella", "carrick": "conor", "dunmore": "dilys"}
+"""Each Trust's data steward. They work at their own Trusts; only sam also has an account at the hub."""
 
 
 class Visitor:
@@ -66,17 +68,20 @@ class Visitor:
         """Open a page."""
         return self._client.get(path, **arguments)
 
-    def send_form(self, page: str, action: str, **fields: str) -> httpx.Response:
-        """Open a page, fill in the form that goes to ``action``, hidden fields included, and send it.
+    def send_form(self, page: str, action: str, **fields: str | list[str]) -> httpx.Response:
+        """Open a page of the governance service, fill in the form that goes to ``action``, and send it.
 
         Raises:
-            PlatformError: the page has no such form for this person.
+            PlatformError: the page has no such form for this person, or what was sent is not accepted.
         """
-        shown = self._client.get(page)
+        shown = self._client.get(f"{_SERVICE}/{page}")
         forms = [form for form in _Forms.of(shown.text) if form["action"].endswith(action)]
         if not forms:
             raise PlatformError(f"{self.name} sees no form for {action} at {page} ({shown.status_code}).")
-        return self._client.post(str(shown.url.join(forms[0]["action"])), data={**forms[0]["fields"], **fields})
+        answer = self._client.post(str(shown.url.join(forms[0]["action"])), data={**forms[0]["fields"], **fields})
+        if answer.is_error:
+            raise PlatformError(f"{self.name}: the form {action} was not accepted ({answer.status_code}).")
+        return answer
 
     def api(self, method: str, path: str, record: Record | None = None) -> httpx.Response:
         """Call the governance service's API with the token of this person's own session.

@@ -117,7 +117,11 @@ class Platform:
         self.ports = free_ports(PORTS)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.progress("The hub makes its home: keys, certificate, database")
-        self.flip_hub("init", "--home", str(self.hub_home))
+        self.flip_hub("init", "--hub-url", self.hub_url, "--gateway-port", str(self.ports["gateway"]))
+        with (self.hub_home / "hub.toml").open("a", encoding="utf-8") as settings:
+            settings.writelines(
+                f"{name}_port = {self.ports[name]}\n" for name in PORTS if name not in ("hub", "gateway")
+            )
         for plan in self.plans:
             self.add_trust(plan)
 
@@ -249,13 +253,9 @@ class Platform:
         return done.stdout
 
     def _environ(self) -> dict[str, str]:
-        ports = {"JUPYTERHUB": "jupyterhub", "PROXY_API": "proxy_api", "SERVICE": "service"}
-        ports |= {"DASHBOARDS": "dashboards", "GATEWAY": "gateway", "CONTROL": "control"}
         return {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "FLIP_HUB_HOME": str(self.hub_home),
-            "FLIP_HUB_HUB_URL": self.hub_url,
-            **{f"FLIP_HUB_{name}_PORT": str(self.ports[port]) for name, port in ports.items()},
             **self.environ,
         }
 

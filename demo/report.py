@@ -6,7 +6,8 @@ patients of all four Trusts together. The part a person belongs to is decided by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,9 +87,39 @@ def kept_model(graph: bytes, weights: bytes, scaling: Scaling | None) -> Scores:
     return scores
 
 
-def accuracy_table(figures: list[Figures], persons: int) -> Table:
+@dataclass(frozen=True)
+class Budget:
+    """What a Trust's own ledger says of a project."""
+
+    trust: str
+    spent: float
+    allowed: float
+    delta: float
+
+
+def budget_of(trust: str, ledger: str, project: str) -> Budget:
+    """Read `flip-trust ledger --json`."""
+    line = next(line for line in json.loads(ledger)["budgets"] if line["project_id"] == project)
+    return Budget(trust, line["spent"], line["epsilon"], line["delta"])
+
+
+def budget_table(budgets: Iterable[Budget]) -> Table:
+    """What was spent and what is left, per Trust."""
+    table = Table(title="Privacy spent, by each Trust's own ledger (unit: person)", title_justify="left")
+    table.add_column("Trust")
+    for column in ("ε spent", "ε left", "of ε", "at δ"):
+        table.add_column(column, justify="right")
+    for b in budgets:
+        table.add_row(b.trust, f"{b.spent:.2f}", f"{b.allowed - b.spent:.2f}", f"{b.allowed:g}", f"{b.delta:g}")
+    return table
+
+
+def accuracy_table(project: str, figures: list[Figures], *, epsilon: float) -> Table:
     """The figures as a table."""
+    persons = len(divide(project)[1].malignant)
     table = Table(title=f"Malignant or benign, on {persons} held-out patients of all Trusts", title_justify="left")
+    table.caption = f"The federated model was trained with differential privacy, ε = {epsilon:g} for each person."
+    table.caption_justify = "left"
     table.add_column("model")
     table.add_column("accuracy", justify="right")
     table.add_column("AUC", justify="right")
@@ -113,8 +144,8 @@ def _majority(people: People) -> Scores:
     return lambda features: np.full(len(features), share)
 
 
-def _together(parts: object) -> People:
-    chosen = list(parts)  # type: ignore[call-overload]
+def _together(parts: Iterable[People]) -> People:
+    chosen = list(parts)
     return People(
         np.concatenate([people.features for people in chosen]), np.concatenate([people.malignant for people in chosen])
     )

@@ -11,20 +11,22 @@ import functools
 import html
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from flip_sdk.contract.api import Application, JobResult, JobView, NewProject, Review, TrustBudget
+from flip_sdk.contract.api import Application, JobResult, JobView, TrustBudget
 from flip_sdk.contract.records import Instant
 from pydantic import TypeAdapter
 
 from demo import patients
-from demo.people import ADA, MINA, PEOPLE, PROJECT, RUFUS, Actor, Visitor
+from demo.people import ADA, MINA, PEOPLE, PROJECT, RUFUS, STEWARDS, Actor, Visitor
 from demo.platform import Platform, TrustPlan
 from demo.processes import PlatformError
 from demo.telling import Teller
 
 EPSILON = 10.0
 DELTA = 1e-5
+TUTORIAL = "tutorials/01_first_federated_model.ipynb"
+"""Where a workspace has it."""
+DASHBOARD = "training-report"
 JOB_KINDS = "count,train,evaluate"
 _JOBS = TypeAdapter(list[JobView])
 _BUDGETS = TypeAdapter(list[TrustBudget])
@@ -81,7 +83,16 @@ class Story:
         for actor in PEOPLE:
             self.platform.flip_hub(
                 *("people", "add", actor.name, "--display-name", actor.display_name),
-                *("--organisation", actor.organisation, "--role", actor.role, "--password", self.password),
+                *(
+                    "--organisation",
+                    actor.organisation,
+                    "--role",
+                    actor.role,
+                    "--password",
+                    self.password,
+                    "--by",
+                    "olga",
+                ),
             )
         self.teller.say(f"The operator registers {', '.join(actor.name for actor in PEOPLE)}")
 
@@ -90,7 +101,7 @@ class Story:
     def publish_catalogues(self) -> None:
         """Each steward publishes what the Trust holds: names and bounds, and a noisy person count."""
         for name in self.trusts:
-            self.platform.flip_trust(name, "catalogue", "publish")
+            self.platform.flip_trust(name, "catalogue", "publish", "--steward", STEWARDS[name])
         self.teller.say("Each data steward publishes a catalogue: concepts, public bounds, a noisy person count")
 
     def opt_in(self, name: str, project: str = PROJECT, epsilon: float = EPSILON) -> None:
@@ -98,9 +109,11 @@ class Story:
         until = expiry().date().isoformat()
         self.platform.flip_trust(
             *(name, "consent", "opt-in", project, "--epsilon", str(epsilon), "--delta", str(DELTA)),
-            *("--until", until, "--kinds", JOB_KINDS),
+            *("--until", until, "--kinds", JOB_KINDS, "--steward", STEWARDS[name]),
         )
-        self.teller.say(f"The data steward of {name} opts in: ε ≤ {epsilon:g}, δ = {DELTA:g}, until {until}")
+        self.teller.say(
+            f"{STEWARDS[name]}, data steward of {name}, opts in: ε ≤ {epsilon:g}, δ = {DELTA:g}, until {until}"
+        )
 
     def wait_for_consent(self, project: str = PROJECT) -> None:
         """Until the hub knows that every Trust is online and opted in."""
@@ -115,16 +128,17 @@ class Story:
 
     def apply(self, project: str = PROJECT, actor: Actor = ADA) -> None:
         """The researcher applies for a project and hands the application in."""
-        researcher = self.visitor(actor)
-        researcher.api("POST", "projects", NewProject(project_id=project, application=application(self.trusts)))
-        researcher.api("POST", f"projects/{project}/submit")
+        form = application(self.trusts).model_dump(mode="json") | {"project_id": project}
+        form["expires_at"] = form["expires_at"][:10]
+        self.visitor(actor).send_form("apply", "/apply", **form)
+        self.visitor(actor).send_form(f"projects/{project}", f"/projects/{project}/submit")
         self.teller.say(f"{actor.name} ({actor.organisation}) applies for the project {project}")
 
     def sign_off(self, project: str = PROJECT, reviewers: Sequence[Actor] = (RUFUS, MINA)) -> None:
         """Two reviewers of different organisations approve it."""
         for actor in reviewers:
-            decision = Review(decision="approve", comment="Clear purpose, little data, a small budget.")
-            self.visitor(actor).api("POST", f"projects/{project}/reviews", decision)
+            decision = {"decision": "approve", "comment": "Clear purpose, little data, a small budget."}
+            self.visitor(actor).send_form(f"projects/{project}", f"/projects/{project}/reviews", **decision)
             self.teller.say(f"{actor.name} ({actor.organisation}) approves it")
 
     def refused_workspace(self, project: str = PROJECT, actor: Actor = ADA) -> str:
@@ -163,6 +177,21 @@ class Story:
         newest = max(done, key=lambda job: job.submitted_at)
         return JobResult.parse(self.visitor(ADA).api("GET", f"jobs/{newest.job_id}/result").content)
 
+    def view_dashboard(self, project: str = PROJECT) -> str:
+        """The researcher opens the published dashboard, and somebody outside the project cannot. Its path.
+
+        Raises:
+            PlatformError: it does not render, or it is open to others.
+        """
+        path = f"/services/dashboards/{project}/{DASHBOARD}/"
+        shown = self.visitor(ADA).get(path, timeout=120)
+        if shown.is_error or "jp-OutputArea" not in shown.text:
+            raise PlatformError(f"The dashboard does not render ({shown.status_code}).")
+        refused = self.visitor(RUFUS).get(path)
+        if refused.status_code != 403:
+            raise PlatformError(f"The dashboard is open to people outside the project ({refused.status_code}).")
+        return path
+
     def kept(self, digest: str, project: str = PROJECT) -> bytes:
         """A blob of the model store."""
         return self.visitor(ADA).api("GET", f"projects/{project}/blobs/{digest}").content
@@ -193,12 +222,7 @@ def expiry() -> Instant:
     return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=200)).replace(microsecond=0)
 
 
-def notebook(name: str) -> Path:
-    """A notebook that comes with FLIP: ``tutorials/…`` or ``dashboards/…``."""
-    return Path(__file__).resolve().parent.parent / "notebooks" / name
-
-
 def reason_on(page: str) -> str:
     """What a page of JupyterHub says went wrong, as text."""
-    found = re.search(r'<div class="error">(.*?)</div>', page, re.DOTALL)
+    found = re.search(r'<p id="reason">(.*?)</p>', page, re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[1] if found else page)).split())

@@ -1,0 +1,134 @@
+"""`python -m demo`: FLIP on one computer, from real patients to a model and its price in privacy.
+
+python -m demo [--exit] [--home DIR] [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from demo import report
+from demo.notebook_runner import Login, Moment, run_notebook
+from demo.people import ADA, PEOPLE, PROJECT
+from demo.platform import Platform, password
+from demo.processes import PlatformError
+from demo.story import DASHBOARD, TUTORIAL, Story, plans
+from demo.telling import Teller
+
+
+def main() -> int:
+    """Play the story, show the table, and stay until Ctrl-C."""
+    options = _options()
+    teller = Teller()
+    # a stop from outside ends as Ctrl-C does: every program is stopped first
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    home = options.home or Path(tempfile.mkdtemp(prefix="flip-demo-"))
+    try:
+        return _run(home.resolve(), teller, stay=not options.exit)
+    except PlatformError as error:
+        teller.console.print(f"\n[red]The demo stopped:[/red] {escape(str(error))}\nLogs are in {home / 'logs'}")
+        options.keep = True
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if not (options.keep or options.home):
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(home: Path, teller: Teller, *, stay: bool) -> int:
+    secret = password()
+    teller.chapter("1. A hub and four Trusts, with real patients")
+    with Platform(home, plans(), progress=teller.say) as platform:
+        story = Story(platform, secret, teller)
+        story.register_people()
+        story.publish_catalogues()
+        teller.chapter("2. A project is applied for, signed off, and opted in to")
+        story.apply()
+        teller.say(f"JupyterHub refuses a workspace for now: “{escape(story.refused_workspace())}”")
+        story.sign_off()
+        for name in story.trusts:
+            story.opt_in(name)
+        story.wait_for_consent()
+        teller.chapter("3. ada's workspace, and the tutorial in its kernel")
+        story.open_workspace()
+        teller.say("JupyterHub starts ada's workspace")
+        run_notebook(platform.hub_url, Login(ADA.name, secret), PROJECT, TUTORIAL, Notes(teller))
+        teller.chapter("4. A dashboard for the project's members")
+        dashboard = story.view_dashboard()
+        teller.say(f"Voila renders {DASHBOARD} for ada; a person outside the project is refused")
+        _show(story, teller, dashboard, secret)
+        if stay:
+            _stay(teller)
+        teller.chapter("Stopping every program")
+    teller.say("Nothing is left running")
+    return 0
+
+
+class Notes:
+    """Tells a notebook's progress: each heading when it is reached, the training's rounds as they come."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._title = ""
+
+    def __call__(self, moment: Moment) -> None:
+        """Told of everything that happens."""
+        if moment.kind == "start" and moment.title != self._title:
+            self._title = moment.title
+            self._teller.say(f"[bold]{escape(moment.title)}[/bold]")
+        elif moment.kind == "live":
+            self._teller.now(moment.text)
+
+
+def _show(story: Story, teller: Teller, dashboard: str, secret: str) -> None:
+    """The tables, the addresses and the logins."""
+    result = story.trained()
+    if result.model is None:
+        raise PlatformError("The training job kept no model.")
+    graph, weights = story.kept(result.model.graph), story.kept(result.model.weights)
+    figures = report.compare(PROJECT, graph, weights, result.scaling)
+    budgets = [
+        report.budget_of(name, story.platform.flip_trust(name, "ledger", "--json"), PROJECT) for name in story.trusts
+    ]
+    logins = Table(title="Sign in and look around", title_justify="left")
+    for column in ("name", "password", "who"):
+        logins.add_column(column)
+    for actor in PEOPLE:
+        logins.add_row(actor.name, secret, f"{actor.part} ({actor.organisation})")
+    teller.show(
+        report.accuracy_table(PROJECT, figures, epsilon=3.0),
+        report.budget_table(budgets),
+        logins,
+        f"Pages and workspaces  {story.platform.hub_url}\nDashboard             {story.platform.hub_url}{dashboard}",
+        f"The Trusts' homes     {story.platform.folder / 'trusts'}",
+    )
+
+
+def _stay(teller: Teller) -> None:
+    teller.show("Everything stays up until Ctrl-C.")
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        teller.show("")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--exit", action="store_true", help="end after the table")
+    parser.add_argument("--home", type=Path, help="an empty folder for everything; it is kept")
+    parser.add_argument("--keep", action="store_true", help="keep the folder afterwards")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
