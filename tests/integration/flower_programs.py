@@ -1,7 +1,7 @@
 """The two ends of the carrier as real programs, without the rest of the platform.
 
-    python -m tests.integration.flower_programs gateway HOME
-    python -m tests.integration.flower_programs trust HOME
+python -m tests.integration.flower_programs gateway HOME
+python -m tests.integration.flower_programs trust HOME
 """
 
 from __future__ import annotations

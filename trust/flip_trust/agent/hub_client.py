@@ -7,8 +7,9 @@ from typing import Self
 
 import httpx
 from flip_sdk.contract.notices import HubEnrolment, ProjectForTrust
-from flip_trust.errors import TrustError
 from pydantic import TypeAdapter, ValidationError
+
+from flip_trust.errors import TrustError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _PROJECTS: TypeAdapter[list[ProjectForTrust]] = TypeAdapter(list[ProjectForTrust])
