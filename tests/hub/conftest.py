@@ -1,0 +1,156 @@
+"""A hub with people, Trusts and projects, over a real SQLite database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from flip_hub.api import create_app
+from flip_hub.config import HubConfig
+from flip_hub.database import now, upgrade
+from flip_hub.governance import notices, people, projects, reviews, trusts
+from flip_hub.governance.office import Office, identify
+from flip_hub.keys import make_keys
+from flip_hub.policy import Subject
+from flip_hub.testing import FakeAuthenticator, SigningTrust
+from flip_sdk.contract.api import Application, NewProject, Review, SubmitJob
+from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.notices import CatalogueConcept, fingerprint
+
+PEOPLE = {
+    "ada": ("Northbridge University", ("researcher",)),
+    "alan": ("Northbridge University", ("researcher",)),
+    "bea": ("Southport University", ("researcher",)),
+    "nora": ("northbridge  UNIVERSITY", ("governance reviewer",)),
+    "rufus": ("Health Data Board", ("governance reviewer",)),
+    "rose": ("Health Data Board", ("governance reviewer",)),
+    "mina": ("Patient Council", ("governance reviewer", "researcher")),
+    "sam": ("Aldgate Hospital", ("data steward",)),
+    "olga": ("FLIP Operations", ("operator",)),
+}
+TRUSTS = ("aldgate", "brookfield")
+CONCEPTS = (
+    CatalogueConcept(concept_id=2_000_000_001, name="mean radius", domain="Measurement", low=0, high=40),
+    CatalogueConcept(concept_id=2_000_000_002, name="mean texture", domain="Measurement", low=0, high=60),
+    CatalogueConcept(concept_id=2_000_000_101, name="malignant", domain="Condition"),
+    CatalogueConcept(concept_id=2_000_000_201, name="female", domain="Gender"),
+)
+API = "/services/flip/api"
+PAGES = "/services/flip"
+
+
+@dataclass
+class Hub:
+    """Everything of one hub, and shortcuts to bring it into a state."""
+
+    office: Office
+    trusts: dict[str, SigningTrust]
+    authenticator: FakeAuthenticator
+    components: Path
+
+    def who(self, name: str, workspace: str | None = None) -> Subject:
+        with self.office.database.read() as session:
+            return identify(session, name, workspace)
+
+    def application(self, **changes: Any) -> Application:
+        content: dict[str, Any] = {
+            "title": "Breast cytology",
+            "lay_summary": "Can a model tell malignant from benign cells?",
+            "public_benefit": "Fewer people wait for a diagnosis they need.",
+            "organisation": "Northbridge University",
+            "trusts": TRUSTS,
+            "epsilon": 10.0,
+            "expires_at": now() + timedelta(days=90),
+        }
+        return Application(**(content | changes))
+
+    def draft(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
+        wanted = NewProject(project_id=project_id, application=self.application(**changes))
+        projects.create(self.office, self.who(owner), wanted)
+        return project_id
+
+    def submitted(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
+        self.draft(project_id, owner, **changes)
+        projects.submit(self.office, self.who(owner), project_id)
+        return project_id
+
+    def approved(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
+        self.submitted(project_id, owner, **changes)
+        for reviewer in ("rufus", "mina"):
+            reviews.review(self.office, self.who(reviewer), project_id, Review(decision="approve"))
+        return project_id
+
+    def ready(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
+        """Approved, with catalogues, and every Trust opted in."""
+        self.approved(project_id, owner, **changes)
+        for trust in self.trusts.values():
+            self.notice(trust.catalogue(*CONCEPTS))
+            self.notice(trust.consent(project_id))
+        return project_id
+
+    def expired(self, project_id: str = "cytology") -> str:
+        """Made ready, and then its time is over."""
+        from flip_hub.database import Project, Routine
+
+        self.ready(project_id)
+        with self.office.database.write(Routine("a test turns the clock")) as session:
+            session.get_one(Project, project_id).expires_at = now() - timedelta(seconds=1)
+        return project_id
+
+    def notice(self, content: bytes) -> None:
+        notices.take_notice(self.office.config, self.office.database, content)
+
+    def client(self, name: str | None = None, workspace: str | None = None) -> TestClient:
+        """Someone's own program, with their token; or nobody's."""
+        app = create_app(self.office.config, self.authenticator, components=self.components)
+        headers = {"Authorization": f"token {self.authenticator.sign_in(name, workspace)}"} if name else {}
+        return TestClient(app, headers=headers, follow_redirects=False)
+
+    def browser(self, name: str) -> TestClient:
+        """Someone's browser, signed in."""
+        app = create_app(self.office.config, self.authenticator, components=self.components)
+        client = TestClient(app, follow_redirects=False)
+        client.cookies.set("flip-session", self.authenticator.sign_in(name), path="/services/flip/")
+        return client
+
+    def count(self, project_id: str = "cytology", key: str = "k1", **changes: Any) -> SubmitJob:
+        return SubmitJob(spec=CountSpec(project_id=project_id, **changes), idempotency_key=key)
+
+    def events(self) -> list[str]:
+        """Names of everything audited, in order."""
+        from flip_hub.audit import export
+
+        with self.office.database.read() as session:
+            return [entry["event"] for entry in export(session)]
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Callable[[], Hub]:
+    def make() -> Hub:
+        config = HubConfig(home=tmp_path / "hub")
+        config.home.mkdir()
+        make_keys(config)
+        office = Office.of(config)
+        upgrade(office.database)
+        components = tmp_path / "components"
+        components.mkdir()
+        for name, (organisation, roles) in PEOPLE.items():
+            people.add_person(
+                office.database, name, display_name=name.title(), organisation=organisation, roles=roles, by="olga"
+            )
+        signing = {name: SigningTrust(name) for name in TRUSTS}
+        for trust in signing.values():
+            trusts.enrol(office.database, trust.enrolment, fingerprint(trust.enrolment), by="olga")
+        return Hub(office, signing, FakeAuthenticator(), components)
+
+    return make
+
+
+@pytest.fixture
+def hub(make_hub: Callable[[], Hub]) -> Hub:
+    return make_hub()

@@ -1,0 +1,143 @@
+"""Who may, as a table: every policy decides at least once, and every action is allowed to somebody and denied to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flip_hub.errors import ConfigError, DeniedError
+from flip_hub.policy import Object, Policies, Subject, hub_policies
+
+_PROJECT = Object(
+    project="cytology",
+    owner="ada",
+    members=frozenset({"ada", "alan"}),
+    organisations=frozenset({"Northbridge University"}),
+    submitted=True,
+)
+_DRAFT = Object("cytology", "ada", frozenset({"ada"}), frozenset({"Northbridge University"}))
+_REVIEWED = Object(
+    "cytology",
+    "ada",
+    frozenset({"ada"}),
+    frozenset({"Northbridge University"}),
+    submitted=True,
+    reviewers=frozenset({"rufus"}),
+    reviewing_organisations=frozenset({"Health Data Board"}),
+)
+_HUB = Object()
+
+
+def _subject(name: str, organisation: str, *roles: str, active: bool = True, workspace: str = "") -> Subject:
+    return Subject(name, organisation, frozenset(roles), active, workspace)
+
+
+_ADA = _subject("ada", "Northbridge University", "researcher")
+_ADA_AT_WORK = _subject("ada", "Northbridge University", "researcher", workspace="cytology")
+_ADA_ELSEWHERE = _subject("ada", "Northbridge University", "researcher", workspace="other")
+_ADA_LEFT = _subject("ada", "Northbridge University", "researcher", active=False)
+_ALAN_NO_ROLE = _subject("alan", "Northbridge University")
+_BEA = _subject("bea", "Southport University", "researcher")
+_NORA = _subject("nora", " northbridge  UNIVERSITY", "governance reviewer")
+_RUFUS = _subject("rufus", "Health Data Board", "governance reviewer")
+_ROSE = _subject("rose", "health data board", "governance reviewer")
+_MINA = _subject("mina", "Patient Council", "governance reviewer")
+_ADA_REVIEWS = _subject("ada", "Elsewhere", "researcher", "governance reviewer")
+_OLGA = _subject("olga", "FLIP Operations", "operator")
+_ADA_OPERATES = _subject("ada", "Northbridge University", "operator")
+_SAM = _subject("sam", "Aldgate Hospital", "data steward")
+
+ALLOWED = "allowed"
+DENIED = "denied"
+TABLE = [
+    # who, action, what, decision, the policy that decides
+    (_ADA, "apply", _HUB, ALLOWED, "projects.apply"),
+    (_SAM, "apply", _HUB, DENIED, "projects.apply"),
+    (_ADA_LEFT, "apply", _HUB, DENIED, "people.inactive"),
+    (_ADA_AT_WORK, "apply", _HUB, DENIED, "people.workspace_governance"),
+    (_ADA, "view_project", _DRAFT, ALLOWED, "projects.view_own"),
+    (_ADA_AT_WORK, "view_project", _PROJECT, ALLOWED, "projects.view_own"),
+    (_ADA_ELSEWHERE, "view_project", _PROJECT, DENIED, "people.workspace_confined"),
+    (_BEA, "view_project", _PROJECT, DENIED, "projects.view_own"),
+    (_RUFUS, "view_project", _PROJECT, ALLOWED, "projects.view_to_decide"),
+    (_OLGA, "view_project", _PROJECT, ALLOWED, "projects.view_to_decide"),
+    (_RUFUS, "view_project", _DRAFT, DENIED, "projects.view_own"),
+    (_ADA, "edit_project", _DRAFT, ALLOWED, "projects.edit"),
+    (_BEA, "edit_project", _PROJECT, DENIED, "projects.edit"),
+    (_ADA_AT_WORK, "edit_project", _PROJECT, DENIED, "people.workspace_governance"),
+    (_ADA, "submit_project", _DRAFT, ALLOWED, "projects.submit"),
+    (_subject("ada", "Northbridge University"), "submit_project", _DRAFT, DENIED, "projects.submit"),
+    (_RUFUS, "review_project", _PROJECT, ALLOWED, "projects.review"),
+    (_MINA, "review_project", _REVIEWED, ALLOWED, "projects.review"),
+    (_BEA, "review_project", _PROJECT, DENIED, "projects.review"),
+    (_ADA_REVIEWS, "review_project", _PROJECT, DENIED, "projects.review_own"),
+    (_NORA, "review_project", _PROJECT, DENIED, "projects.review_own_organisation"),
+    (_RUFUS, "review_project", _REVIEWED, DENIED, "projects.review_twice"),
+    (_ROSE, "review_project", _REVIEWED, DENIED, "projects.review_same_organisation"),
+    (_OLGA, "change_project_state", _PROJECT, ALLOWED, "projects.change_state"),
+    (_RUFUS, "change_project_state", _PROJECT, DENIED, "projects.change_state"),
+    (_ADA_OPERATES, "change_project_state", _PROJECT, DENIED, "projects.change_own_state"),
+    (_ADA_AT_WORK, "submit_job", _PROJECT, ALLOWED, "data.submit_job"),
+    (_ADA_ELSEWHERE, "submit_job", _PROJECT, DENIED, "people.workspace_confined"),
+    (_ALAN_NO_ROLE, "submit_job", _PROJECT, DENIED, "data.submit_job"),
+    (_RUFUS, "submit_job", _PROJECT, DENIED, "data.submit_job"),
+    (_ADA, "upload", _PROJECT, ALLOWED, "data.submit_job"),
+    (_BEA, "upload", _PROJECT, DENIED, "data.submit_job"),
+    (_ALAN_NO_ROLE, "download", _PROJECT, ALLOWED, "data.download"),
+    (_OLGA, "download", _PROJECT, DENIED, "data.download"),
+    (_ADA, "view_result", _PROJECT, ALLOWED, "data.download"),
+    (_RUFUS, "view_result", _PROJECT, DENIED, "data.download"),
+    (_ADA, "view_jobs", _PROJECT, ALLOWED, "data.view_jobs"),
+    (_RUFUS, "view_jobs", _PROJECT, ALLOWED, "data.oversee_jobs"),
+    (_BEA, "view_jobs", _PROJECT, DENIED, "data.view_jobs"),
+    (_OLGA, "cancel_job", _PROJECT, ALLOWED, "data.cancel_job"),
+    (_RUFUS, "cancel_job", _PROJECT, DENIED, "data.cancel_job"),
+    (_ADA, "open_workspace", _PROJECT, ALLOWED, "settings.open_workspace"),
+    (_OLGA, "open_workspace", _PROJECT, DENIED, "settings.open_workspace"),
+    (_ADA, "publish_dashboard", _PROJECT, ALLOWED, "outputs.publish"),
+    (_ALAN_NO_ROLE, "publish_dashboard", _PROJECT, DENIED, "outputs.publish"),
+    (_ALAN_NO_ROLE, "view_dashboard", _PROJECT, ALLOWED, "outputs.view_dashboard"),
+    (_RUFUS, "view_dashboard", _PROJECT, DENIED, "outputs.view_dashboard"),
+]
+
+
+@pytest.mark.parametrize(("subject", "action", "target", "expected", "policy"), TABLE)
+def test_table(subject: Subject, action: str, target: Object, expected: str, policy: str) -> None:
+    decision = hub_policies().decide(subject, action, target)
+    assert (ALLOWED if decision.allowed else DENIED, decision.policy) == (expected, policy)
+    assert decision.allowed or decision.reason
+
+
+def test_every_policy_decides_in_the_table() -> None:
+    policies = hub_policies()._known.values()
+    for effect, expected in (("permit", ALLOWED), ("forbid", DENIED)):
+        named = {policy.annotations["id"] for policy in policies if policy.effect == effect}
+        assert named <= {row[4] for row in TABLE if row[3] == expected}
+
+
+def test_every_action_is_allowed_and_denied_in_the_table() -> None:
+    actions = {action for policy in hub_policies()._known.values() for action in policy.actions}
+    for expected in (ALLOWED, DENIED):
+        assert actions == {row[1] for row in TABLE if row[3] == expected}
+
+
+def test_every_policy_has_words() -> None:
+    for policy in hub_policies()._known.values():
+        assert "id" in policy.annotations
+        assert policy.effect == "permit" or policy.annotations["reason"]
+
+
+def test_authorise_raises_the_policys_own_words() -> None:
+    with pytest.raises(DeniedError) as caught:
+        hub_policies().authorise(_NORA, "review_project", _PROJECT)
+    assert caught.value.policy == "projects.review_own_organisation"
+    assert caught.value.message
+    assert caught.value.mend
+
+
+def test_policies_that_do_not_fit_the_schema_do_not_load() -> None:
+    schema = (Path(__file__).parents[2] / "policies" / "hub" / "schema.cedarschema").read_text()
+    with pytest.raises(ConfigError):
+        Policies('permit (principal, action == Action::"fly", resource);', schema)
+    with pytest.raises(ConfigError):
+        Policies("this is not Cedar", schema)
