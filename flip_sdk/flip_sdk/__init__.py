@@ -32,11 +32,11 @@ if TYPE_CHECKING:
         SpecError,
     )
     from flip_sdk.jobs import Job
-    from flip_sdk.login import login, logout
     from flip_sdk.privacy import Privacy
     from flip_sdk.project import Project
     from flip_sdk.publishing import Dashboard
     from flip_sdk.results import Result
+    from flip_sdk.signing_in import login, logout
 
 __version__ = "0.1.0"
 
@@ -67,8 +67,8 @@ _HOMES = {
     "age_between": "cohorts",
     "connect": "client",
     "has_condition": "cohorts",
-    "login": "login",
-    "logout": "login",
+    "login": "signing_in",
+    "logout": "signing_in",
     "measurement_between": "cohorts",
     "sex_is": "cohorts",
 }

@@ -31,8 +31,15 @@ AnySpec = TypeVar("AnySpec", CountSpec, TrainSpec, EvaluateSpec)
 class Names:
     """Looks names up in the project's catalogue, which is asked for only when there is a name."""
 
-    def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
-        self.catalogue = catalogue
+    def __init__(self, fetch: Callable[[], Catalogue]) -> None:
+        self._fetch = fetch
+        self._fetched: Catalogue | None = None
+
+    def catalogue(self) -> Catalogue:
+        """The project's catalogue, fetched once."""
+        if self._fetched is None:
+            self._fetched = self._fetch()
+        return self._fetched
 
     def cohort(self, given: CohortLike) -> contract.Cohort:
         """The contract's cohort; ``None`` is everybody."""
@@ -107,6 +114,7 @@ def subject(
     features: Sequence[FeatureLike] | None,
     label: LabelLike | None,
     cohort: CohortLike,
+    loss: Loss,
 ) -> Subject:
     """A result's own model, inputs, label and cohort, where none are given; or a module with those given.
 
@@ -114,19 +122,18 @@ def subject(
         NotFoundError: features or label are given by nobody, or the result has no model.
         ModelError: the module cannot cross.
     """
-    trained = given.spec if isinstance(given, Result) and not (features and label) else None
-    if isinstance(trained, TrainSpec | EvaluateSpec):
-        features, label, cohort = features or trained.features, label or trained.label, cohort or trained.cohort
-    if not features or label is None:
-        raise NotFoundError("Features and label are missing.", "Give features= and label= as the model was trained.")
-    resolved, told = names.features(features), names.label(label)
-    if not isinstance(given, Result):
-        files = export(given, len(resolved), "binary_cross_entropy")
-        return Subject(files.ref, public_scaling(resolved), resolved, told, names.cohort(cohort), files)
-    record = given.record
-    if record.model is None:
-        raise NotFoundError(f"Job {record.job_id} has no model.", "Give the result of project.train().")
-    return Subject(record.model, record.scaling or public_scaling(resolved), resolved, told, names.cohort(cohort))
+    if isinstance(given, Result):
+        return _subject_of_result(given, names, features, label, cohort)
+    from flip_sdk.kept import KeptModel
+
+    scaling: Scaling | None = None
+    if isinstance(given, KeptModel):
+        # its scaling belongs to the Trusts' side of the boundary: sent as it is, they would scale twice
+        features, scaling, loss = features or given.features, given.scaling, given.loss
+        given = given.inner
+    resolved, told = _inputs(names, features, label)
+    files = export(given, len(resolved), loss)
+    return Subject(files.ref, scaling or public_scaling(resolved), resolved, told, names.cohort(cohort), files)
 
 
 def public_scaling(features: Sequence[contract.Feature]) -> Scaling:
@@ -149,6 +156,32 @@ def checked(record: type[AnySpec], **fields: Any) -> AnySpec:
     if found:
         raise SpecError(found)
     return spec
+
+
+def _subject_of_result(
+    given: Result,
+    names: Names,
+    features: Sequence[FeatureLike] | None,
+    label: LabelLike | None,
+    cohort: CohortLike,
+) -> Subject:
+    record = given.record
+    if record.model is None:
+        raise NotFoundError(f"Job {record.job_id} has no model.", "Give the result of project.train().")
+    spec = given.spec if not (features and label) else None
+    if isinstance(spec, TrainSpec | EvaluateSpec):
+        features, label, cohort = features or spec.features, label or spec.label, cohort or spec.cohort
+    resolved, told = _inputs(names, features, label)
+    scaling = record.scaling or (spec.scaling if isinstance(spec, EvaluateSpec) else None)
+    return Subject(record.model, scaling or public_scaling(resolved), resolved, told, names.cohort(cohort))
+
+
+def _inputs(
+    names: Names, features: Sequence[FeatureLike] | None, label: LabelLike | None
+) -> tuple[tuple[contract.Feature, ...], contract.Label]:
+    if not features or label is None:
+        raise NotFoundError("Features and label are missing.", "Give features= and label= as the model was trained.")
+    return names.features(features), names.label(label)
 
 
 def _feature(given: FeatureLike, catalogue: Catalogue) -> contract.Feature:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import ValidationError
 
 if TYPE_CHECKING:
+    from flip_sdk.contract.api import RefusalView
     from flip_sdk.contract.check import Violation
 
 
@@ -114,6 +115,16 @@ class ConnectionFailedError(PublicError):
 
 
 class JobFailedError(PublicError):
-    """A job ended without a result."""
+    """A job ended without a result.
+
+    Attributes:
+        reason: why, as the hub says it.
+        refusals: what each Trust that refused says.
+    """
 
     code = "job_failed"
+
+    def __init__(self, message: str, mend: str = "", reason: str = "", refusals: Sequence[RefusalView] = ()) -> None:
+        self.reason = reason
+        self.refusals = tuple(refusals)
+        super().__init__(message, mend)

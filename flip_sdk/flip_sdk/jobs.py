@@ -85,8 +85,8 @@ class Job:
         progress = Progress(self.view, epsilon=epsilon_of(self._spec) if self._spec else None, notes=self.notes)
         shown = view or choose_view()
         said, self._connection.notify = self._connection.notify, shown.note
+        shown.open(progress)
         try:
-            shown.open(progress)
             while not self._listen(progress):
                 shown.update(progress)
         except KeyboardInterrupt:
@@ -157,4 +157,4 @@ class Job:
         lines += [f"  • {refusal.trust}: {refusal.words}" for refusal in view.refusals]
         mends = dict.fromkeys(_MENDS[r.code] for r in view.refusals if r.code in _MENDS)
         mend = " ".join(mends) or "job.events() shows each step; submit it again once the reason is gone."
-        return JobFailedError("\n".join(lines) + "\n", mend)
+        return JobFailedError("\n".join(lines) + "\n", mend, view.reason, view.refusals)

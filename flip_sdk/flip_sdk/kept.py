@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import Scaling
+from flip_sdk.errors import ModelError
 
 
 class KeptModel(nn.Module):
@@ -19,7 +21,9 @@ class KeptModel(nn.Module):
 
     Attributes:
         inner: the trained network, for scaled features.
-        names: what the columns of a row are, in order.
+        features: what the columns of a row are, in order.
+        scaling: the shared shift and scale.
+        loss: what it was trained for.
     """
 
     low: Tensor
@@ -27,10 +31,11 @@ class KeptModel(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, inner: nn.Module, features: Sequence[Feature], scaling: Scaling, loss: str) -> None:
+    def __init__(self, inner: nn.Module, features: Sequence[Feature], scaling: Scaling, loss: Loss) -> None:
         super().__init__()
         self.inner = inner
-        self.names = tuple(feature.name or str(feature.concept_id) for feature in features)
+        self.features = tuple(features)
+        self.scaling = scaling
         self.loss = loss
         for name, values in (
             ("low", [feature.low for feature in features]),
@@ -41,7 +46,17 @@ class KeptModel(nn.Module):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float64))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """The network's outputs for raw rows of shape (persons, features)."""
+        """The network's outputs for raw rows of shape (persons, features).
+
+        Raises:
+            ModelError: a row has another number of values.
+        """
+        if rows.shape[-1] != len(self.features):
+            names = ", ".join(feature.name or str(feature.concept_id) for feature in self.features[:5])
+            raise ModelError(
+                f"The model takes {len(self.features)} values for each person, these rows have {rows.shape[-1]}.",
+                f"Give them in the order of model.features ({names} …).",
+            )
         rows = rows.to(torch.float64)
         rows = torch.where(torch.isnan(rows), (self.low + self.high) / 2, rows)
         scaled = (rows.clamp(self.low, self.high) - self.shift) / self.scale

@@ -46,7 +46,6 @@ class Project:
     def __init__(self, connection: Connection, view: ProjectView) -> None:
         self._connection = connection
         self.view = view
-        self._names = Names(self.catalogue)
 
     @property
     def id(self) -> str:
@@ -89,7 +88,7 @@ class Project:
             CountSpec,
             project_id=self.id,
             trusts=tuple(trusts),
-            cohort=self._names.cohort(cohort),
+            cohort=Names(self.catalogue).cohort(cohort),
             epsilon=epsilon,
         )
         return self._submit(spec).result().counts()
@@ -126,15 +125,16 @@ class Project:
             SpecError: the job breaks rules, or no budget covers it.
             NotAllowedError: the project is not approved, or has expired.
         """
-        resolved = self._names.features(features)
+        names = Names(self.catalogue)
+        resolved = names.features(features)
         files = export(model, len(resolved), loss)
         spec = checked(
             TrainSpec,
             project_id=self.id,
             trusts=tuple(trusts),
-            cohort=self._names.cohort(cohort),
+            cohort=names.cohort(cohort),
             features=resolved,
-            label=self._names.label(label),
+            label=names.label(label),
             model=files.ref,
             loss=loss,
             privacy=(privacy or Privacy()).record(),
@@ -150,6 +150,7 @@ class Project:
         features: Sequence[FeatureLike] | None = None,
         label: LabelLike | None = None,
         cohort: CohortLike = None,
+        loss: Loss = "binary_cross_entropy",
         epsilon: float = 2.0,
         bins: int = 10,
         trusts: Sequence[str] = (),
@@ -161,6 +162,7 @@ class Project:
             features: the model's inputs; a result brings its own.
             label: what it tells; a result brings its own.
             cohort: who it is about; a result brings its own.
+            loss: what a module of your own was trained for; it says how its outputs become probabilities.
             epsilon: what the one noisy histogram of scores costs at each Trust (delta is 0).
             bins: of that histogram.
             trusts: whom to ask; every Trust of the project when left out.
@@ -171,7 +173,7 @@ class Project:
             ModelError: the module cannot cross.
         """
         given = model.result() if isinstance(model, Job) else model
-        what = subject(given, self._names, features, label, cohort)
+        what = subject(given, Names(self.catalogue), features, label, cohort, loss)
         spec = checked(
             EvaluateSpec,
             project_id=self.id,

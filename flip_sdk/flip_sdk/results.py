@@ -12,6 +12,7 @@ from flip_sdk.preflight import Spec
 
 if TYPE_CHECKING:
     from flip_sdk.connection import Connection
+    from flip_sdk.contract.graph import Loss
     from flip_sdk.frames import Frame
     from flip_sdk.kept import KeptModel
 
@@ -88,7 +89,7 @@ class Result:
         graph = self._connection.download(self.project_id, model.graph)
         weights = self._connection.download(self.project_id, model.weights)
         spec = self.spec
-        loss = spec.loss if isinstance(spec, TrainSpec) else "binary_cross_entropy"
+        loss: Loss = spec.loss if isinstance(spec, TrainSpec) else "binary_cross_entropy"
         return KeptModel(import_model(graph, weights), self.features, scaling, loss)
 
     def counts(self) -> Frame:

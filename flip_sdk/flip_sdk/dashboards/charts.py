@@ -119,6 +119,7 @@ def _dots(axes: Axes, shown: list[TrustFigures], name: str) -> None:
         axes.plot([low, high], [place, place], color=colour, linewidth=2)
         axes.plot([value], [place], color=colour, marker=marker, markersize=8)
     axes.set_xlim(0.0, 1.02)
+    axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
 
 
 def _curve_name(result: JobResult) -> str:

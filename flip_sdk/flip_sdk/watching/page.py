@@ -36,9 +36,8 @@ def text(progress: Progress) -> str:
 def bar(progress: Progress) -> str:
     """How much is done."""
     percent = round(progress.share * 100)
-    return (
-        f'<progress value="{percent}" max="100" style="width:{WIDTH}px" aria-label="Rounds done">{percent} %</progress>'
-    )
+    style = f"display:block;width:{WIDTH}px"
+    return f'<progress value="{percent}" max="100" style="{style}" aria-label="Rounds done">{percent} %</progress>'
 
 
 def table(progress: Progress) -> str:
@@ -63,7 +62,8 @@ def curve(progress: Progress) -> str:
     words = f"{name} by round, from {values[0]:.4g} in round {rounds[0]} to {values[-1]:.4g} in round {rounds[-1]}"
     label = 'font-size="11" fill="currentColor"'
     return (
-        f'<svg role="img" aria-label="{words}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<svg role="img" aria-label="{words}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'style="display:block;max-width:100%">'
         f"<title>{words}</title>"
         f'<polyline points="{points}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
         f'<circle cx="{x_of(rounds[-1]):.1f}" cy="{y_of(values[-1]):.1f}" r="3" fill="{BLUE}"/>'

@@ -59,7 +59,7 @@ def api_address(address: str) -> str:
     Raises:
         ConnectionFailedError: it is no web address, or the token would travel unencrypted.
     """
-    address = address.strip().rstrip("/")
+    address = address.strip()
     parts = urlsplit(address if "://" in address else f"https://{address}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConnectionFailedError(f"{address!r} is not a web address.", "Give one such as https://hub.example.org.")
@@ -67,5 +67,6 @@ def api_address(address: str) -> str:
         raise ConnectionFailedError(
             f"{address} would send your token unencrypted.", "Use the hub's https:// address; its operator knows it."
         )
-    path = parts.path if parts.path.endswith("/api") else f"{parts.path.removesuffix('/hub')}{SERVICE}"
+    path = parts.path.rstrip("/")
+    path = path if path.endswith("/api") else f"{path.removesuffix('/hub')}{SERVICE}"
     return f"{parts.scheme}://{parts.netloc}{path}"

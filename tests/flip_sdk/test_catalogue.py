@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from flip_sdk.catalogue import Catalogue
+from flip_sdk.contract.api import TrustCatalogue
+from flip_sdk.contract.cohorts import Feature, HasCondition, Label
+from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.testing.patients import MALIGNANT
+
+import flip_sdk as flip
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def published(trust: str, *concepts: CatalogueConcept) -> TrustCatalogue:
+    return TrustCatalogue(trust=trust, title=trust.title(), persons=100, concepts=concepts, issued_at=NOW)
+
+
+def measurement(concept_id: int, name: str, low: float | None = 0, high: float | None = 1) -> CatalogueConcept:
+    return CatalogueConcept(concept_id=concept_id, name=name, domain="Measurement", low=low, high=high)
+
+
+def test_the_frame_has_a_row_a_concept(project: flip.Project) -> None:
+    frame = project.catalogue().concepts
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.columns == ["concept_id", "name", "domain", "unit", "low", "high", "trusts"]
+    assert frame.filter(pl.col("name") == "mean radius")["trusts"].to_list() == [
+        ["aldgate", "brookfield", "carrick", "dunmore"]
+    ]
+
+
+def test_measurements_and_conditions(project: flip.Project) -> None:
+    catalogue = project.catalogue()
+    assert set(catalogue.measurements()["domain"]) == {"Measurement"}
+    assert set(catalogue.conditions()["name"]) == {"malignant", "benign"}
+    assert len(list(catalogue)) == len(catalogue.concepts)
+
+
+def test_the_trusts_say_how_many_persons_they_hold(project: flip.Project) -> None:
+    assert project.catalogue().trusts["persons"].to_list() == [220, 150, 110, 90]
+
+
+def test_features_by_name_keep_their_order_and_public_bounds(project: flip.Project) -> None:
+    first, second = project.catalogue().features("worst radius", "Mean Radius")
+    assert (first.name, second.name) == ("worst radius", "mean radius")
+    assert (second.low, second.high) == (5, 30)
+
+
+def test_features_without_names_are_those_that_every_trust_holds_with_bounds() -> None:
+    both, one, boundless = measurement(1, "both"), measurement(2, "one"), measurement(3, "boundless", None, None)
+    catalogue = Catalogue([published("a", both, one, boundless), published("b", both, boundless)])
+    assert catalogue.features() == [Feature(concept_id=1, low=0, high=1, name="both")]
+
+
+def test_where_trusts_differ_the_widest_bounds_hold() -> None:
+    catalogue = Catalogue([published("a", measurement(1, "x", 0, 5)), published("b", measurement(1, "x", -1, 4))])
+    assert catalogue.feature("x") == Feature(concept_id=1, low=-1, high=5, name="x")
+
+
+def test_bounds_can_be_given(project: flip.Project) -> None:
+    assert project.catalogue().feature("mean radius", low=6, high=20).low == 6
+
+
+def test_a_measurement_without_bounds_asks_for_them() -> None:
+    catalogue = Catalogue([published("a", measurement(1, "x", None, None))])
+    with pytest.raises(flip.NotFoundError) as caught:
+        catalogue.feature("x")
+    assert caught.value.mend
+    assert catalogue.feature("x", 0, 1).high == 1
+
+
+def test_a_condition_is_a_label_or_a_criterion(project: flip.Project) -> None:
+    malignant = project.catalogue().condition("malignant")
+    assert malignant.label() == Label(condition_concept_ids=(MALIGNANT,), name="malignant")
+    assert malignant.present() == HasCondition(concept_ids=(MALIGNANT,))
+    assert malignant.absent().negate
+
+
+def test_search(project: flip.Project) -> None:
+    assert set(project.catalogue().find("RADIUS")["name"]) == {"mean radius", "worst radius"}
+    assert "malignant" in project.catalogue().find("malignent")["name"].to_list()
+    assert project.catalogue().find("zzz").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("mean radios", "mean radius"), ("RADIUS", "mean radius"), ("malignent", "malignant")]
+)
+def test_an_unknown_name_suggests_the_nearest(project: flip.Project, asked: str, meant: str) -> None:
+    with pytest.raises(flip.NotFoundError) as caught:
+        project.catalogue().concept(asked)
+    assert meant in caught.value.mend
+
+
+def test_a_measurement_is_no_condition(project: flip.Project) -> None:
+    with pytest.raises(flip.NotFoundError):
+        project.catalogue().condition("mean radius")
+
+
+def test_an_empty_catalogue_says_why() -> None:
+    with pytest.raises(flip.NotFoundError) as caught:
+        Catalogue([]).label("malignant")
+    assert caught.value.mend
+
+
+def test_what_trusts_write_is_escaped_in_the_notebook() -> None:
+    catalogue = Catalogue([published("a", measurement(1, "<img src=x onerror=alert(1)>"))])
+    assert "<img" not in catalogue._repr_html_()
