@@ -14,6 +14,7 @@ from datetime import datetime
 
 import numpy as np
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import Refusal, RefusalCode
 
@@ -27,7 +28,7 @@ from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.select import CohortSnapshot
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database, Statement
-from flip_trust.disclosure.protect import ProtectedUpdate, protect, repeat, weight_of_count
+from flip_trust.disclosure.protect import ProtectedUpdate, protect, repeat
 from flip_trust.engine.records import EngineError, RawUpdate
 from flip_trust.errors import DisclosureError, LedgerUnavailableError, RefusedError
 from flip_trust.verify import VerifiedTask

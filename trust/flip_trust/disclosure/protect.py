@@ -12,6 +12,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+from flip_sdk.contract import prepare
 from flip_sdk.contract.graph import parse_graph
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import digest
@@ -50,11 +51,6 @@ class ProtectedUpdate:
         """Only this module may make one."""
         if self._proof is not _PROOF:
             raise TypeError("a ProtectedUpdate is made by protect alone")
-
-
-def weight_of_count(spec: TrainSpec) -> float:
-    """By what the person count is weighted inside ``prepare``'s one release: ``sqrt(2d)/2``, or 1 when it is alone."""
-    return math.sqrt(2 * len(spec.features)) / 2 if spec.privacy.scaling == "dp_statistics" else 1.0
 
 
 def protect(accepted: AcceptedTask, raw: RawUpdate, config: TrustConfig, now: datetime) -> ProtectedUpdate:
@@ -125,15 +121,14 @@ def _histogram(
 def _statistics(
     accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, config: TrustConfig, now: datetime
 ) -> ProtectedUpdate:
-    event, weight, features = _gaussian_event(accepted), weight_of_count(spec), len(spec.features)
+    event, features, sensitivity = _gaussian_event(accepted), len(spec.features), prepare.sensitivity(spec)
     exact = {"persons": _tensor(raw, "persons", (1,))}
-    sensitivity = weight
     if spec.privacy.scaling == "dp_statistics":
         exact |= {name: _tensor(raw, name, (features,)) for name in ("sum", "sum_of_squares")}
-        sensitivity = math.sqrt(weight**2 + 2 * features)
     _check_sensitivity(raw, sensitivity)
     scale = event.noise_multiplier * sensitivity
     noisy = _with_noise(exact, scale)
+    weight = prepare.weight_of_count(spec)
     noisy["persons"] /= weight
     persons = float(noisy["persons"][0])
     if persons < gaussian_threshold(config.floor, scale / weight):
