@@ -8,8 +8,8 @@
 Sources. Full-batch DP gradient descent: Bassily, Smith and Thakurta, "Private Empirical Risk Minimization", FOCS 2014,
 arXiv 1405.7085; averaging the last half of the iterates: Rakhlin, Shamir and Sridharan, "Making Gradient Descent
 Optimal for Strongly Convex Stochastic Optimization", ICML 2012, arXiv 1109.5647. Federated averaging: McMahan et al.,
-AISTATS 2017, arXiv 1602.05629. The Gaussian mechanism: Dwork and Roth 2014, appendix A; its Rényi accounting: Mironov 2017,
-arXiv 1702.07476. Standard error of an AUC: DeLong et al., Biometrics 1988.
+AISTATS 2017, arXiv 1602.05629. The Gaussian mechanism: Dwork and Roth 2014, appendix A; its Rényi accounting: Mironov,
+CSF 2017, arXiv 1702.07476. Standard error of an AUC: DeLong et al., Biometrics 1988.
 """
 
 from flip_hub.aggregate.figures import figures

@@ -89,6 +89,10 @@ class EngineSession:
             expected_persons: the noisy number of persons released by ``prepare``; sums are divided by it times the
                 sampling rate, never by the true number.
         """
+        if not (math.isfinite(expected_persons) and expected_persons > 0 and noise_multiplier > 0):
+            raise EngineError(
+                RefusalCode.ENGINE_FAILED, "DP-SGD was asked for without a number of persons or without noise"
+            )
         header = {
             "do": "dp_sgd",
             "scaling": _plain(scaling),
