@@ -113,6 +113,7 @@ class FakePool:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.opened = 0
+        self.sessions: list[FakeSession] = []
         self.hold: threading.Event | None = None
         self.begun = threading.Event()
         self.fail: Exception | None = None
@@ -122,7 +123,8 @@ class FakePool:
         self.opened += 1
         if graph == b"":
             raise EngineError(RefusalCode.MODEL_REFUSED, "empty")
-        return FakeSession(self, snapshot, bounds)
+        self.sessions.append(FakeSession(self, snapshot, bounds))
+        return self.sessions[-1]
 
 
 class FakeSession:
