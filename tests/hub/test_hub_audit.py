@@ -48,10 +48,15 @@ def test_writers_in_several_processes_keep_one_chain(database: Database) -> None
         assert verify(session)[0] == 3 * PER_WRITER
 
 
-def test_a_write_that_fails_leaves_no_entry(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.write(Entry("ada", "e", "s")) as session:
+def _write_and_fail(database: Database) -> None:
+    with database.write(Entry("ada", "e", "s")) as session:
         session.add(_person("ada"))
         raise ZeroDivisionError
+
+
+def test_a_write_that_fails_leaves_no_entry(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _write_and_fail(database)
     with database.read() as session:
         assert verify(session)[0] == 0
         assert session.get(Person, "ada") is None

@@ -1,4 +1,4 @@
-"""Who may, as a table: every policy decides at least once, and every action is allowed to somebody and denied to others."""
+"""Who may, as a table: every policy decides in it, and every action is allowed to some and denied to others."""
 
 from __future__ import annotations
 

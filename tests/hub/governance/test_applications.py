@@ -183,4 +183,3 @@ def test_closing_an_expired_project_records_both(hub) -> None:
     hub.expired()
     projects.change_state(hub.office, hub.who("olga"), "cytology", "closed")
     assert {"project.expired", "project.closed"} <= set(hub.events())
-
