@@ -17,6 +17,9 @@ IDLE_SECONDS = 4 * 3600
 RESTART_SECONDS = 2
 """How soon a service that died is started again."""
 
+START_SECONDS = 180
+"""JupyterHub ends itself when a service does not answer in this time; a busy computer may need it."""
+
 STOP_SECONDS = 5
 """How long a service may take to end before it is told more firmly."""
 
@@ -46,6 +49,7 @@ def _web_service(config: HubConfig, name: str, port: int, command: Sequence[str]
         "command": logged(config, name, command),
         "environment": _environment(config),
         "oauth_no_confirm": True,
+        "timeout": START_SECONDS,
     }
 
 
