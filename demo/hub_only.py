@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 from flip_hub.config import HubConfig
 
 from demo.processes import Keeper, Program, free_ports, wait_until
@@ -61,6 +62,10 @@ class HubOnly:
             raise RuntimeError("the hub is not running")
         return self._keeper
 
+    def pids(self, words: str) -> set[int]:
+        """Process ids, below JupyterHub, of living programs whose command line holds these words."""
+        return {process.pid for process in self.keeper.processes() if words in _command_line(process)}
+
     def __enter__(self) -> Self:
         command = (str(Path(sys.executable).with_name("jupyterhub")), "-f", str(self.configuration))
         self._keeper = Keeper(Program("hub", command, self.environ, self.home), self.home.parent)
@@ -80,6 +85,13 @@ class HubOnly:
         return all(
             _is_there(f"{self.url}{path}") for path in ("/hub/health", "/services/flip/", "/services/dashboards/")
         )
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def _is_there(url: str) -> bool:

@@ -94,7 +94,7 @@ class Workspace:
         if answer.status_code == httpx.codes.FORBIDDEN:
             raise PlatformError(f"The hub refuses the workspace {self.project}: {_error_of(answer.text)}")
         deadline = time.monotonic() + seconds
-        while not self._is_ready():
+        while not self.is_ready():
             if time.monotonic() > deadline:
                 raise PlatformError(f"The workspace {self.project} did not start within {seconds:.0f} s.")
             time.sleep(0.2)
@@ -105,7 +105,7 @@ class Workspace:
     def stop(self) -> None:
         """Stop the workspace."""
         where = f"/hub/api/users/{self.login.name}/servers/{self.project}"
-        self._http.delete(where, headers={"X-XSRFToken": self._xsrf("/hub/")}).raise_for_status()
+        self._http.delete(where, headers=self.hub_headers()).raise_for_status()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the workspace's Jupyter Server, ``path`` below the workspace's own."""
@@ -125,6 +125,10 @@ class Workspace:
         body = {"type": "notebook", "format": "json", "content": content}
         self.request("PUT", f"api/contents/{quote(notebook)}", json=body).raise_for_status()
 
+    def hub_headers(self) -> dict[str, str]:
+        """What JupyterHub's API asks of a page that was signed in to."""
+        return {"X-XSRFToken": self._xsrf("/hub/")}
+
     @contextmanager
     def kernel(self, notebook: str) -> Iterator[Kernel]:
         """A fresh kernel for a notebook, started in its folder and shut down at the end."""
@@ -132,19 +136,15 @@ class Workspace:
         session = self.request("POST", "api/sessions", json=body)
         session.raise_for_status()
         try:
-            with closing(self._connect(session.json()["kernel"]["id"])) as socket:
+            channels = f"{self.path}/api/kernels/{session.json()['kernel']['id']}/channels"
+            with closing(open_socket(self._http, self.hub_url, channels)) as socket:
                 yield Kernel(socket)
         finally:
             self.request("DELETE", f"api/sessions/{session.json()['id']}").raise_for_status()
 
-    def _connect(self, kernel_id: str) -> websocket.WebSocket:
-        url = f"{self.hub_url.replace('http', 'ws', 1)}{self.path}/api/kernels/{kernel_id}/channels"
-        request = httpx.Request("GET", f"{self.hub_url}{self.path}/")
-        self._http.cookies.set_cookie_header(request)
-        return websocket.create_connection(url, cookie=request.headers["Cookie"], origin=self.hub_url, timeout=30)
-
-    def _is_ready(self) -> bool:
-        answer = self._http.get(f"/hub/api/users/{self.login.name}", headers={"X-XSRFToken": self._xsrf("/hub/")})
+    def is_ready(self) -> bool:
+        """Whether the workspace runs."""
+        answer = self._http.get(f"/hub/api/users/{self.login.name}", headers=self.hub_headers())
         answer.raise_for_status()
         server = answer.json()["servers"].get(self.project, {})
         return bool(server.get("ready"))
@@ -154,6 +154,27 @@ class Workspace:
             (cookie.value or "" for cookie in self._http.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", path)),
             "",
         )
+
+
+def open_socket(http: httpx.Client, hub_url: str, path: str) -> websocket.WebSocket:
+    """A websocket at the hub, with the session of a person who is signed in."""
+    request = httpx.Request("GET", f"{hub_url}{path}")
+    http.cookies.set_cookie_header(request)
+    url = request.url.copy_with(scheme=request.url.scheme.replace("http", "ws"))
+    return websocket.create_connection(str(url), cookie=request.headers["Cookie"], origin=hub_url, timeout=30)
+
+
+def request_message(kind: str, content: dict[str, Any], session: str) -> dict[str, Any]:
+    """A message to a kernel's shell, with an id of its own."""
+    header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "username": "", "session": session, "version": "5.3"}
+    return {
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": content,
+        "buffers": [],
+        "channel": "shell",
+    }
 
 
 class Kernel:
@@ -185,23 +206,9 @@ class Kernel:
             yield from outputs.take(kind, content)
 
     def _send(self, content: dict[str, Any]) -> str:
-        asked = uuid.uuid4().hex
-        header = {
-            "msg_id": asked,
-            "msg_type": "execute_request",
-            "username": "",
-            "session": self._session,
-            "version": "5.3",
-        }
-        message = {
-            "header": header,
-            "parent_header": {},
-            "metadata": {},
-            "content": content,
-            "buffers": [],
-            "channel": "shell",
-        }
+        message = request_message("execute_request", content, self._session)
         self._socket.send(json.dumps(message))
+        asked: str = message["header"]["msg_id"]
         return asked
 
     def _messages(self, deadline: float) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ The demo, the integration tests and the benchmarks all start it this way.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import ssl
@@ -29,6 +30,8 @@ from demo.processes import Keeper, PlatformError, Program, free_ports, kill, wai
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PORTS = ("hub", "proxy_api", "jupyterhub", "service", "dashboards", "gateway", "control")
+START_SECONDS = 180
+"""A busy computer may be slow to start everything at once."""
 PARTS = {
     "governance": ("hub", "flip-hub serve"),
     "dashboards": ("hub", "flip-hub dashboards"),
@@ -62,7 +65,9 @@ class Platform:
         folder: holds ``hub/``, ``trusts/<name>/``, ``logs/`` and ``run/``.
         plans: the Trusts.
         environ: added to every program's environment.
-        progress: told, in words, what is being done.
+        progress: told, in words, what was done.
+        ports: chosen when the hub's home is made.
+        hub_fingerprint: what the hub's operator reads out to the Trusts' operators.
     """
 
     folder: Path
@@ -70,6 +75,7 @@ class Platform:
     environ: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda _: None
     ports: dict[str, int] = field(default_factory=dict)
+    hub_fingerprint: str = ""
     _keepers: dict[str, Keeper] = field(default_factory=dict)
 
     # ---- addresses
@@ -102,8 +108,13 @@ class Platform:
 
     def __enter__(self) -> Self:
         try:
-            self.create()
-            self.start()
+            self.create_hub()
+            self.launch_hub()
+            for plan in self.plans:
+                self.add_trust(plan)
+            self.wait_for_hub()
+            for plan in self.plans:
+                self.start_trust(plan.name)
         except BaseException:
             self.stop()
             raise
@@ -112,52 +123,52 @@ class Platform:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def create(self) -> None:
-        """Make the hub's and the Trusts' homes, and enrol each Trust after its fingerprint was compared."""
+    def create_hub(self) -> None:
+        """Make the hub's home."""
         self.ports = free_ports(PORTS)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.progress("The hub makes its home: keys, certificate, database")
-        self.flip_hub("init", "--hub-url", self.hub_url, "--gateway-port", str(self.ports["gateway"]))
+        told = self.flip_hub("init", "--hub-url", self.hub_url, "--gateway-port", str(self.ports["gateway"]))
+        self.hub_fingerprint = _fingerprint_in(told)
         with (self.hub_home / "hub.toml").open("a", encoding="utf-8") as settings:
             settings.writelines(
                 f"{name}_port = {self.ports[name]}\n" for name in PORTS if name not in ("hub", "gateway")
             )
-        for plan in self.plans:
-            self.add_trust(plan)
 
     def add_trust(self, plan: TrustPlan) -> None:
-        """Make a Trust's home, load its patients and enrol it at the hub."""
+        """Make a Trust's home, load its patients, and enrol it: both operators compare fingerprints."""
         home = self.trust_home(plan.name)
-        self.progress(f"{plan.title} makes its home, loads its patients and is enrolled")
-        hub_fingerprint = self.flip_hub("fingerprint").strip()
-        pinned = ("--hub", str(self.hub_home / "hub-enrolment.json"), "--hub-fingerprint", hub_fingerprint)
-        self.flip_trust(plan.name, "init", "--name", plan.name, "--title", plan.title, *pinned)
+        pinned = ("--hub", str(self.hub_home / "hub-enrolment.json"), "--hub-fingerprint", self.hub_fingerprint)
+        told = self.flip_trust(plan.name, "init", "--name", plan.name, "--title", plan.title, *pinned)
         plan.load(home)
-        fingerprint = self.flip_trust(plan.name, "fingerprint").strip()
-        self.flip_hub("enrol", str(home / "trust-enrolment.json"), "--fingerprint", fingerprint)
+        self.flip_hub("enrol", str(home / "trust-enrolment.json"), "--fingerprint", _fingerprint_in(told))
+        self.progress(f"{plan.title} makes its home, loads its patients, and is enrolled")
 
-    def start(self) -> None:
-        """Start every program and wait until each answers."""
-        self.start_hub()
-        for plan in self.plans:
-            self.start_trust(plan.name)
+    def launch_hub(self) -> None:
+        """Start the hub's programs, without waiting."""
+        self.progress("The hub starts: JupyterHub, proxy, governance service, dashboards, gateway, dispatcher")
+        self.launch("gateway", self.command("flip-hub"), "gateway")
+        self.launch("hub", self.command("jupyterhub"), "-f", str(REPOSITORY / "hub" / "jupyterhub_config.py"))
+        self.launch("dispatcher", self.command("flip-hub"), "dispatch")
+
+    def wait_for_hub(self) -> None:
+        """Until each of the hub's programs answers."""
+        self._answering("gateway", f"https://{self.gateway}/", anyhow=True)
+        self._answering("hub", f"{self.hub_url}/hub/health")
+        self._answering("hub", f"{self.api}/health")
+        self._answering("hub", f"{self.hub_url}/services/dashboards/")
+        self.progress("Every program of the hub answers")
 
     def start_hub(self) -> None:
-        """Start the hub's programs and wait until each answers."""
-        self.progress("The hub starts: JupyterHub, proxy, governance service, dashboards, gateway, dispatcher")
-        configuration = str(REPOSITORY / "hub" / "jupyterhub_config.py")
-        self.launch("gateway", self.command("flip-hub"), "gateway")
-        self.launch("hub", self.command("jupyterhub"), "-f", configuration)
-        self.launch("dispatcher", self.command("flip-hub"), "dispatch")
-        self._ready("gateway", lambda: _answers(f"https://{self.gateway}/", anyhow=True), 60)
-        self._ready("hub", lambda: _answers(f"{self.hub_url}/hub/health"), 60)
-        self._ready("hub", lambda: _answers(f"{self.api}/health"), 60)
+        """Start the hub's programs again after :meth:`stop`, and wait until each answers."""
+        self.launch_hub()
+        self.wait_for_hub()
 
     def start_trust(self, name: str) -> None:
         """Start one Trust's agent."""
-        self.progress(f"The Trust {name} starts and dials the hub")
         home = str(self.trust_home(name))
         self.launch(f"trust-{name}", self.command("flip-trust"), "serve", "--home", home, folder=self.trust_home(name))
+        self.progress(f"The agent of {name} starts and dials the hub")
 
     def launch(self, name: str, *command: str, folder: Path | None = None) -> Keeper:
         """Run a program under a keeper, which restarts it when it dies."""
@@ -259,14 +270,31 @@ class Platform:
             **self.environ,
         }
 
-    def _ready(self, name: str, condition: Callable[[], bool], seconds: float) -> None:
-        keeper = self._keepers[name]
-        wait_until(condition, seconds, f"{name} does not answer", last_words=keeper.last_words)
+    def _answering(self, name: str, url: str, *, anyhow: bool = False) -> None:
+        wait_until(
+            lambda: _answers(url, anyhow=anyhow),
+            START_SECONDS,
+            f"{name} does not answer at {url}",
+            last_words=self._keepers[name].last_words,
+            every=0.3,
+        )
 
 
 def password() -> str:
     """The demo people's password: ``$FLIP_DEMO_PASSWORD``, or a random one."""
     return os.environ.get("FLIP_DEMO_PASSWORD") or secrets.token_urlsafe(12)
+
+
+def _fingerprint_in(told: str) -> str:
+    """The fingerprint that a program printed for its operator to read out.
+
+    Raises:
+        PlatformError: there is none.
+    """
+    found = re.search(r"[0-9a-f]{4}(?:\s+[0-9a-f]{4}){15}", told)
+    if found is None:
+        raise PlatformError(f"There is no fingerprint in:\n{told}")
+    return " ".join(found[0].split())
 
 
 def _answers(url: str, *, anyhow: bool = False) -> bool:
