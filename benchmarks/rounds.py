@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -109,7 +110,7 @@ def _ours(story: Story) -> Measured:
         closed = _finished(story, job_id)
         first_work.append(_began(story, job_id) - submitted)
         if not number:
-            rounds = [(later - earlier).total_seconds() for earlier, later in zip(closed, closed[1:], strict=False)]
+            rounds = [(later - earlier).total_seconds() for earlier, later in pairwise(closed)]
     return Measured(rounds, median(first_work))
 
 

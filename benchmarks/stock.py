@@ -81,7 +81,7 @@ def _submit(platform: Platform, address: str, folder: Path, nodes: int) -> Measu
         def online() -> bool:
             with suppress(OSError):
                 found = control.ListNodes(ListNodesRequest()).nodes_info
-                return sum(node.status == "online" for node in found) >= nodes
+                return len([node for node in found if node.status == "online"]) >= nodes
             return False
 
         platform.wait_until(online, 60, "the stock SuperNodes are online", log="stock-superexec")

@@ -33,27 +33,29 @@ from flip_hub.flower.state import GatewayState
 from flip_hub.keys import secret
 
 NodeKeys = Callable[[], Mapping[str, bytes]]
+Beside = Callable[[GatewayState], Mapping[int, ASGIApp]]
 SECONDS_BETWEEN_POLLS = 1.0
 _log = getLogger(__name__)
 
 
-def run_gateway(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> None:
+def run_gateway(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys, beside: Beside = lambda _: {}) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         config: its home, ports and TLS folder; ``secrets/runtime.secret`` is made where it is missing.
         trust_app: what answers below ``/flip/v1`` (mounted: its routes begin after that; its lifespan is not run).
         node_keys: Trust name → its P-384 public key as an OpenSSH line; asked about every second in a thread.
+        beside: further applications on the same state, by loopback port (the benchmark puts a stock Flower there).
 
     Raises:
         ConfigError: the TLS certificate or its key is missing.
     """
     fastest_loop = uvicorn.Config(trust_app).get_loop_factory()
     with asyncio.Runner(loop_factory=fastest_loop) as runner:
-        runner.run(_serve(config, trust_app, node_keys))
+        runner.run(_serve(config, trust_app, node_keys, beside))
 
 
-async def _serve(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> None:
+async def _serve(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys, beside: Beside) -> None:
     getLogger("flwr").setLevel(WARNING)
     state = GatewayState(NoOpFederationManager(), InMemoryObjectStore())
     state.inward.attach()
@@ -61,6 +63,7 @@ async def _serve(config: HubConfig, trust_app: ASGIApp, node_keys: NodeKeys) -> 
     servers = [
         _public(config, PublicGuard(FleetApi(state), trust_app)),
         _loopback(config.control_port, SecretGuard(loopback_app(state), secret(config, CREDENTIAL))),
+        *(_loopback(port, app) for port, app in beside(state).items()),
     ]
 
     def stop() -> None:
