@@ -63,14 +63,14 @@ class GraphModel(nn.Module):
 
 def _place(module: nn.Module, key: str, tensor: Tensor, *, trained: bool) -> None:
     *path, name = key.split(".")
-    for part in path:
-        if part not in module._modules:
-            module.add_module(part, nn.Module())
-        inner = module._modules[part]
-        if inner is None:
-            raise ModelError(f"{key} is not a name of a parameter.")
-        module = inner
-    if trained:
-        module.register_parameter(name, nn.Parameter(tensor.clone()))
-    else:
-        module.register_buffer(name, tensor.clone())
+    try:
+        for part in path:
+            if part not in module._modules:
+                module.add_module(part, nn.Module())
+            module = module.get_submodule(part)
+        if trained:
+            module.register_parameter(name, nn.Parameter(tensor.clone()))
+        else:
+            module.register_buffer(name, tensor.clone())
+    except (KeyError, AttributeError) as error:
+        raise ModelError(f"A tensor cannot be called {key}.", "Give the layer another name.") from error
