@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,7 @@ class FakePool:
         self.hold: threading.Event | None = None
         self.begun = threading.Event()
         self.fail: Exception | None = None
+        self.before_work: Callable[[], object] | None = None
 
     def open(self, snapshot: Snapshot, bounds: npt.NDArray[np.float64], graph: bytes | None) -> FakeSession:
         """A session over a snapshot."""
@@ -184,6 +185,8 @@ class FakeSession:
     def _work(self, what: str) -> None:
         self._pool.calls.append(what)
         self._pool.begun.set()
+        if self._pool.before_work:
+            self._pool.before_work()
         if self._pool.fail:
             raise self._pool.fail
         if self._pool.hold:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from flip_sdk.contract.notices import CatalogueNotice, ConsentNotice, StatusNotice
+from flip_trust import catalogue, consent
+from flip_trust.agent.announcer import Announcer
+from flip_trust.agent.hub_client import HubUnreachableError
+from flip_trust.agent.testing import FakeClient
+from flip_trust.errors import ConsentError
+from flip_trust.keys import load_identity
+from flip_trust.ledger import store
+from flip_trust.ledger.calibrate import Debit
+from flip_trust.ledger.events import Pure
+
+from tests.trust.world import PROJECT, notice_of, wait_until
+
+
+@pytest.fixture
+def client() -> FakeClient:
+    return FakeClient()
+
+
+def announcer(trust, client, housekeeping=lambda: None) -> Announcer:
+    key = load_identity(trust.config)
+    return Announcer(trust.config, trust.database, client, key, lambda: datetime.now(UTC), housekeeping)
+
+
+def notices(trust, client, kind):
+    found = [notice_of(trust, jws) for jws in client.posted]
+    return [notice for notice in found if isinstance(notice, kind)]
+
+
+def test_signs_of_life_carry_the_ledgers_figures(trust, client):
+    trust.opt_in()
+    with trust.database.transaction() as transaction:
+        store.debit(transaction, PROJECT, "j", (Debit("count", Pure(epsilon=0.5)),), "admission")
+    announcer(trust, client).speak()
+
+    (status,) = notices(trust, client, StatusNotice)
+    (line,) = status.budgets
+    assert (line.project_id, line.epsilon, line.releases) == (PROJECT, 10.0, 0)
+    assert line.spent == pytest.approx(0.5, abs=1e-3)
+
+
+def test_consents_that_the_hub_missed_are_told_later_and_once(trust, client):
+    trust.opt_in()
+    client.away = True
+    with pytest.raises(HubUnreachableError):
+        announcer(trust, client).speak()
+    client.away = False
+    for _ in range(2):
+        announcer(trust, client).speak()
+
+    (told,) = notices(trust, client, ConsentNotice)
+    assert (told.project_id, told.state, told.epsilon) == (PROJECT, "opted_in", 10.0)
+    assert consent.unannounced(trust.database) == []
+
+
+def test_it_speaks_again_and_again_and_survives_an_absent_hub(trust, client):
+    kept = []
+    speaking = announcer(trust, client, lambda: kept.append(1))
+    client.away = True
+    speaking.start()
+    wait_until(lambda: len(kept) > 1)
+    client.away = False
+    wait_until(lambda: len(client.posted) > 1)
+    speaking.close()
+
+    said = len(client.posted)
+    assert len({notice.notice_id for notice in notices(trust, client, StatusNotice)}) == said
+
+
+def test_a_catalogue_is_debited_noised_and_told(trust, client):
+    notice = catalogue.compile_notice(trust.config, trust.database, 0.5, "sam", datetime.now(UTC))
+    announcer(trust, client).speak()
+    announcer(trust, client).speak()
+
+    (told,) = notices(trust, client, CatalogueNotice)
+    assert told.persons == notice.persons
+    assert told.persons % 5 == 0
+    assert abs(told.persons - 400) < 60
+    assert store.spent(trust.database, 1e-5) == pytest.approx(0.5, abs=1e-3)
+    assert trust.ledger()[0]["project_id"] is None
+
+
+def test_a_catalogue_beyond_the_budget_is_not_made(trust):
+    poor = trust.with_config(total_epsilon=0.1)
+
+    with pytest.raises(ConsentError):
+        catalogue.compile_notice(poor.config, poor.database, 0.5, "sam", datetime.now(UTC))
+    assert trust.ledger() == []
