@@ -8,10 +8,14 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from flip_sdk.contract.cohorts import Feature, Label
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.notices import HubEnrolment, SignedNotice
@@ -82,6 +86,17 @@ def write_patients(folder: Path, persons: int = 400, seed: int = 7) -> None:
     )
 
 
+@cache
+def authority() -> str:
+    """A certificate authority's certificate, as a hub would hand it over."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A hub")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
 @dataclass
 class Hub:
     """The two keys of a hub, and what it signs with them."""
@@ -100,7 +115,7 @@ class Hub:
             address="127.0.0.1:1",
             governance_key=self.governance.public.x,
             dispatcher_key=self.dispatcher.public.x,
-            ca_certificate="",
+            ca_certificate=authority(),
         )
 
     def job(self, spec, **changes) -> SignedOffJob:

@@ -38,6 +38,7 @@ Home = Annotated[Path | None, typer.Option(envvar="FLIP_TRUST_HOME", help="The T
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]
 Project = Annotated[str, typer.Argument(help="The project's id, as flip-trust consent list shows it.")]
 _out, _err = Console(), Console(stderr=True)
+_say = functools.partial(_out.print, soft_wrap=True, highlight=False)
 
 
 def _command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -76,16 +77,16 @@ def init(
         raise SetupError("The Trust's home folder is not known.", "Give --home or set FLIP_TRUST_HOME.")
     record = load_hub(hub)
     if not hub_fingerprint:
-        _out.print(
-            f"The hub says it is [bold]{escape(record.title)}[/bold]. Its fingerprint:\n\n  {fingerprint(record)}\n"
-        )
+        _say(f"The hub says it is [bold]{escape(record.title)}[/bold]. Its fingerprint:\n\n  {fingerprint(record)}\n")
         if not typer.confirm("Is this, digit by digit, what the hub's operator reads out to you?"):
             raise SetupError("The hub's fingerprint was not confirmed.", "Ask the hub's operator for the right file.")
         hub_fingerprint = fingerprint(record)
     config = TrustConfig(home.absolute(), name, title, production=production)
     make_home(config, record, hub_fingerprint)
-    _out.print(f"This Trust's home is {config.home}. Hand {config.enrolment_file} to the hub's operator,")
-    _out.print(f"and read out its fingerprint:\n\n  [bold]{fingerprint(enrolment(config))}[/bold]")
+    _say(f"This Trust's home is {config.home}.")
+    _say(
+        f"Hand {config.enrolment_file} to the hub's operator, and read out its fingerprint:\n\n  [bold]{fingerprint(enrolment(config))}[/bold]"
+    )
 
 
 @_command(app, "fingerprint")
@@ -116,7 +117,7 @@ def status(home: Home = None) -> None:
     from flip_trust import console
 
     config, database = _open(home)
-    _out.print(f"{config.title} ({config.name})")
+    _say(f"{config.title} ({config.name})")
     _out.print(console.budgets_table(database, config))
     _out.print(console.tasks_table(database))
 
@@ -212,9 +213,9 @@ def catalogue_publish(
         with HubClient(load_hub(config.hub_file)) as client:
             egress.announce(client, notice, load_identity(config))
         catalogue.delivered(config)
-        _out.print(f"Published: {len(notice.concepts)} concepts, {told}.")
+        _say(f"Published: {len(notice.concepts)} concepts, {told}.")
     except (HubUnreachableError, HubRefusedError):
-        _out.print(f"Kept: {len(notice.concepts)} concepts, {told}. The agent will tell the hub once it answers.")
+        _say(f"Kept: {len(notice.concepts)} concepts, {told}. The agent will tell the hub once it answers.")
 
 
 @_command(audit_app, "verify")
@@ -233,7 +234,7 @@ def audit_verify(
                 count, last = audit.verify_entries(audit.read_export(stream))
         except OSError as error:
             raise SetupError(f"{file} cannot be read.", "Give the file that flip-trust audit export wrote.") from error
-    _out.print(f"The audit log is whole: {count} entries, the last with hash {last}.", soft_wrap=True)
+    _say(f"The audit log is whole: {count} entries, the last with hash {last}.")
 
 
 @_command(audit_app, "export")
@@ -284,9 +285,9 @@ def _tell(config: TrustConfig, database: Database, decision: Any) -> None:  # Co
         with HubClient(load_hub(config.hub_file)) as client:
             egress.announce(client, notice, load_identity(config))
         consent.announced(database, decision)
-        _out.print(f"{decision.project_id}: {state}. The hub is told.")
+        _say(f"{decision.project_id}: {state}. The hub is told.")
     except (HubUnreachableError, HubRefusedError):
-        _out.print(f"{decision.project_id}: {state}, at once. The agent will tell the hub once it answers.")
+        _say(f"{decision.project_id}: {state}, at once. The agent will tell the hub once it answers.")
 
 
 def _ledger(config: TrustConfig, database: Database) -> dict[str, Any]:

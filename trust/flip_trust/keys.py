@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flip_sdk.contract.notices import HubEnrolment, TrustEnrolment
@@ -84,9 +85,11 @@ def load_hub(path: Path) -> HubEnrolment:
         SetupError: there is none, or the file is not one.
     """
     try:
-        return HubEnrolment.parse(_content(path))
-    except RecordError as error:
+        record = HubEnrolment.parse(_content(path))
+        x509.load_pem_x509_certificate(record.ca_certificate.encode())
+    except (RecordError, ValueError) as error:
         raise SetupError(f"{path} is not a hub's enrolment record.", "Ask the hub's operator for it again.") from error
+    return record
 
 
 def pinned_keys(hub: HubEnrolment) -> PinnedHub:
