@@ -30,12 +30,13 @@ from flip_sdk.contract.notices import HubEnrolment
 from flip_sdk.contract.tasks import MAX_MODEL_BYTES
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.app.message import remove_content_from_message
-from flwr.common.constant import HEARTBEAT_MIN_INTERVAL
+from flwr.common.constant import HEARTBEAT_MIN_INTERVAL, TIMESTAMP_HEADER
 from flwr.common.serde import message_to_proto
 from flwr.proto.fleet_pb2 import ActivateNodeRequest, DeactivateNodeRequest, PullMessagesRequest, PushMessagesRequest
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree, PullObjectRequest, PushObjectRequest
 from flwr.proto.node_pb2 import Node
+from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
 from flwr.supercore.inflatable.inflatable_object import (
     UnexpectedObjectContentError,
     get_all_nested_objects,
@@ -64,6 +65,7 @@ WAIT_HEADER = "x-flip-wait"
 SECONDS_BETWEEN_HEARTBEATS = HEARTBEAT_MIN_INTERVAL / 2
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _REPLY_SECONDS = 15.0
+_SIGNATURE_SECONDS = 5.0
 _BAD_CONTENT = (ValueError, TypeError, LookupError, RuntimeError, DecodeError, UnexpectedObjectContentError)
 _log = getLogger(__name__)
 for _chatty in ("flwr", "httpx"):
@@ -100,7 +102,7 @@ class FleetCarrier:
             SetupError: the key cannot be read.
         """
         private = _private_key(node_key)
-        authentication = NodeAuthHttpInterceptor(private, private.public_key())
+        authentication = _Signature(NodeAuthHttpInterceptor(private, private.public_key()))
         self._public_key = public_key_to_bytes(private.public_key())
         self._address = hub.address
         self._waiting = _WaitHeader()
@@ -291,6 +293,29 @@ def _private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise SetupError(f"{path} is not a P-384 key.", "Restore it from a backup.")
     return key
+
+
+class _Signature:
+    """Flower's signed timestamp, made anew every few seconds: it is good for 300, and P-384 is slow."""
+
+    def __init__(self, inner: NodeAuthHttpInterceptor) -> None:
+        self._inner = inner
+        self._headers: dict[str, str] = {}
+        self._until = 0.0
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        """Add the three headers."""
+        if time.monotonic() > self._until:
+            self._inner.intercept(context, self._keep)
+            self._until = time.monotonic() + _SIGNATURE_SECONDS
+        else:
+            context.request.headers.update(self._headers)
+        return call_next(context)
+
+    def _keep(self, signed: ProtobufRequestContext) -> httpx.Response:
+        names = (FLEET_HTTP_PUBLIC_KEY_HEADER, TIMESTAMP_HEADER, FLEET_HTTP_SIGNATURE_HEADER)
+        self._headers = {name: signed.request.headers[name] for name in names}
+        return httpx.Response(httpx.codes.OK)
 
 
 class _WaitHeader:
