@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import typer
 
@@ -153,15 +153,19 @@ def _show(table: Frame, as_json: bool) -> None:
     if as_json:
         typer.echo(table.write_json())
         return
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from flip_sdk.frames import shown
 
-    drawn = Table(title=table.caption or None, title_justify="left")
-    for name, kind in table.schema.items():
-        drawn.add_column(name.replace("_", " "), justify="right" if kind.is_numeric() else "left", overflow="fold")
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, (name, kind) in enumerate(table.schema.items()):
+        side: Literal["right", "left"] = "right" if kind.is_numeric() else "left"
+        drawn.add_column(name.replace("_", " "), justify=side, no_wrap=place == 0)
     for row in table.iter_rows():
         drawn.add_row(*(Text(shown(value)) for value in row))
-    Console().print(drawn)
+    console = Console()
+    console.print(table.caption, style="bold", markup=False, highlight=False)
+    console.print(drawn)

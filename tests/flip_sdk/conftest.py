@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from flip_sdk.testing import FakeHub
+from hypothesis import settings
 
 import flip_sdk as flip
+
+# a busy machine is not a broken rule: no time limit for one example
+settings.register_profile("flip", deadline=None, max_examples=50)
+settings.load_profile("flip")
 
 
 @pytest.fixture(autouse=True)

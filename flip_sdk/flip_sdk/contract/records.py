@@ -23,7 +23,7 @@ Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 Text = Annotated[str, StringConstraints(max_length=4000)]
 Line = Annotated[str, StringConstraints(max_length=200)]
-ConceptId = Annotated[int, Field(ge=0, le=2**53)]
+ConceptId = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Epsilon = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 Delta = Annotated[float, Field(gt=0, lt=0.01, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

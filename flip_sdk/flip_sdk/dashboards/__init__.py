@@ -9,11 +9,12 @@ dashboards.learning_curves(results)
 from flip_sdk.dashboards.charts import learning_curves, privacy_spent, quality_by_trust
 from flip_sdk.dashboards.loading import Results, load_results
 from flip_sdk.dashboards.pictures import Picture
-from flip_sdk.dashboards.words import limits, summary, what_epsilon_means
+from flip_sdk.dashboards.words import Words, limits, summary, what_epsilon_means
 
 __all__ = [
     "Picture",
     "Results",
+    "Words",
     "learning_curves",
     "limits",
     "load_results",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from flip_sdk.watching import page
 from flip_sdk.watching.progress import Progress
@@ -30,16 +30,20 @@ class View(Protocol):
 
 
 def choose_view() -> View:
-    """Widgets in a notebook, a live screen in a terminal, else lines of text."""
+    """Widgets in a notebook, a live screen in a terminal, else lines of text.
+
+    Outside a notebook progress goes to standard error, so that a program's output can be piped.
+    """
     if _in_notebook():
-        return NotebookView()
-    return TerminalView() if sys.stdout.isatty() else PlainView()
+        return NotebookView() if importlib.util.find_spec("ipywidgets") else PlainView(sys.stdout)
+    return TerminalView() if sys.stderr.isatty() else PlainView()
 
 
 class PlainView:
     """A line for each round and each thing a Trust says: for logs and pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stderr
         self._last = ""
 
     def open(self, progress: Progress) -> None:
@@ -60,11 +64,11 @@ class PlainView:
         """Print the summary."""
         self.update(progress)
         headline, *rest = page.text(progress).splitlines()
-        print("\n".join(rest if headline == self._last else [headline, *rest]), flush=True)
+        print("\n".join(rest if headline == self._last else [headline, *rest]), file=self._out, flush=True)
 
     def _print(self, line: str) -> None:
         if line and line != self._last:
-            print(line, flush=True)
+            print(line, file=self._out, flush=True)
             self._last = line
 
 
@@ -72,10 +76,10 @@ class TerminalView:
     """A live screen by rich: bar, latest value, Trusts."""
 
     def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console
         from rich.live import Live
 
-        self._note = ""
-        self._live = Live(console=console, refresh_per_second=8, transient=True)
+        self._live = Live(console=console or Console(stderr=True), refresh_per_second=8, transient=True)
 
     def open(self, progress: Progress) -> None:
         """Take the bottom of the screen."""
@@ -88,7 +92,7 @@ class TerminalView:
 
     def note(self, line: str) -> None:
         """Print it above the live part, where it stays."""
-        self._live.console.print(line, markup=False, style="yellow")
+        self._live.console.print(line, markup=False, highlight=False, style="yellow")
 
     def close(self, progress: Progress) -> None:
         """Leave the summary in place of the live part."""
@@ -175,7 +179,7 @@ def sparkline(values: list[float], width: int = 50) -> str:
 
 
 def _in_notebook() -> bool:
-    """Whether a kernel runs us, so that a cell can show widgets."""
+    """Whether a kernel runs us."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None and importlib.util.find_spec("ipywidgets") is not None
+    return getattr(shell, "kernel", None) is not None

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import polars as pl
+from flip_sdk.frames import frame, shown
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+SCHEMA = {
+    "trust": pl.String,
+    "persons": pl.Int64,
+    "on": pl.Boolean,
+    "names": pl.List(pl.String),
+    "at": pl.Datetime(time_zone="UTC"),
+}
+
+
+def test_a_frame_without_rows_has_its_columns() -> None:
+    assert frame([], SCHEMA).columns == list(SCHEMA)
+
+
+def test_the_table_is_plain_escaped_and_says_what_is_missing() -> None:
+    row = {"trust": "<b>x</b>", "persons": None, "on": True, "names": ["a", "b"], "at": NOW}
+    html = frame([row], SCHEMA, "A & B")._repr_html_()
+    cells: list[str] = []
+
+    class Cells(HTMLParser):
+        def handle_data(self, data: str) -> None:
+            cells.append(data)
+
+    Cells().feed(html)
+    assert cells == ["A & B", "trust", "persons", "on", "names", "at", "<b>x</b>", "—", "yes", "a, b", "02 Jan 2026"]
+    assert 'scope="col"' in html
+
+
+def test_text_shows_everything_without_data_types() -> None:
+    rows = [{"trust": f"trust-{i}", "persons": i, "on": False, "names": [], "at": None} for i in range(20)]
+    text = repr(frame(rows, SCHEMA, "Trusts"))
+    assert all(f"trust-{i}" in text for i in range(20))
+    assert "i64" not in text
+
+
+def test_what_is_derived_is_an_ordinary_polars_frame() -> None:
+    made = frame([{"trust": "a", "persons": 1}], {"trust": pl.String, "persons": pl.Int64})
+    assert type(made.filter(pl.col("persons") > 0)) is pl.DataFrame
+
+
+def test_values_as_a_person_reads_them() -> None:
+    assert shown(0.123456) == "0.1235"
+    assert shown(1e-5) == "1e-05"
+    assert shown(datetime(2026, 1, 2, 3, 4, tzinfo=UTC)) == "02 Jan 2026 03:04"
+    assert shown(False) == "no"
