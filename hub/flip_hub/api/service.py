@@ -15,7 +15,7 @@ from flip_sdk.contract.api import ErrorBody
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount
 
 from flip_hub.api import job_routes, routes
 from flip_hub.api.answers import handle_errors
@@ -24,6 +24,7 @@ from flip_hub.api.guard import Guard
 from flip_hub.api.pages import forms, job_pages, project_pages, sign_in
 from flip_hub.api.pulse import Pulse
 from flip_hub.api.sessions import Asking, At, Desk
+from flip_hub.api.static_files import static_routes
 from flip_hub.config import HubConfig
 from flip_hub.errors import UnavailableError
 from flip_hub.governance.office import Office
@@ -32,7 +33,6 @@ from flip_hub.keys import secret
 
 DEFAULT_PREFIX = "/services/flip/"
 SWEEP_SECONDS = 15.0
-STATIC = Path(__file__).parent / "static"
 _log = logging.getLogger(__name__)
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody} for status in (401, 403, 404, 409, 413, 422, 500, 503)
@@ -65,8 +65,7 @@ def create_app(
         app.include_router(router, prefix=f"{base}/api", responses=_ERRORS)
     for router in (project_pages.router, job_pages.router, forms.router, sign_in.router):
         app.include_router(router, prefix=base, include_in_schema=False)
-    app.mount(f"{base}/static/nhsuk", StaticFiles(directory=components or _components(config)))
-    app.mount(f"{base}/static", StaticFiles(directory=STATIC))
+    app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))
     app.add_middleware(Guard, prefix=prefix)
     handle_errors(app)
     return app
