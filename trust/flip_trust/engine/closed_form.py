@@ -81,7 +81,8 @@ def clipped_sum(
         # whoever's gradient is not finite counts as zero, and never poisons the sum
         usable = np.isfinite(norms) & np.isfinite(factors) & np.isfinite(residual).all(axis=1)
         shares = np.where(usable[:, None], residual * np.where(usable, factors, 0.0)[:, None], 0.0)
-    result = {form.weight: shares.T @ features}
+    # a share of zero times a feature that is not finite would not be zero
+    result = {form.weight: shares.T @ np.where(usable[:, None], features, 0.0)}
     if form.bias:
         result[form.bias] = shares.sum(axis=0)
     return result
