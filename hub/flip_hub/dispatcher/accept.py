@@ -112,6 +112,8 @@ def _update(record: SafeUpdate, token: str, content: bytes, expected: Expected) 
         raise ReplyError("the tensors are too large")
     if record.tensors is None or digest(content) != record.tensors:
         raise ReplyError("the tensors are not the ones that were signed")
+    if expected.step == "prepare" and (record.claim is None or (record.claim.noise_multiplier or 0.0) <= 0):
+        raise ReplyError("the update does not say how much noise is in it")
     return AcceptedUpdate(record, token, content, read_tensors(content, expected.shapes))
 
 

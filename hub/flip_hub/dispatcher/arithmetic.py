@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from flip_sdk.contract.jobs import Scaling, TrainSpec
-from safetensors.numpy import load, save
+from flip_sdk.contract.jobs import FullBatch, Scaling, TrainSpec
 
+from flip_hub.aggregate import Prepared, average, descend, scaling_from, start
 from flip_hub.dispatcher.accept import AcceptedUpdate
+
+Updates = Mapping[str, AcceptedUpdate]
 
 
 @dataclass(frozen=True)
@@ -33,39 +34,27 @@ class Progress:
 
 def persons_of(updates: Iterable[AcceptedUpdate]) -> dict[str, float]:
     """Noisy person counts by Trust, out of ``prepare``."""
-    return {u.record.trust: float(u.tensors["persons"][0]) for u in updates}
+    return {update.record.trust: _prepared(update).persons for update in updates}
 
 
-def begin(spec: TrainSpec, initial: bytes, updates: Mapping[str, AcceptedUpdate]) -> tuple[bytes, Scaling]:
-    low = np.array([f.low for f in spec.features])
-    high = np.array([f.high for f in spec.features])
-    mid, half = (low + high) / 2, (high - low) / 2
-    w = load(initial)
-    state = {"now/" + k: v.astype(np.float64) for k, v in w.items()}
-    state |= {"sum/" + k: np.zeros(v.shape) for k, v in w.items()}
-    return save(state), Scaling(shift=tuple(mid), scale=tuple(half))
+def begin(spec: TrainSpec, initial: bytes, updates: Updates) -> tuple[bytes, Scaling]:
+    """After ``prepare``: the first state, and the scaling that all Trusts share from now on."""
+    _, scaling, _ = scaling_from({trust: _prepared(update) for trust, update in updates.items()}, spec)
+    return start(initial), scaling
 
 
 def advance(
-    spec: TrainSpec, progress: Progress, updates: Mapping[str, AcceptedUpdate], persons: Mapping[str, float]
+    spec: TrainSpec, progress: Progress, updates: Updates, persons: Mapping[str, float]
 ) -> tuple[bytes, dict[str, float]]:
-    state = load(progress.state)
-    n = sum(persons[t] for t in updates)
-    norm = 0.0
-    for t in sorted(updates):
-        for k, v in updates[t].tensors.items():
-            state["now/" + k] = state["now/" + k] - 0.1 * v / n
-            norm += float((v**2).sum())
-    if progress.round + 1 > spec.rounds // 2:
-        for k in list(state):
-            if k.startswith("sum/"):
-                state[k] = state[k] + state["now/" + k[4:]]
-    return save(state), {"gradient_norm": norm**0.5 / n}
+    """After a round of ``train``: the next state, and numbers to plot."""
+    tensors = {trust: update.tensors for trust, update in updates.items()}
+    mechanism = spec.privacy.mechanism
+    if isinstance(mechanism, FullBatch):
+        number = progress.round + 1
+        return descend(progress.state, tensors, persons, mechanism, round_number=number, rounds=spec.rounds)
+    return average(progress.state, tensors, persons)
 
 
-def weights_of(spec: TrainSpec, state: bytes) -> bytes:
-    return save({k[4:]: v.astype(np.float32) for k, v in load(state).items() if k.startswith("now/")})
-
-
-def trained_weights(spec: TrainSpec, state: bytes) -> bytes:
-    return save({k[4:]: v.astype(np.float32) for k, v in load(state).items() if k.startswith("sum/")})
+def _prepared(update: AcceptedUpdate) -> Prepared:
+    claim = update.record.claim
+    return Prepared(update.tensors, claim.noise_multiplier or 0.0 if claim else 0.0)

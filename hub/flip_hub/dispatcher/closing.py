@@ -10,6 +10,7 @@ from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, T
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JobState
 
+from flip_hub.aggregate import trained_weights
 from flip_hub.database import Entry
 from flip_hub.dispatcher import arithmetic, events
 from flip_hub.dispatcher.accept import AcceptedUpdate
@@ -84,7 +85,7 @@ def _aggregate(held: Recovered, spec: TrainSpec, blobs: BlobStore) -> tuple[byte
 def _with_model(
     change: Change, held: Recovered, spec: TrainSpec, progress: Progress, released: Released, blobs: BlobStore
 ) -> Change:
-    model = ModelRef(graph=spec.model.graph, weights=blobs.put(arithmetic.trained_weights(spec, progress.state)))
+    model = ModelRef(graph=spec.model.graph, weights=blobs.put(trained_weights(progress.state)))
     result = trained(held, released, model, progress)
     words = f"The model is trained and kept: {spec.rounds} rounds, epsilon {spec.privacy.epsilon:g} at each Trust."
     return replace(

@@ -18,9 +18,10 @@ from flip_sdk.errors import PublicError
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from flip_hub.aggregate import current_weights
 from flip_hub.database import Checkpoint, Consent, Job, Project, ReceivedUpdate, RefusalRow, TaskRow, Trust
 from flip_hub.dispatcher.accept import AcceptedUpdate, accept
-from flip_hub.dispatcher.arithmetic import Progress, persons_of, weights_of
+from flip_hub.dispatcher.arithmetic import Progress, persons_of
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.errors import SignOffError
 from flip_hub.dispatcher.facts import Facts, Round, Standing
@@ -58,9 +59,7 @@ class Recovered:
 
     def next_round(self, progress: Progress) -> Recovered:
         """The same, once a round has closed and its checkpoint is stored."""
-        spec = self.facts.spec
-        assert isinstance(spec, TrainSpec)
-        round_, weights = training_round(spec, progress)
+        round_, weights = training_round(progress)
         kept = tuple(d for d in self.facts.deliveries if d.step in {"prepare", "cancel"})
         facts = replace(self.facts, round=round_, answered=frozenset(), deliveries=kept)
         return replace(self, facts=facts, progress=progress, weights=weights, updates={})
@@ -121,12 +120,12 @@ def current_round(
         case TrainSpec() if progress is None:
             return PREPARE, None
         case TrainSpec():
-            return training_round(spec, progress)
+            return training_round(progress)
 
 
-def training_round(spec: TrainSpec, progress: Progress) -> tuple[Round, bytes]:
+def training_round(progress: Progress) -> tuple[Round, bytes]:
     """The round that follows a checkpoint: the same one however often it is asked for."""
-    weights = weights_of(spec, progress.state)
+    weights = current_weights(progress.state)
     return Round("train", progress.round + 1, digest(weights), progress.scaling), weights
 
 

@@ -13,6 +13,7 @@ from flip_sdk.contract.tasks import REFUSAL_WORDS
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from flip_hub.aggregate import figures
 from flip_hub.database import ReceivedUpdate
 from flip_hub.dispatcher.accept import AcceptedUpdate
 from flip_hub.dispatcher.arithmetic import Progress
@@ -62,8 +63,6 @@ def _count(update: AcceptedUpdate) -> int | None:
 
 def evaluated(held: Recovered, released: Released) -> JobResult:
     """An evaluation's result: figures by Trust and over all, with standard errors that include the noise."""
-    from flip_hub.aggregate import figures
-
     spec = held.facts.spec
     assert isinstance(spec, EvaluateSpec)
     histograms = {trust: held.updates[trust].tensors["histogram"] for trust in sorted(held.updates)}

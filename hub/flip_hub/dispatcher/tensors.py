@@ -65,7 +65,8 @@ def read_tensors(content: bytes, shapes: Shapes) -> Tensors:
         raise ReplyError("the tensors are not the ones that were asked for")
     if any(array.dtype not in _NUMBERS for array in arrays.values()):
         raise ReplyError("the tensors are not numbers of 32 or 64 bits")
-    wide = {name: array.astype(np.float64) for name, array in arrays.items()}
+    # in order of names, so that adding them up rounds the same every time
+    wide = {name: arrays[name].astype(np.float64) for name in sorted(arrays)}
     if not all(np.isfinite(array).all() for array in wide.values()):
         raise ReplyError("the tensors hold numbers that are not finite")
     return wide

@@ -17,6 +17,7 @@ from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.signatures import PublicKey, SigningKey, verify
 from flip_sdk.contract.tasks import (
     CancelReceipt,
+    PrivacyClaim,
     Refusal,
     RefusalCode,
     SafeUpdate,
@@ -117,6 +118,7 @@ class PlayedTrust:
             round=task.round,
             inputs=inputs,
             tensors=digest(tensors),
+            claim=PrivacyClaim(mechanism="gaussian", noise_multiplier=1.0),
             issued_at=_now(),
         )
         return {"reply": self._sign(update), "tensors": tensors}

@@ -262,3 +262,8 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     made = Hub(tmp_path)
     yield made
     made.database.close()
+
+
+@pytest.fixture(scope="session")
+def hub_class() -> type[Hub]:
+    return Hub
