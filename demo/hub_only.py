@@ -70,7 +70,13 @@ class HubOnly:
         command = (str(Path(sys.executable).with_name("jupyterhub")), "-f", str(self.configuration))
         self._keeper = Keeper(Program("hub", command, self.environ, self.home), self.home.parent)
         try:
-            wait_until(self._answers, 60, "JupyterHub does not answer", last_words=lambda: self.keeper.last_words(60))
+            wait_until(
+                self._answers,
+                150,
+                "JupyterHub does not answer",
+                last_words=lambda: self.keeper.last_words(60),
+                every=0.3,
+            )
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from flip_hub.config import HubConfig
 
 __all__ = ["serve"]
@@ -13,6 +15,8 @@ def serve(config: HubConfig) -> None:
     Raises:
         ConfigError: production without bubblewrap.
     """
+    # jsonschema compiles a grammar for seconds, to check IRIs, which Jupyter never does
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from flip_hub.dashboards.app import run
 
     run(config)

@@ -14,11 +14,11 @@ from flip_hub.jupyterhub.roles import CULLER, DASHBOARDS, FLIP
 IDLE_SECONDS = 4 * 3600
 """A workspace that nobody used for this long is stopped."""
 
+START_SECONDS = 180
+"""How long a service may take to answer: JupyterHub gives up altogether when one does not."""
+
 RESTART_SECONDS = 2
 """How soon a service that died is started again."""
-
-START_SECONDS = 180
-"""JupyterHub ends itself when a service does not answer in this time; a busy computer may need it."""
 
 STOP_SECONDS = 5
 """How long a service may take to end before it is told more firmly."""
