@@ -84,9 +84,8 @@ def init(
     config = TrustConfig(home.absolute(), name, title, production=production)
     make_home(config, record, hub_fingerprint)
     _say(f"This Trust's home is {config.home}.")
-    _say(
-        f"Hand {config.enrolment_file} to the hub's operator, and read out its fingerprint:\n\n  [bold]{fingerprint(enrolment(config))}[/bold]"
-    )
+    _say(f"Hand {config.enrolment_file} to the hub's operator, and read out its fingerprint:")
+    _say(f"\n  [bold]{fingerprint(enrolment(config))}[/bold]")
 
 
 @_command(app, "fingerprint")

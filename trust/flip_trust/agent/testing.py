@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -22,9 +23,9 @@ from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
 class FakeReceived:
     """A message whose parts were put there by a test."""
 
-    def __init__(self, parts: Mapping[str, bytes]) -> None:
+    def __init__(self, parts: Mapping[str, bytes], message: object = None) -> None:
         self.parts = dict(parts)
-        self.message: Any = None
+        self.message: Any = message
 
 
 class FakeCarrier:
@@ -32,13 +33,14 @@ class FakeCarrier:
 
     def __init__(self) -> None:
         self.away = False
+        self._numbers = itertools.count()
         self._inbox: queue.Queue[FakeReceived] = queue.Queue()
         self._answered = threading.Condition()
         self._answers: dict[int, dict[str, bytes]] = {}
 
     def put(self, parts: Mapping[str, bytes]) -> FakeReceived:
         """Send the Trust a message."""
-        received = FakeReceived(parts)
+        received = FakeReceived(parts, next(self._numbers))
         self._inbox.put(received)
         return received
 
@@ -58,7 +60,7 @@ class FakeCarrier:
         if self.away:
             raise HubUnreachableError("the hub is away")
         with self._answered:
-            self._answers[id(received)] = dict(parts)
+            self._answers[received.message] = dict(parts)
             self._answered.notify_all()
 
     def answer(self, received: FakeReceived, seconds: float = 30.0) -> dict[str, bytes]:
@@ -68,9 +70,9 @@ class FakeCarrier:
             TimeoutError: there is none in time.
         """
         with self._answered:
-            if not self._answered.wait_for(lambda: id(received) in self._answers, seconds):
+            if not self._answered.wait_for(lambda: received.message in self._answers, seconds):
                 raise TimeoutError("no answer")
-            return self._answers[id(received)]
+            return self._answers[received.message]
 
     def wire(self) -> list[bytes]:
         """Every byte that left."""
