@@ -12,7 +12,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from flip_sdk.contract.api import Application, JobResult, JobView, TrustBudget
+from flip_sdk.contract.api import Application, DashboardView, JobResult, JobView, TrustBudget
 from flip_sdk.contract.records import Instant
 from pydantic import TypeAdapter
 
@@ -29,6 +29,7 @@ TUTORIAL = "tutorials/01_first_federated_model.ipynb"
 DASHBOARD = "training-report"
 JOB_KINDS = "count,train,evaluate"
 _JOBS = TypeAdapter(list[JobView])
+_DASHBOARDS = TypeAdapter(list[DashboardView])
 _BUDGETS = TypeAdapter(list[TrustBudget])
 
 
@@ -183,7 +184,8 @@ class Story:
         Raises:
             PlatformError: it does not render, or it is open to others.
         """
-        path = f"/services/dashboards/{project}/{DASHBOARD}/"
+        published = _DASHBOARDS.validate_json(self.visitor(ADA).api("GET", f"projects/{project}/dashboards").content)
+        path = next(dashboard.address for dashboard in published if dashboard.name == DASHBOARD)
         shown = self.visitor(ADA).get(path, timeout=120)
         if shown.is_error or "jp-OutputArea" not in shown.text:
             raise PlatformError(f"The dashboard does not render ({shown.status_code}).")
