@@ -55,8 +55,7 @@ def _run(home: Path, teller: Teller, *, stay: bool) -> int:
         story.apply()
         teller.say(f"JupyterHub refuses a workspace for now: “{escape(story.refused_workspace())}”")
         story.sign_off()
-        for name in story.trusts:
-            story.opt_in(name)
+        story.opt_in_everywhere()
         story.wait_for_consent()
         teller.chapter("3. ada's workspace, and the tutorial in its kernel")
         story.open_workspace()

@@ -9,8 +9,11 @@ from __future__ import annotations
 import datetime
 import functools
 import html
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from flip_sdk.contract.api import Application, DashboardView, JobResult, JobView, TrustBudget
 from flip_sdk.contract.records import Instant
@@ -22,6 +25,7 @@ from demo.platform import Platform, TrustPlan
 from demo.processes import PlatformError
 from demo.telling import Teller
 
+Someone = TypeVar("Someone")
 EPSILON = 10.0
 DELTA = 1e-5
 TUTORIAL = "tutorials/01_first_federated_model.ipynb"
@@ -73,8 +77,7 @@ class Story:
         self.publish_catalogues()
         self.apply(project)
         self.sign_off(project)
-        for name in self.trusts:
-            self.opt_in(name, project)
+        self.opt_in_everywhere(project)
         self.wait_for_consent(project)
 
     # ---- the operator
@@ -101,8 +104,11 @@ class Story:
 
     def publish_catalogues(self) -> None:
         """Each steward publishes what the Trust holds: names and bounds, and a noisy person count."""
-        for name in self.trusts:
-            self.platform.flip_trust(name, "catalogue", "publish", "--steward", STEWARDS[name])
+
+        def publish(name: str) -> str:
+            return self.platform.flip_trust(name, "catalogue", "publish", "--steward", STEWARDS[name])
+
+        _side_by_side(publish, self.trusts)
         self.teller.say("Each data steward publishes a catalogue: concepts, public bounds, a noisy person count")
 
     def opt_in(self, name: str, project: str = PROJECT, epsilon: float = EPSILON) -> None:
@@ -115,6 +121,10 @@ class Story:
         self.teller.say(
             f"{STEWARDS[name]}, data steward of {name}, opts in: ε ≤ {epsilon:g}, δ = {DELTA:g}, until {until}"
         )
+
+    def opt_in_everywhere(self, project: str = PROJECT) -> None:
+        """Every Trust's steward opts in."""
+        _side_by_side(lambda name: self.opt_in(name, project), self.trusts)
 
     def wait_for_consent(self, project: str = PROJECT) -> None:
         """Until the hub knows that every Trust is online and opted in."""
@@ -197,6 +207,13 @@ class Story:
     def kept(self, digest: str, project: str = PROJECT) -> bytes:
         """A blob of the model store."""
         return self.visitor(ADA).api("GET", f"projects/{project}/blobs/{digest}").content
+
+
+def _side_by_side(step: Callable[[Someone], object], them: Iterable[Someone]) -> None:
+    """Several people do the same at the same time, as they would."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in pool.map(step, them):
+            pass
 
 
 def application(trusts: Sequence[str]) -> Application:
