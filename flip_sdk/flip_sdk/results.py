@@ -136,4 +136,8 @@ class Result:
         columns = list(dict.fromkeys(name for row in history for name in row)) or ["round"]
         whole = {"round", "trusts"}
         rows = [{n: int(v) if n in whole else v for n, v in row.items()} for row in history]
-        return frame(rows, {c: Int64 if c in whole else Float64 for c in columns}, "Rounds")
+        return frame(
+            rows,
+            {c: Int64 if c in whole else Float64 for c in columns},
+            "Rounds (round 0: the Trusts agreed on the scaling)",
+        )

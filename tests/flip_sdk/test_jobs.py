@@ -89,7 +89,7 @@ def test_events_are_a_frame_with_their_numbers(job: flip.Job) -> None:
     job.watch(Recorder())
     events = job.events()
     assert events["event"].to_list()[-1] == "completed"
-    assert events.filter(events["event"] == "round")["loss"].drop_nulls().len() == 4
+    assert events.filter(events["event"] == "round")["gradient_norm"].drop_nulls().len() == 4
 
 
 def test_cancelling_ends_it_and_says_so(job: flip.Job) -> None:

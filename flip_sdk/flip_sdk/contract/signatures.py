@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import TypeVar
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -49,7 +49,7 @@ class SigningKey:
     @property
     def public(self) -> PublicKey:
         """The key to hand out."""
-        return PublicKey(self._key.as_dict(private=False)["x"])
+        return PublicKey(str(self._key.as_dict(private=False)["x"]))
 
     def sign(self, record: Record) -> str:
         """Compact JWS over the record's canonical JSON."""
@@ -65,7 +65,8 @@ class PublicKey:
         try:
             self._key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
             # the key is parsed lazily: a malformed one has to fail here, not at the first signature
-            self._key.raw_value.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+            if not isinstance(self._key.raw_value, Ed25519PublicKey):
+                raise TypeError("not Ed25519")
         except (JoseError, ValueError, TypeError, binascii.Error) as error:
             raise SignatureError("This is not an Ed25519 public key.", "Ask for the key again.") from error
 
@@ -107,8 +108,8 @@ def signer_of(content: str | bytes, known: Mapping[str, PublicKey]) -> tuple[str
     """
     text = content.decode("ascii", "replace") if isinstance(content, bytes) else content
     try:
-        segment = text.split(".", 1)[0]
-        header = json.loads(binascii.a2b_base64(segment.replace("-", "+").replace("_", "/") + "=" * (-len(segment) % 4)))
+        segment = text.split(".", 1)[0].replace("-", "+").replace("_", "/")
+        header = json.loads(binascii.a2b_base64(segment + "=" * (-len(segment) % 4)))
         kid = header["kid"]
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise SignatureError("This is not a signed record.") from error

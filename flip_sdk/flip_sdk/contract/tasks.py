@@ -144,8 +144,8 @@ class SafeUpdate(Record):
     """What one Trust releases for one task, after ``disclosure.protect``.
 
     The numbers are in a safetensors blob beside the record (``tensors`` is its digest):
-    ``prepare``  ``persons`` (1,), and with dp_statistics ``sum`` (d,), ``sum_of_squares`` (d,) of the features mapped to
-    [-1, 1] by their public bounds;
+    ``prepare``  ``persons`` (1,), and with dp_statistics ``sum`` (d,), ``sum_of_squares`` (d,) of the features mapped
+    to [-1, 1] by their public bounds;
     ``train`` full_batch: one tensor per parameter, the noisy sum of clipped per-person gradients;
     ``train`` dp_sgd: one tensor per parameter, the Trust's new weights minus the weights it was given;
     ``evaluate`` ``histogram`` (2, bins) of scores by true label;

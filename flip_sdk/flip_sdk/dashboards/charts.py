@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult, TrustFigures
+from flip_sdk.curves import MEANING, curve_of, words_for
 from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.pictures import GREY, INK, SERIES, Picture, canvas, picture, words_only
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 INTERVAL = 1.96
 """Standard errors to each side of an estimate: 95 of 100 such intervals hold the true value."""
-_NO_CURVE = frozenset({"round", "seconds", "trusts", "persons", "epsilon"})
 _ALL = "all"
 _LABELS = {"count": "counts", "train": "training", "evaluate": "evaluation"}
 
@@ -31,15 +31,17 @@ def learning_curves(results: Results) -> Picture:
         rounds = [row["round"] for row in result.history if name in row]
         values = [row[name] for row in result.history if name in row]
         axes.plot(rounds, values, color=colour, marker=marker, markersize=4, label=f"job {result.job_id}")
-        told.append(f"{_words(name)} {values[0]:.3g} in round {rounds[0]:.0f} to {values[-1]:.3g} in {rounds[-1]:.0f}")
+        told.append(
+            f"{words_for(name)} {values[0]:.3g} in round {rounds[0]:.0f} to {values[-1]:.3g} in {rounds[-1]:.0f}"
+        )
     axes.set_xlabel("round")
-    axes.set_ylabel(_words(drawn[0][1]), fontsize=11)
+    axes.set_ylabel(words_for(drawn[0][1]), fontsize=11)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(drawn) > 1:
         axes.legend(frameon=False)
     caption = (
-        "One point a round. The curve is made of what the Trusts released in the rounds anyway, so looking at it costs "
-        "no privacy; it carries the noise that protects people, and need not fall steadily."
+        f"One point a round. {MEANING} The curve is made of what the Trusts released in the rounds anyway, so looking "
+        "at it costs no privacy."
     )
     return picture(figure, f"Course of the training: {'; '.join(told)}.", caption)
 
@@ -123,12 +125,7 @@ def _dots(axes: Axes, shown: list[TrustFigures], name: str) -> None:
 
 
 def _curve_name(result: JobResult) -> str:
-    names = [name for row in result.history for name in row if name not in _NO_CURVE]
-    return "loss" if "loss" in names else next(iter(names), "")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return curve_of(name for row in result.history for name in row)
 
 
 def _spoken(one: TrustFigures) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from math import exp
 
+from flip_sdk.contract.api import JobResult
 from flip_sdk.dashboards.loading import Results
 
 
@@ -28,7 +29,7 @@ def summary(results: Results) -> Words:
     told = []
     for result in results.of("train"):
         told.append(
-            f"A model was trained at {len(result.trusts)} Trusts ({', '.join(result.trusts)}) in {len(result.history)} "
+            f"A model was trained at {len(result.trusts)} Trusts ({', '.join(result.trusts)}) in {_rounds(result)} "
             f"rounds. No record left its Trust; each round only a noisy sum did."
         )
     for result in results.of("evaluate"):
@@ -71,3 +72,7 @@ def limits(results: Results) -> Words:
         "groups of people who are rare here. Intervals are for chance and noise, not for errors in the records. "
         "A research result is not a medical device: it must not guide anybody's care.",
     )
+
+
+def _rounds(result: JobResult) -> int:
+    return sum(1 for row in result.history if row.get("round"))

@@ -94,8 +94,7 @@ class FakeJob:
     def _start_training(self, spec: TrainSpec) -> None:
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
         self._training = Training(spec, graph, weights, self._taking_part)
-        numbers = {"trusts": float(len(self._taking_part))}
-        self._happen("round", f"Prepared with {len(self._taking_part)} Trusts.", numbers=numbers)
+        self._close_round(f"Prepared with {len(self._taking_part)} Trusts.", {})
 
     def _work(self) -> None:
         match self.spec:
@@ -111,16 +110,19 @@ class FakeJob:
             self._start_training(spec)
             return
         number = self.view.round + 1
-        loss = self._training.round(number)
-        row = {"round": float(number), "loss": loss, "trusts": float(len(self._taking_part))}
-        self._history.append(row)
+        norm = self._training.round(number)
         self.view = self.view.model_copy(update={"round": number})
         for trust in self._taking_part:
             self._happen("update", f"{trust.name} answered.", trust=trust.name)
-        self._happen("round", f"Round {number} of {spec.rounds}.", numbers=row)
+        self._close_round(f"Round {number} of {spec.rounds}.", {"gradient_norm": norm})
         if number == spec.rounds:
             model = ModelRef(graph=spec.model.graph, weights=self._put(self._training.weights()))
             self._complete(model=model, scaling=self._training.scaling, history=tuple(self._history))
+
+    def _close_round(self, words: str, numbers: dict[str, float]) -> None:
+        row = {"round": float(self.view.round), "trusts": float(len(self._taking_part)), **numbers}
+        self._history.append(row)
+        self._happen("round", words, numbers=row)
 
     def _count(self, spec: CountSpec) -> None:
         counts: dict[str, int | None] = {}

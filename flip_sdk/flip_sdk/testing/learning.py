@@ -47,19 +47,19 @@ class Training:
         self._kept: list[dict[str, Tensor]] = []
 
     def round(self, number: int) -> float:
-        """One step; returns the mean loss before it."""
+        """One step; returns the length of the mean clipped gradient, in units of the clip."""
         import torch
 
         mechanism = self._spec.privacy.mechanism
-        gradients, losses = self._per_person()
+        gradients = self._per_person()
         norms = torch.sqrt(sum((g.flatten(1) ** 2).sum(1) for g in gradients.values()))  # type: ignore[arg-type]
         factors = (mechanism.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
-        rate = mechanism.learning_rate / (len(losses) * mechanism.max_grad_norm)
-        for name, gradient in gradients.items():
-            self._current[name] = self._current[name] - rate * torch.einsum("n,n...->...", factors, gradient)
+        scale = 1.0 / (len(factors) * mechanism.max_grad_norm)
+        mean = {name: scale * torch.einsum("n,n...->...", factors, g) for name, g in gradients.items()}
+        self._current = {name: w - mechanism.learning_rate * mean[name] for name, w in self._current.items()}
         if number > self._spec.rounds // 2:
             self._kept.append(self._current)
-        return float(losses.mean())
+        return float(torch.sqrt(sum((g**2).sum() for g in mean.values())))  # type: ignore[arg-type]
 
     def weights(self) -> bytes:
         """The averaged weights as safetensors."""
@@ -71,9 +71,9 @@ class Training:
         constants = {name: buffer.contiguous() for name, buffer in self._model.named_buffers()}
         return save({**constants, **averaged})
 
-    def _per_person(self) -> tuple[dict[str, Tensor], Tensor]:
+    def _per_person(self) -> dict[str, Tensor]:
         import torch
-        from torch.func import functional_call, grad_and_value, vmap
+        from torch.func import functional_call, grad, vmap
 
         from flip_sdk.models.losses import LOSSES
 
@@ -82,10 +82,10 @@ class Training:
         def one(weights: dict[str, Tensor], row: Tensor, label: Tensor) -> Tensor:
             return loss(functional_call(self._model, weights, (row.unsqueeze(0),)), label)
 
-        per_person = vmap(grad_and_value(one), in_dims=(None, 0, 0), randomness="different")
+        per_person = vmap(grad(one), in_dims=(None, 0, 0), randomness="different")
         with torch.enable_grad():
-            gradients, losses = per_person(self._current, self._rows, self._labels)
-        return gradients, losses
+            gradients: dict[str, Tensor] = per_person(self._current, self._rows, self._labels)
+        return gradients
 
 
 def scaling_of(spec: TrainSpec, rows: np.ndarray) -> Scaling:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
+from flip_sdk.curves import words_for
 from flip_sdk.watching.progress import Progress
 
 WIDTH, HEIGHT, MARGIN = 420, 130, 34
@@ -58,7 +59,7 @@ def curve(progress: Progress) -> str:
     low, high = min(values), max(values)
     x_of, y_of = _scale(min(rounds), max(rounds), MARGIN, WIDTH - 8), _scale(low, high, HEIGHT - 22, 10)
     points = " ".join(f"{x_of(r):.1f},{y_of(v):.1f}" for r, v in progress.curve)
-    name = escape(progress.curve_name.replace("_", " "))
+    name = escape(words_for(progress.curve_name))
     words = f"{name} by round, from {values[0]:.4g} in round {rounds[0]} to {values[-1]:.4g} in round {rounds[-1]}"
     label = 'font-size="11" fill="currentColor"'
     return (

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flip_sdk.contract.api import JobEvent, JobEvents, JobView
 from flip_sdk.contract.states import JOB, JobState
+from flip_sdk.curves import curve_of, words_for
 
-_NO_CURVE = frozenset({"seconds", "trusts", "persons", "epsilon", "n"})
 _STATES = {
     JobState.SUBMITTED: "handed in",
     JobState.VALIDATED: "checked",
@@ -25,7 +25,7 @@ class Progress:
 
     Attributes:
         sequence: the last event taken in.
-        curve_name: what the curve shows, such as ``loss``.
+        curve_name: what the curve shows, such as ``gradient_norm``.
         curve: (round, value), in order.
         trusts: what each Trust last did, in words.
         fresh: the events of the last page.
@@ -88,15 +88,14 @@ class Progress:
     @property
     def latest(self) -> str:
         """The curve's last value, in words."""
-        return f"{self.curve_name.replace('_', ' ')} {self.curve[-1][1]:.4g}" if self.curve else ""
+        return f"{words_for(self.curve_name)} {self.curve[-1][1]:.3g}" if self.curve else ""
 
     def _take(self, event: JobEvent) -> None:
         self.sequence = event.sequence
         if event.trust is not None:
             self.trusts[event.trust] = (event.words or event.event).removeprefix(f"{event.trust} ")
             return
-        names = [name for name in event.numbers if name not in _NO_CURVE]
-        name = self.curve_name or ("loss" if "loss" in names else next(iter(names), ""))
+        name = self.curve_name or curve_of(event.numbers)
         if name and name in event.numbers:
             self.curve_name = name
             self.curve.append((event.round, event.numbers[name]))
