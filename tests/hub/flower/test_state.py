@@ -209,10 +209,8 @@ def test_a_closed_bell_holds_nobody():
     async def waits() -> None:
         bell = Bell()
         bell.attach()
-        waiting = asyncio.ensure_future(bell.until("key", lambda: False, 60))
-        await asyncio.sleep(0)
-        bell.close()
-        await waiting
+        asyncio.get_running_loop().call_soon(bell.close)
+        await bell.until("key", lambda: False, 60)
         await bell.until("key", lambda: False, 60)
 
     asyncio.run(asyncio.wait_for(waits(), 10))

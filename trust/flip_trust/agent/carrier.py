@@ -66,6 +66,7 @@ SECONDS_BETWEEN_HEARTBEATS = HEARTBEAT_MIN_INTERVAL / 2
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _REPLY_SECONDS = 15.0
 _SIGNATURE_SECONDS = 5.0
+_GOODBYE_SECONDS = 3.0
 _BAD_CONTENT = (ValueError, TypeError, LookupError, RuntimeError, DecodeError, UnexpectedObjectContentError)
 _log = getLogger(__name__)
 for _chatty in ("flwr", "httpx"):
@@ -140,6 +141,7 @@ class FleetCarrier:
         self._closing.set()
         self._heart.join()
         if self._node is not None:
+            self._client._client.timeout = httpx.Timeout(_GOODBYE_SECONDS)
             with contextlib.suppress(httpx.HTTPError, ValueError):
                 self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
                 self._remember("")
@@ -272,7 +274,10 @@ class FleetCarrier:
             words = f"the hub answered {status}"
             if status == httpx.codes.UNAUTHORIZED:
                 self._node = None
-                words = "the hub does not know this agent: it restarted, or this Trust is not enrolled (any more)"
+                words = (
+                    "the hub does not know this agent: it restarted, this Trust is not enrolled (any more), or a clock "
+                    "is off by five minutes"
+                )
             elif self._node is None and error.response.is_client_error:
                 words = (
                     "the hub does not let this Trust in yet: it is not enrolled, or another agent with its key still "
