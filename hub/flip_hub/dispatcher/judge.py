@@ -135,9 +135,10 @@ def _obstacle(trust: str, facts: Facts, view: View, sent: list[Delivery]) -> str
     objection = _objection(trust, facts, view)
     if objection and not any(d.state is DeliveryState.SENT for d in sent):
         return objection
-    if facts.round.step == "train" and trust not in facts.prepared:
-        return "it has not prepared for training yet; it takes part from the next round on"
-    return _absence(trust, view)
+    if absence := _absence(trust, view):
+        return absence
+    unprepared = facts.round.step == "train" and trust not in facts.prepared
+    return "it has still to prepare for training; it takes part from the next round on" if unprepared else ""
 
 
 def _absence(trust: str, view: View) -> str:
