@@ -32,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Home = Annotated[Path | None, typer.Option(envvar="FLIP_HUB_HOME", help="The hub's home folder.")]
 By = Annotated[str, typer.Option(help="Who does this, for the audit log; your login name unless given.")]
-_out, _err = Console(), Console(stderr=True)
+_out, _err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 
 
 def _command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -153,7 +153,7 @@ def list_trusts(home: Home = None) -> None:
         for trust in trusts.enrolled(session):
             online = "online" if trusts.is_online(config, trust.seen_at) else f"last seen {trust.seen_at or 'never'}"
             table.add_row(trust.name, trust.title, online, trust.version, trust.fingerprint)
-    _out.print(table)
+    _out.print(table, soft_wrap=False)
 
 
 # ---- people
@@ -203,7 +203,7 @@ def list_people(home: Home = None) -> None:
     for person in people.people(database):
         account = "open" if person.active else "closed"
         table.add_row(person.name, person.display_name, person.organisation, ", ".join(person.roles), account)
-    _out.print(table)
+    _out.print(table, soft_wrap=False)
 
 
 # ---- the audit log

@@ -1,0 +1,102 @@
+"""What the hub's operator types: the home, Trusts, people and the audit log."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flip_hub.cli import app
+from flip_hub.config import HubConfig
+from flip_hub.testing import SigningTrust
+from flip_sdk.contract.notices import HubEnrolment, fingerprint
+from typer.testing import CliRunner, Result
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "hub"
+    assert _run("init", "--home", str(folder), "--title", 'The "test" hub', "--gateway-port", "9555").exit_code == 0
+    return folder
+
+
+def _run(*arguments: str, home: Path | None = None) -> Result:
+    environment = {"FLIP_HUB_HOME": str(home)} if home else {"FLIP_HUB_HOME": ""}
+    return CliRunner().invoke(app, list(arguments), env=environment)
+
+
+def test_a_home_is_private_and_complete(home: Path) -> None:
+    config = HubConfig.load(home, {})
+    assert (config.title, config.gateway) == ('The "test" hub', "127.0.0.1:9555")
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for path in (*config.keys.iterdir(), config.tls / "server.key", config.tls / "ca.key"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    record = HubEnrolment.parse((home / "hub-enrolment.json").read_bytes())
+    assert record.address == "127.0.0.1:9555"
+    assert _run("fingerprint", home=home).stdout.strip() == fingerprint(record)
+    assert HubEnrolment.parse(_run("hub-record", home=home).stdout) == record
+
+
+def test_init_again_keeps_everything(home: Path) -> None:
+    before = (home / "hub-enrolment.json").read_bytes()
+    assert _run("init", home=home).exit_code == 0
+    assert (home / "hub-enrolment.json").read_bytes() == before
+    refused = _run("init", "--title", "Another", home=home)
+    assert refused.exit_code == 1
+    assert "exists already" in refused.output
+
+
+@pytest.mark.parametrize("arguments", [("init",), ("trusts",), ("people", "list"), ("audit", "verify"), ("serve",)])
+def test_without_a_home_there_are_words(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    result = _run(*arguments)
+    assert result.exit_code == 1
+    assert "--home" in result.output
+
+
+def test_enrolling_and_withdrawing_a_trust(home: Path, tmp_path: Path) -> None:
+    record = SigningTrust("aldgate").enrolment
+    file = tmp_path / "enrolment.json"
+    file.write_bytes(record.canonical())
+    assert _run("enrol", str(file), "--fingerprint", "0" * 64, home=home).exit_code == 1
+    assert _run("enrol", str(file), "--fingerprint", fingerprint(record), home=home).exit_code == 0
+    assert "aldgate" in _run("trusts", home=home).stdout
+    assert _run("withdraw", "aldgate", home=home).exit_code == 0
+    assert "aldgate" not in _run("trusts", home=home).stdout
+    assert _run("withdraw", "nobody", home=home).exit_code == 1
+    assert _run("enrol", str(tmp_path / "nothing.json"), home=home).exit_code == 1
+
+
+def test_people(home: Path) -> None:
+    add = ("people", "add", "ada", "--display-name", "Ada", "--organisation", "Northbridge University")
+    assert _run(*add, "--role", "researcher", "--role", "operator", home=home).exit_code == 0
+    assert "researcher" in _run("people", "list", home=home).stdout
+    refused = _run(*add, "--role", "wizard", home=home)
+    assert refused.exit_code == 1
+    assert "governance reviewer" in refused.output
+    assert _run("people", "close", "ada", home=home).exit_code == 0
+    assert "closed" in _run("people", "list", home=home).stdout
+
+
+def test_the_audit_log_verifies_here_and_elsewhere(home: Path, tmp_path: Path) -> None:
+    _run("people", "add", "ada", "--display-name", "Ada", "--organisation", "N", "--role", "researcher", home=home)
+    assert "2 entries" in _run("audit", "verify", home=home).stdout
+    exported = _run("audit", "export", home=home).stdout
+    file = tmp_path / "audit.jsonl"
+    file.write_text(exported)
+    assert _run("audit", "verify", "--file", str(file)).exit_code == 0
+    entries = [json.loads(line) for line in exported.splitlines()]
+    entries[1]["actor"] = "somebody-else"
+    file.write_text("\n".join(map(json.dumps, entries)))
+    broken = _run("audit", "verify", "--file", str(file))
+    assert broken.exit_code == 1
+    assert "entry 2" in broken.output
+
+
+def test_starting_is_quick_and_light(home: Path) -> None:
+    """The command line does not load what only the programs need."""
+    code = "import sys, flip_hub.cli; print(*[m for m in ('torch', 'flwr', 'voila', 'fastapi') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
