@@ -285,7 +285,9 @@ def _tell(config: TrustConfig, database: Database, decision: Any) -> None:  # Co
             egress.announce(client, notice, load_identity(config))
         consent.announced(database, decision)
         _say(f"{decision.project_id}: {state}. The hub is told.")
-    except (HubUnreachableError, HubRefusedError):
+    except HubRefusedError:
+        _say(f"{decision.project_id}: {state}. The hub did not take note: does it know this Trust, and the project?")
+    except HubUnreachableError:
         _say(f"{decision.project_id}: {state}, at once. The agent will tell the hub once it answers.")
 
 

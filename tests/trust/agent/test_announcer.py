@@ -58,6 +58,17 @@ def test_consents_that_the_hub_missed_are_told_later_and_once(trust, client):
     assert consent.unannounced(trust.database) == []
 
 
+def test_a_notice_that_the_hub_refuses_does_not_silence_the_trust(trust, client):
+    trust.opt_in()
+    client.refuses = {"consent"}
+    announcer(trust, client).speak()
+    assert len(notices(trust, client, StatusNotice)) == 1
+
+    client.refuses = set()
+    announcer(trust, client).speak()
+    assert len(notices(trust, client, ConsentNotice)) == 1
+
+
 def test_it_speaks_again_and_again_and_survives_an_absent_hub(trust, client):
     kept = []
     speaking = announcer(trust, client, lambda: kept.append(1))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 
-from flip_sdk.contract.notices import BudgetLine, StatusNotice
+from flip_sdk.contract.notices import BudgetLine, CatalogueNotice, ConsentNotice, StatusNotice
 from flip_sdk.contract.signatures import SigningKey
 
 from flip_trust import catalogue, consent, egress
@@ -61,12 +61,20 @@ class Announcer:
         """
         for decision in consent.unannounced(self._database):
             notice = consent.notice_of(decision, self._config.name, egress.new_id(), self._clock())
-            egress.announce(self._client, notice, self._key)
-            consent.announced(self._database, decision)
-        if kept := catalogue.pending(self._config, self._clock()):
-            egress.announce(self._client, kept, self._key)
+            if self._told(notice):
+                consent.announced(self._database, decision)
+        if (kept := catalogue.pending(self._config, self._clock())) and self._told(kept):
             catalogue.delivered(self._config)
         egress.announce(self._client, self._status(), self._key)
+
+    def _told(self, notice: ConsentNotice | CatalogueNotice) -> bool:
+        try:
+            egress.announce(self._client, notice, self._key)
+        except HubRefusedError as error:
+            # a hub that does not take this one must still hear that the Trust is alive
+            log.failure(_log, "notice.refused", error, kind=notice.kind)
+            return False
+        return True
 
     def _status(self) -> StatusNotice:
         return StatusNotice(

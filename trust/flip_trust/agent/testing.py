@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -16,7 +18,7 @@ from flip_sdk.contract.notices import ProjectForTrust
 from flip_sdk.contract.tasks import RefusalCode
 from safetensors.numpy import load
 
-from flip_trust.agent.hub_client import HubUnreachableError
+from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
 from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
 
 
@@ -85,6 +87,7 @@ class FakeClient:
 
     def __init__(self, projects: tuple[ProjectForTrust, ...] = ()) -> None:
         self.away = False
+        self.refuses: set[str] = set()
         self.posted: list[str] = []
         self._projects = projects
 
@@ -93,9 +96,12 @@ class FakeClient:
 
         Raises:
             HubUnreachableError: ``away`` is set.
+            HubRefusedError: its kind is in ``refuses``.
         """
         if self.away:
             raise HubUnreachableError("the hub is away")
+        if _kind(jws) in self.refuses:
+            raise HubRefusedError("the hub says no")
         self.posted.append(jws)
 
     def ask_projects(self, jws: str) -> list[ProjectForTrust]:
@@ -199,3 +205,8 @@ class FakeSession:
 
 def _zeros(weights: bytes) -> dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]:
     return {name: np.zeros(value.shape) for name, value in load(weights).items()}
+
+
+def _kind(jws: str) -> str:
+    body = jws.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["notice"]["kind"])

@@ -133,7 +133,7 @@ def _statistics(
     persons = float(noisy["persons"][0])
     if persons < gaussian_threshold(config.floor, scale / weight):
         raise RefusedError(RefusalCode.COHORT_TOO_SMALL)
-    return _sealed(accepted, noisy, _claim(event, spec, rounds=1), now, persons)
+    return _sealed(accepted, noisy, _claim(event, rounds=1), now, persons)
 
 
 def _training(accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, now: datetime) -> ProtectedUpdate:
@@ -145,25 +145,23 @@ def _training(accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, now: date
     if isinstance(mechanism, DPSGD):
         if not raw.noised or not isinstance(event, PoissonGaussian):
             raise DisclosureError("DP-SGD has to come with its noise inside")
-        return _sealed(accepted, tensors, _claim(event, spec, rounds=spec.rounds), now)
+        return _sealed(accepted, tensors, _claim(event, rounds=spec.rounds), now)
     _check_sensitivity(raw, mechanism.max_grad_norm)
     event = _gaussian_event(accepted)
     noisy = _with_noise(tensors, event.noise_multiplier * mechanism.max_grad_norm)
-    return _sealed(accepted, noisy, _claim(event, spec, rounds=spec.rounds), now)
+    return _sealed(accepted, noisy, _claim(event, rounds=spec.rounds), now)
 
 
 def _with_noise(exact: Tensors, scale: float) -> Tensors:
     return {name: add_gaussian(value, scale) for name, value in exact.items()}
 
 
-def _claim(event: Gaussian | PoissonGaussian, spec: TrainSpec, *, rounds: int) -> PrivacyClaim:
+def _claim(event: Gaussian | PoissonGaussian, *, rounds: int) -> PrivacyClaim:
     return PrivacyClaim(
         mechanism=event.mechanism,
         noise_multiplier=event.noise_multiplier,
         sampling_rate=event.sampling_rate if isinstance(event, PoissonGaussian) else None,
         steps=event.steps // rounds,
-        epsilon=spec.privacy.epsilon,
-        delta=spec.privacy.delta,
     )
 
 
