@@ -25,6 +25,8 @@ from flip_trust.engine.records import EngineError
 
 SandboxKind = Literal["bubblewrap", "none"]
 _LOG = logging.getLogger(__name__)
+SLOT = Path("/slot")
+"""Where a worker in the sandbox sees its slot."""
 _SYSTEM = ("/lib", "/lib32", "/lib64", "/bin", "/sbin")
 _BOX = (
     "--unshare-all",
@@ -69,21 +71,27 @@ def worker_command(kind: SandboxKind, slot: Path, memory_bytes: int) -> tuple[li
     Raises:
         EngineError: SANDBOX_MISSING where bubblewrap was asked for and does not work here.
     """
-    seen = slot if kind == "none" else Path("/slot")
+    seen = slot if kind == "none" else SLOT
     worker = [sys.executable, "-I", "-B", "-m", "flip_trust.engine.worker", str(seen), str(memory_bytes)]
-    if kind == "none":
-        return worker, _ENVIRONMENT
+    return (worker, _ENVIRONMENT) if kind == "none" else (boxed(worker, slot), {})
+
+
+def boxed(command: list[str], slot: Path) -> list[str]:
+    """A command inside the sandbox, with ``slot`` read-only at :data:`SLOT`.
+
+    Raises:
+        EngineError: SANDBOX_MISSING where bubblewrap does not work here.
+    """
     bwrap = shutil.which("bwrap")
     if bwrap is None or not sandbox_available():
         raise EngineError(RefusalCode.SANDBOX_MISSING, "bubblewrap (bwrap) is not installed or may not make namespaces")
     mounts = [part for path in _installation() for part in ("--ro-bind", path, path)]
     environment = [part for name, value in _ENVIRONMENT.items() for part in ("--setenv", name, value)]
-    box = [
+    return [
         *(bwrap, *_BOX, *environment, *mounts, *_links()),
-        *("--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind", str(slot), "/slot", "--chdir", "/tmp"),  # noqa: S108
-        *("--remount-ro", "/"),
+        *("--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind", str(slot), str(SLOT), "--chdir", "/tmp"),  # noqa: S108
+        *("--remount-ro", "/", "--", *command),
     ]
-    return [*box, "--", *worker], {}
 
 
 def warn_if_open(kind: SandboxKind) -> None:
