@@ -81,8 +81,8 @@ def _auc(cells: Array, noise: float) -> tuple[float | None, float | None]:
 
 
 def _spread(counts: Array, placements: Array, mean: float) -> float:
-    weights = np.maximum(counts, 0.0)
-    return float(weights @ np.square(placements - mean)) / max(1.0, float(weights.sum()))
+    # with negative cells too: cut off at zero, noise in empty cells would count as people far from the mean
+    return max(0.0, float(counts @ np.square(placements - mean))) / float(counts.sum())
 
 
 def _share(value: float) -> float:

@@ -1,0 +1,93 @@
+"""Rounds from state to state: the arithmetic of the design, resumable to the byte."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flip_hub.aggregate import average, current_weights, descend, start, trained_weights
+from flip_sdk.contract.jobs import FullBatch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+STEP = FullBatch(learning_rate=2.0, max_grad_norm=0.5)
+PERSONS = {"a": 10.0, "b": 30.0}
+
+
+def weights(w=(1.0, -1.0)):
+    return save({"w": np.array(w, dtype=np.float32), "position": np.array([7, 8], dtype=np.int64)})
+
+
+def sums(a, b):
+    return {"a": {"w": np.array(a, dtype=np.float64)}, "b": {"w": np.array(b, dtype=np.float64)}}
+
+
+def test_a_state_starts_with_the_given_weights():
+    assert {k: v.tolist() for k, v in load(current_weights(start(weights()))).items()} == {
+        "w": [1.0, -1.0],
+        "position": [7, 8],
+    }
+    assert trained_weights(start(weights())) == current_weights(start(weights()))
+
+
+def test_one_step_follows_the_rule():
+    state, numbers = descend(start(weights()), sums([4, 0], [0, 8]), PERSONS, STEP, round_number=1, rounds=4)
+    assert load(current_weights(state))["w"] == pytest.approx([1 - 2 * 4 / 20, -1 - 2 * 8 / 20])
+    assert numbers["gradient_norm"] == pytest.approx(np.hypot(4, 8) / 20)
+
+
+def test_only_trusts_that_answered_count():
+    alone = {"a": sums([4, 0], [0, 0])["a"]}
+    state, _ = descend(start(weights()), alone, PERSONS, STEP, round_number=1, rounds=4)
+    assert load(current_weights(state))["w"] == pytest.approx([1 - 2 * 4 / 5, -1])
+
+
+@pytest.mark.parametrize(("rounds", "averaged"), [(1, [1]), (2, [2]), (3, [2, 3]), (4, [3, 4]), (20, range(11, 21))])
+def test_the_iterates_of_the_last_half_are_averaged(rounds, averaged):
+    state, seen = start(weights()), []
+    for number in range(1, rounds + 1):
+        state, _ = descend(state, sums([number, 0], [0, 1]), PERSONS, STEP, round_number=number, rounds=rounds)
+        seen.append(load(current_weights(state))["w"])
+    expected = np.mean([seen[number - 1] for number in averaged], axis=0)
+    assert load(trained_weights(state))["w"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_constants_of_the_model_never_change():
+    state, _ = descend(start(weights()), sums([4, 0], [0, 8]), PERSONS, STEP, round_number=1, rounds=1)
+    for read in (current_weights, trained_weights):
+        held = load(read(state))
+        assert held["position"].dtype == np.int64
+        assert held["position"].tolist() == [7, 8]
+        assert held["w"].dtype == np.float32
+
+
+def test_changes_are_averaged_by_persons():
+    state, numbers = average(start(weights()), sums([4, 0], [0, 8]), PERSONS)
+    assert load(current_weights(state))["w"] == pytest.approx([1 + 4 * 0.25, -1 + 8 * 0.75])
+    assert numbers["update_norm"] == pytest.approx(np.hypot(1, 6))
+    assert trained_weights(state) == current_weights(state)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
+def test_the_same_updates_make_the_same_bytes_in_any_order(numbers):
+    parts = sums(numbers[:2], numbers[2:])
+    backwards = dict(reversed(parts.items()))
+    one = descend(start(weights()), parts, PERSONS, STEP, round_number=1, rounds=1)
+    other = descend(start(weights()), backwards, PERSONS, STEP, round_number=1, rounds=1)
+    assert one == other
+    assert average(start(weights()), parts, PERSONS) == average(start(weights()), backwards, PERSONS)
+
+
+def test_iterates_keep_their_double_precision_between_rounds():
+    state = start(weights())
+    for number in range(1, 101):
+        tiny = sums([1e-9, 0], [0, 0])
+        state, _ = descend(state, tiny, PERSONS, STEP, round_number=number, rounds=1000)
+    moved = load(state)["now/w"][0] - 1
+    assert moved == pytest.approx(-100 * 2 * 1e-9 / 20, rel=1e-6)
+
+
+@pytest.mark.parametrize("persons", [{"a": -5.0, "b": 0.0}, {"a": 0.2, "b": 0.1}])
+def test_counts_that_noise_made_absurd_do_not_blow_up(persons):
+    state, _ = descend(start(weights()), sums([1, 0], [0, 1]), persons, STEP, round_number=1, rounds=1)
+    assert np.abs(load(current_weights(state))["w"]).max() < 10
