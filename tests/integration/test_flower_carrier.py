@@ -45,7 +45,7 @@ def everyone(carriage, dispatcher) -> Carriage:
     return carriage
 
 
-def until(carriage: Carriage, condition: Callable[[], bool], what: str) -> None:
+def until(carriage: Carriage, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
     """Wait for what has to be true well within 60 s; a gateway that restarts may not answer meanwhile."""
 
     def settled() -> bool:
@@ -54,12 +54,17 @@ def until(carriage: Carriage, condition: Callable[[], bool], what: str) -> None:
         except CarrierUnavailableError:
             return False
 
-    wait_until(settled, 30, what, last_words=carriage.words)
+    wait_until(settled, seconds, what, last_words=carriage.words)
 
 
-def answer(carriage: Carriage, dispatcher: Carrier, message_id: str) -> Incoming:
+def answer(carriage: Carriage, dispatcher: Carrier, message_id: str, seconds: float = 30) -> Incoming:
     found: list[Incoming] = []
-    until(carriage, lambda: bool(found or found.extend(dispatcher.pull([message_id], 5)) or found), "an answer")
+
+    def came() -> bool:
+        found.extend(dispatcher.pull([message_id], 5))
+        return bool(found)
+
+    until(carriage, came, "an answer", seconds)
     return found[0]
 
 
@@ -88,10 +93,8 @@ def test_an_answer_comes_once(everyone, dispatcher):
 
 def test_a_hundred_megabytes_pass(everyone, dispatcher):
     weights = bytes(range(256)) * 390_625
-    assert ask(everyone, dispatcher, "aldgate", task=b"big", weights=weights).parts == {
-        "task": b"big",
-        "weights": weights,
-    }
+    message_id = dispatcher.push("aldgate", {"task": b"big", "weights": weights})
+    assert answer(everyone, dispatcher, message_id, 120).parts == {"task": b"big", "weights": weights}
 
 
 def test_nothing_but_the_fleet_api_and_the_trust_api_is_there(everyone, public):

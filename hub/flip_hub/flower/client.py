@@ -15,7 +15,7 @@ from flip_hub.keys import secret
 
 CREDENTIAL = "runtime.secret"
 """Name of the secret that the gateway and the dispatcher share."""
-_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 _SECONDS_BETWEEN_TRIES = 0.2
 
 
