@@ -64,6 +64,13 @@ class Visitor:
         """The browser's cookies."""
         return self._client.cookies
 
+    @property
+    def token(self) -> str:
+        """The governance service's token of this session, which its cookie holds."""
+        if not self._client.cookies.get(_SESSION):
+            self._client.get(f"{_SERVICE}/")
+        return self._client.cookies.get(_SESSION) or ""
+
     def get(self, path: str, **arguments: Any) -> httpx.Response:
         """Open a page."""
         return self._client.get(path, **arguments)
@@ -89,9 +96,7 @@ class Visitor:
         Raises:
             PlatformError: it refuses.
         """
-        if not self._client.cookies.get(_SESSION):
-            self._client.get(f"{_SERVICE}/")
-        headers = {"Authorization": f"token {self._client.cookies.get(_SESSION)}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
         content = record.canonical() if record else None
         answer = self._client.request(method, f"{_SERVICE}/api/{path}", content=content, headers=headers)
         if answer.is_error:
