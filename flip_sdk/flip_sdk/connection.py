@@ -36,7 +36,8 @@ PATIENCE = 30.0
 """Seconds for which an unreachable hub is tried again."""
 _AWAY = frozenset({502, 503, 504})
 _BY_CODE: dict[str, type[PublicError]] = {
-    kind.code: kind for kind in (ModelError, NotAllowedError, NotFoundError, ConnectionFailedError, SignatureError)
+    "not_now": NotAllowedError,
+    **{kind.code: kind for kind in (ModelError, NotAllowedError, NotFoundError, ConnectionFailedError, SignatureError)},
 }
 _BY_STATUS: dict[int, type[PublicError]] = {
     401: ConnectionFailedError,
@@ -135,18 +136,11 @@ class Connection:
     def _call(self, method: str, path: str, *, patience: float = PATIENCE, **arguments: Any) -> httpx.Response:
         began, pause, told = self._clock(), 0.25, False
         while True:
-            try:
-                response = self._client.request(method, path, **arguments)
-                if response.status_code not in _AWAY:
-                    break
-                reason = f"it answers {response.status_code}"
-            except httpx.TransportError as error:
-                reason = type(error).__name__
+            response, reason = self._try(method, path, arguments)
+            if response is not None and response.status_code not in _AWAY:
+                break
             if self._clock() - began + pause > patience:
-                raise ConnectionFailedError(
-                    f"The hub at {self.settings.api} cannot be reached ({reason}).",
-                    "Check your network; if others cannot reach it either, tell its operator. Jobs go on meanwhile.",
-                )
+                raise self._given_up(response, reason)
             if not told:
                 self.notify(f"The hub does not answer ({reason}); trying again for {patience:.0f} s …")
                 told = True
@@ -157,6 +151,22 @@ class Connection:
         if not response.is_success:
             raise error_of(response)
         return response
+
+    def _try(self, method: str, path: str, arguments: dict[str, Any]) -> tuple[httpx.Response | None, str]:
+        try:
+            response = self._client.request(method, path, **arguments)
+        except httpx.TransportError as error:
+            return None, type(error).__name__
+        return response, f"it answers {response.status_code}"
+
+    def _given_up(self, response: httpx.Response | None, reason: str) -> PublicError:
+        told = response is not None and response.headers.get("content-type", "").startswith("application/json")
+        if response is not None and told:
+            return error_of(response)
+        return ConnectionFailedError(
+            f"The hub at {self.settings.api} cannot be reached ({reason}).",
+            "Check your network; if others cannot reach it either, tell its operator. Jobs go on meanwhile.",
+        )
 
 
 def error_of(response: httpx.Response) -> PublicError:

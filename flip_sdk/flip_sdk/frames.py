@@ -54,7 +54,7 @@ class Frame(pl.DataFrame):
             + "</tr>"
             for row in self.iter_rows()
         )
-        caption = f'<caption style="text-align:left;padding:.3em 0">{escape(self.caption)}</caption>'
+        caption = f'<caption style="text-align:left;padding:.3em 0;white-space:nowrap">{escape(self.caption)}</caption>'
         rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         return f'<table style="{_TABLE}">{caption if self.caption else ""}{rows}</table>'
 

@@ -76,6 +76,7 @@ def test_the_token_travels_in_the_header_and_nowhere_else() -> None:
         (body(422, "bad_model"), ModelError),
         (body(401, "not_signed_in"), ConnectionFailedError),
         (body(409, "conflict"), PublicError),
+        (body(409, "not_now"), NotAllowedError),
         (body(413, "too_large"), PublicError),
         (httpx.Response(500, text="Internal Server Error"), PublicError),
         (httpx.Response(403, text="<html>Forbidden</html>"), NotAllowedError),
@@ -135,6 +136,13 @@ def test_a_hub_that_stays_away_is_given_up_within_the_patience() -> None:
     assert 15 < clock.now <= 30
     assert said
     assert caught.value.mend
+
+
+def test_a_hub_that_says_why_it_is_away_is_quoted() -> None:
+    line, _ = connection(lambda request: body(503, "unavailable", mend="Wait."))
+    with pytest.raises(PublicError) as caught:
+        line.get("me", Me)
+    assert (caught.value.code, caught.value.mend) == ("unavailable", "Wait.")
 
 
 def test_a_refusal_is_not_tried_again() -> None:

@@ -30,12 +30,12 @@ def summary(results: Results) -> Words:
     for result in results.of("train"):
         told.append(
             f"A model was trained at {len(result.trusts)} Trusts ({', '.join(result.trusts)}) in {_rounds(result)} "
-            f"rounds. No record left its Trust; each round only a noisy sum did."
+            f"rounds. No record left its Trust; each round only noisy numbers did."
         )
     for result in results.of("evaluate"):
         everyone = next((f for f in result.figures if f.trust == "all"), None)
         if everyone and everyone.accuracy is not None and everyone.majority is not None:
-            auc = "" if everyone.auc is None else f" and an AUC of {everyone.auc:.3f}"
+            auc = "" if everyone.auc is None else f", with an AUC of {everyone.auc:.3f}"
             told.append(
                 f"On persons it had not seen, it was right in {everyone.accuracy:.1%} of cases{auc}. "
                 f"Always giving the more frequent answer would be right in {everyone.majority:.1%}."

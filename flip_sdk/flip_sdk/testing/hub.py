@@ -36,7 +36,15 @@ PREFIX = "/services/flip/api/"
 Fault = Literal["restarting", "unreachable", "answer_lost"]
 Answer = Record | Sequence[Record] | bytes | None
 Route = tuple[str, re.Pattern[str], Callable[..., Answer]]
-_STATUS: dict[type[PublicError], int] = {NotAllowedError: 403, NotFoundError: 404}
+
+
+class NotNowError(NotAllowedError):
+    """The project's state does not allow this at present."""
+
+    code = "not_now"
+
+
+_STATUS: dict[type[PublicError], int] = {NotNowError: 409, NotAllowedError: 403, NotFoundError: 404}
 
 
 class FakeHub:
@@ -195,9 +203,9 @@ class FakeHub:
 
     def _must_be_open(self) -> None:
         if self.view.expires_at <= _now():
-            raise NotAllowedError("The project has expired.", "Ask governance to extend it.")
+            raise NotNowError("The project has expired.", "Ask governance to extend it.")
         if self.view.state != ProjectState.APPROVED:
-            raise NotAllowedError(f"The project is {self.view.state.value}.", "Jobs run once it is approved.")
+            raise NotNowError(f"The project is {self.view.state.value}.", "Jobs run once it is approved.")
 
     def _job(self, job: str) -> FakeJob:
         if job not in self.jobs:
@@ -237,7 +245,7 @@ class FakeHub:
 
 
 def _success(request: httpx.Request, answer: Answer) -> httpx.Response:
-    created = request.method == "POST" and request.url.path.endswith(("/jobs", "/dashboards"))
+    created = request.method == "POST" and request.url.path.endswith("/jobs")
     match answer:
         case None:
             return httpx.Response(204)
