@@ -40,6 +40,8 @@ from demo.telling import Teller
 
 LONG, SHORT = 20, 2
 SUBMISSIONS = 4
+EPSILON = 2.0
+"""Of a budget of 10 at each Trust, and enough that the smallest one's noisy count stays above its floor."""
 MOST_SECONDS_A_ROUND = 0.4
 LEAST_RATIO = 10.0
 MOST_SECONDS_TO_FIRST_WORK = 2.0
@@ -121,7 +123,7 @@ def _spec(model: ModelRef, rounds: int) -> TrainSpec:
         features=features,
         label=Label(condition_concept_ids=(MALIGNANT,)),
         model=model,
-        privacy=Privacy(epsilon=1.0),
+        privacy=Privacy(epsilon=EPSILON),
         rounds=rounds,
     )
 
@@ -140,6 +142,8 @@ def _finished(story: Story, job_id: str) -> list[datetime]:
     while True:
         page = JobEvents.parse(story.visitor(ADA).api("GET", f"jobs/{job_id}/events?after={after}&wait=20").content)
         closed += [event.at for event in page.events if event.event == "round"]
+        if any(event.numbers["trusts"] < len(story.trusts) for event in page.events if event.event == "round"):
+            raise PlatformError(f"A Trust did not take part: {page.job.refusals}")
         after = max([after, *(event.sequence for event in page.events)])
         if page.job.state == JobState.COMPLETED:
             return closed
