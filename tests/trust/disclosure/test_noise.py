@@ -73,8 +73,8 @@ def test_discrete_laplace_noise_has_its_size(epsilon):
     noise = discrete_laplace(np.full(50_000, 40), 1 / epsilon) - 40
     q = math.exp(-epsilon)
     assert noise.dtype == np.int64
-    assert noise.var() == pytest.approx(2 * q / (1 - q) ** 2, rel=0.06)
-    assert (noise == 0).mean() == pytest.approx((1 - q) / (1 + q), rel=0.05)
+    assert noise.var() == pytest.approx(2 * q / (1 - q) ** 2, rel=0.08)
+    assert (noise == 0).mean() == pytest.approx((1 - q) / (1 + q), rel=0.08)
 
 
 def test_counts_may_become_negative_and_keep_their_shape():

@@ -84,7 +84,7 @@ def deltas(times, how, name="linear"):
 def test_each_step_carries_its_full_noise():
     steps, rate, clip, noise = 4, 0.5, 0.01, 8.0
     how = descent(noise, local_steps=steps, sampling_rate=0.5, learning_rate=rate, max_grad_norm=clip)
-    found = deltas(400, how)
+    found = deltas(1500, how)
     promised = np.sqrt(steps) * rate * noise * clip / (0.5 * 40)
     assert found.std(axis=0).mean() == pytest.approx(promised, rel=0.02)
 

@@ -95,6 +95,22 @@ def test_a_killed_worker_is_an_error_at_once_and_the_next_job_gets_another(pool)
     another.close()
 
 
+def test_a_spare_that_died_while_it_waited_is_not_given_to_a_job(tmp_path):
+    with EnginePool(tmp_path / "slots", SANDBOX) as own:
+        wait_until(lambda: own._waiting)
+        spare = own._waiting[0]
+        os.kill(spare.pid, signal.SIGKILL)
+        wait_until(lambda: not spare.alive)
+        session = own.open(people(), BOUNDS, None)
+        assert session.pid != spare.pid
+        assert session.statistics(1.0).tensors["persons"] == [40]
+
+
+def test_the_agent_itself_never_imports_torch():
+    code = "import sys, flip_trust.engine; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_a_worker_killed_in_the_middle_is_an_error(pool):
     exported, loss = model("attention")
     session = pool.open(people(400), BOUNDS, exported.graph)

@@ -131,7 +131,7 @@ class EnginePool:
             self._failure = None
             self._changed.notify_all()
             try:
-                while not self._waiting and not self._closed and self._failure is None:
+                while not self._living() and not self._closed and self._failure is None:
                     if not self._changed.wait(deadline - time.monotonic()):
                         break
                 if self._failure is not None:
@@ -157,13 +157,18 @@ class EnginePool:
                     return
             self._start_one()
 
-    def _due(self) -> bool:
+    def _living(self) -> int:
+        """How many wait, once those that died in the meantime are put away."""
         for worker in [worker for worker in self._waiting if not worker.alive]:
             self._waiting.remove(worker)
             worker.end()
-        if self._asked > len(self._waiting):
+        return len(self._waiting)
+
+    def _due(self) -> bool:
+        living = self._living()
+        if self._asked > living:
             return self._failure is None
-        return len(self._waiting) < self._spare and time.monotonic() >= self._not_before
+        return living < self._spare and time.monotonic() >= self._not_before
 
     def _pause(self) -> float | None:
         left = self._not_before - time.monotonic()
