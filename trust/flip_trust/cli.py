@@ -213,7 +213,9 @@ def catalogue_publish(
             egress.announce(client, notice, load_identity(config))
         catalogue.delivered(config)
         _say(f"Published: {len(notice.concepts)} concepts, {told}.")
-    except (HubUnreachableError, HubRefusedError):
+    except HubRefusedError:
+        _say(f"Kept: {len(notice.concepts)} concepts, {told}. The hub did not take it: does it know this Trust?")
+    except HubUnreachableError:
         _say(f"Kept: {len(notice.concepts)} concepts, {told}. The agent will tell the hub once it answers.")
 
 

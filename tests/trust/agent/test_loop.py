@@ -298,6 +298,22 @@ def test_a_graph_is_sent_once(busy):
     assert isinstance(ask(busy, busy.hub.train(job, 2, graph=GRAPH, attempt=2))[0], SafeUpdate)
 
 
+def test_a_restarted_agent_goes_on_with_the_frozen_cohort_and_the_kept_graph(busy, running):
+    job = busy.hub.job(train_spec())
+    ask(busy, busy.hub.prepare(job))
+    ask(busy, busy.hub.train(job, 1))
+    for table in ("person", "measurement"):
+        (busy.config.omop / f"{table}.parquet").unlink()
+    (busy.config.jobs / "left-behind").mkdir()
+    again = busy.restarted()
+    running(again)
+    update, _ = ask(again, again.hub.train(job, 2))
+
+    assert isinstance(update, SafeUpdate)
+    assert again.pool.calls == ["gradient binary_cross_entropy True"]
+    assert not (busy.config.jobs / "left-behind").exists()
+
+
 def test_jobs_that_never_end_are_ended(busy):
     agent = busy.agent()
     job = busy.hub.job(train_spec(), expires_at=datetime.now(UTC) + timedelta(seconds=1))

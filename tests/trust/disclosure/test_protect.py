@@ -107,7 +107,7 @@ def test_gradients_get_the_noise_of_the_ledger(trust):
 
     assert values.std() == pytest.approx(scale, rel=0.1)
     assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.2
-    assert len(np.unique(values)) == values.size
+    assert len(np.unique(values)) > 0.99 * values.size
 
 
 def test_statistics_are_one_release(trust):

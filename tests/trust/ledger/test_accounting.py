@@ -36,7 +36,7 @@ def test_the_order_of_releases_does_not_matter(some, random):
 
 
 @given(st.floats(0.5, 20), st.integers(1, 30))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_gaussian_releases_are_never_under_reported(noise_multiplier, steps):
     exact = PLDAccountant().compose(GaussianDpEvent(noise_multiplier), steps).get_epsilon(DELTA)
 
@@ -55,7 +55,7 @@ def test_sampled_releases_are_never_under_reported(noise, rate, steps):
 
 
 @given(st.floats(0.05, 5), st.integers(1, 40))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_pure_releases_are_never_under_reported(epsilon, times):
     exact = PLDAccountant().compose(LaplaceDpEvent(1 / epsilon), times).get_epsilon(DELTA)
 
