@@ -7,14 +7,14 @@ A crash therefore falls between two changes, never inside one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.jobs import ModelRef, Scaling
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import RefusalCode
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from flip_hub.database import (
@@ -32,7 +32,7 @@ from flip_hub.database import (
     now,
 )
 from flip_hub.dispatcher.accept import AcceptedUpdate
-from flip_hub.dispatcher.deliveries import Delivery
+from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.events import Happening
 from flip_hub.errors import ConflictError
 from flip_hub.models import BlobStore, keep_model
@@ -89,6 +89,15 @@ class Change:
     model: NewModel | None = None
     waits_for: str | None = None
 
+    def followed_by(self, other: Change) -> Change:
+        """Both in one transaction: tasks, audit entries and events of the other come after this one's."""
+        return replace(
+            self,
+            entries=(*self.entries, *other.entries),
+            deliveries=(*self.deliveries, *other.deliveries),
+            events=(*self.events, *other.events),
+        )
+
 
 def entry(event: str, job_id: str, **details: Any) -> Entry:
     """An audit entry of the dispatcher about a job."""
@@ -138,59 +147,73 @@ def _move(job: Job, step: Step) -> None:
 
 
 def _write_deliveries(session: Session, job_id: str, deliveries: Sequence[Delivery]) -> None:
-    for d in deliveries:
-        session.merge(
-            TaskRow(
-                task_id=d.task_id,
-                job_id=job_id,
-                trust=d.trust,
-                step=d.step,
-                round=d.round,
-                attempt=d.attempt,
-                state=d.state,
-                message_id=d.message_id or None,
-                epoch=d.epoch,
-                sent_at=d.sent_at,
-                expires_at=d.expires_at,
-            )
-        )
+    new = [_task(job_id, d) for d in deliveries if d.state is DeliveryState.PLANNED]
+    changed = [_task(job_id, d) for d in deliveries if d.state is not DeliveryState.PLANNED]
+    if new:
+        session.execute(insert(TaskRow), new)
+    if changed:
+        session.execute(update(TaskRow), changed)
+
+
+def _task(job_id: str, delivery: Delivery) -> dict[str, Any]:
+    return {
+        "task_id": delivery.task_id,
+        "job_id": job_id,
+        "trust": delivery.trust,
+        "step": delivery.step,
+        "round": delivery.round,
+        "attempt": delivery.attempt,
+        "state": delivery.state,
+        "message_id": delivery.message_id or None,
+        "epoch": delivery.epoch,
+        "sent_at": delivery.sent_at,
+        "expires_at": delivery.expires_at,
+    }
 
 
 def _write_answers(session: Session, job_id: str, change: Change) -> None:
-    for update in change.updates:
-        record = update.record
-        session.merge(
-            ReceivedUpdate(
-                job_id=job_id,
-                step=record.step,
-                round=record.round,
-                trust=record.trust,
-                record=update.token,
-                tensors=record.tensors,
-                received_at=now(),
-            )
-        )
+    rows = [_update(job_id, one) for one in change.updates]
+    if rows:
+        # one that was stored before and could not be read any more gives way
+        place = tuple_(ReceivedUpdate.step, ReceivedUpdate.round, ReceivedUpdate.trust)
+        same = place.in_([(row["step"], row["round"], row["trust"]) for row in rows])
+        session.execute(delete(ReceivedUpdate).where(ReceivedUpdate.job_id == job_id, same))
+        session.execute(insert(ReceivedUpdate), rows)
     for trust, code in change.refusals:
         session.merge(RefusalRow(job_id=job_id, trust=trust, code=code, at=now()))
+
+
+def _update(job_id: str, accepted: AcceptedUpdate) -> dict[str, Any]:
+    record = accepted.record
+    return {
+        "job_id": job_id,
+        "step": record.step,
+        "round": record.round,
+        "trust": record.trust,
+        "record": accepted.token,
+        "tensors": record.tensors,
+        "received_at": now(),
+    }
 
 
 def _write_events(session: Session, job_id: str, events: Sequence[Happening]) -> None:
     if not events:
         return
     last = session.scalar(select(func.max(JobEventRow.sequence)).where(JobEventRow.job_id == job_id)) or 0
-    for sequence, event in enumerate(events, start=last + 1):
-        session.add(
-            JobEventRow(
-                job_id=job_id,
-                sequence=sequence,
-                at=now(),
-                event=event.event,
-                round=event.round,
-                trust=event.trust,
-                words=event.words,
-                numbers=dict(event.numbers),
-            )
-        )
+    rows = [
+        {
+            "job_id": job_id,
+            "sequence": sequence,
+            "at": now(),
+            "event": event.event,
+            "round": event.round,
+            "trust": event.trust,
+            "words": event.words,
+            "numbers": dict(event.numbers),
+        }
+        for sequence, event in enumerate(events, start=last + 1)
+    ]
+    session.execute(insert(JobEventRow), rows)
 
 
 def _write_checkpoint(session: Session, job: Job, checkpoint: NewCheckpoint) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flip_sdk.contract.api import JobResult
@@ -36,26 +36,28 @@ class Closed:
     progress: Progress | None
 
 
-def close(held: Recovered, released: Released, seconds: float, blobs: BlobStore) -> Closed:
+def close(held: Recovered, released: Callable[[], Released], seconds: float, blobs: BlobStore) -> Closed:
     """Aggregate what was answered.
 
     Args:
         held: the job with the current round's updates.
-        released: what the job has released until now, for its result.
+        released: tells what the job has released until now, for its result.
         seconds: how long the round took.
         blobs: where new states and models are put before the change names them.
     """
     spec = held.facts.spec
     match spec:
         case CountSpec():
-            return Closed(_completed(held, counted(held, released), "The count is done."), None)
+            return Closed(_completed(held, counted(held, released()), "The count is done."), None)
         case EvaluateSpec():
-            return Closed(_completed(held, evaluated(held, released), "The evaluation is done."), None)
+            return Closed(_completed(held, evaluated(held, released()), "The evaluation is done."), None)
         case TrainSpec():
             return _close_training(held, spec, released, seconds, blobs)
 
 
-def _close_training(held: Recovered, spec: TrainSpec, released: Released, seconds: float, blobs: BlobStore) -> Closed:
+def _close_training(
+    held: Recovered, spec: TrainSpec, released: Callable[[], Released], seconds: float, blobs: BlobStore
+) -> Closed:
     number = held.facts.round.number
     state, scaling, numbers = _aggregate(held, spec, blobs)
     row = {"round": float(number), "seconds": round(seconds, 4), "trusts": float(len(held.updates)), **numbers}
@@ -71,7 +73,7 @@ def _close_training(held: Recovered, spec: TrainSpec, released: Released, second
     )
     if number < spec.rounds:
         return Closed(change, progress)
-    return Closed(_with_model(change, held, spec, progress, released, blobs), None)
+    return Closed(_with_model(change, held, spec, progress, released(), blobs), None)
 
 
 def _aggregate(held: Recovered, spec: TrainSpec, blobs: BlobStore) -> tuple[bytes, Scaling | None, dict[str, float]]:

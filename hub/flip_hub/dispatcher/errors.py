@@ -8,6 +8,8 @@ HubError
 
 from __future__ import annotations
 
+from flip_sdk.errors import PublicError
+
 from flip_hub.errors import HubError
 
 
@@ -19,5 +21,7 @@ class SignOffError(HubError):
     """The job in the database is not one that governance signed."""
 
 
-class AlreadyRunningError(HubError):
+class AlreadyRunningError(HubError, PublicError):
     """Another dispatcher holds this hub's jobs."""
+
+    code = "already_running"

@@ -29,6 +29,8 @@ def run(config: HubConfig) -> None:
         AlreadyRunningError: another dispatcher does so already.
         ConfigError: the hub's keys are missing.
     """
+    # a line for every call to the gateway would drown what is worth reading
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -57,5 +59,6 @@ def _only_one(config: HubConfig) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyRunningError("another dispatcher holds this hub's jobs") from error
+            mend = "Stop it first; it is the process that holds dispatcher.lock in the hub's home."
+            raise AlreadyRunningError("Another dispatcher holds this hub's jobs.", mend) from error
         yield

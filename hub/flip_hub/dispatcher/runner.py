@@ -6,7 +6,7 @@ at most one thing done to the outside that is safe to do twice: so a crash anywh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,13 +18,13 @@ from flip_hub.dispatcher.accept import Expected
 from flip_hub.dispatcher.changes import Change, Step, commit, entry
 from flip_hub.dispatcher.closing import close, superseded
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
-from flip_hub.dispatcher.facts import Round, Standing
+from flip_hub.dispatcher.facts import Facts, Standing
 from flip_hub.dispatcher.inbox import Sorter, apply
 from flip_hub.dispatcher.judge import Close, Decision, Fail, Place, Send, Stand, View, decide
 from flip_hub.dispatcher.outbox import Outbox
 from flip_hub.dispatcher.plan import CANCEL, PREPARE, expected_of
-from flip_hub.dispatcher.recover import recover, standings
-from flip_hub.dispatcher.results import released_by
+from flip_hub.dispatcher.recover import Recovered, recover, standings
+from flip_hub.dispatcher.results import Released, released_by
 from flip_hub.dispatcher.tools import Tools
 from flip_hub.dispatcher.watch import Watch
 from flip_hub.flower.grid import Incoming
@@ -106,8 +106,8 @@ class JobRunner:
             self._refresh()
             decision = self._decide()
         match decision:
-            case Send(trusts, catching_up):
-                self._send(trusts, catching_up)
+            case Send():
+                self._send(decision)
                 return False
             case Close():
                 self._close()
@@ -117,10 +117,12 @@ class JobRunner:
         return False
 
     def _decide(self) -> Decision:
-        view = View(self._now(), self._standings, self._watch, self._tools.limits, self._project_state)
-        decision, stands = decide(self._held.facts, view)
+        decision, stands = decide(self._held.facts, self._view())
         self._announce(stands)
         return decision
+
+    def _view(self) -> View:
+        return View(self._now(), self._standings, self._watch, self._tools.limits, self._project_state)
 
     def _start(self) -> None:
         facts = self._held.facts
@@ -128,12 +130,14 @@ class JobRunner:
         self._commit(change)
         self._watch.begin_round(self._now())
 
-    def _send(self, trusts: Sequence[str], catching_up: Sequence[str]) -> None:
-        facts = self._held.facts
-        wanted: list[tuple[Round, Sequence[str]]] = [(facts.round, trusts), (PREPARE, catching_up)]
-        planned = [d for round_, names in wanted for d in self._outbox.plan(facts, round_, names)]
-        self._commit(self._outbox.planned(facts, planned))
+    def _send(self, decision: Send) -> None:
+        planned = self._planned(self._held.facts, decision)
+        self._commit(self._outbox.planned(self._held.facts, planned))
         self._hand_over(planned)
+
+    def _planned(self, facts: Facts, decision: Send) -> list[Delivery]:
+        wanted = ((facts.round, decision.trusts), (PREPARE, decision.catching_up))
+        return [delivery for round_, trusts in wanted for delivery in self._outbox.plan(facts, round_, trusts)]
 
     def _hand_over(self, planned: Iterable[Delivery]) -> None:
         """Give planned tasks to the carrier; what became of them is written even when it fails half-way."""
@@ -146,19 +150,29 @@ class JobRunner:
                 self._commit(Change(routine="which message carries which task", deliveries=tuple(sent)))
 
     def _close(self) -> None:
+        """End the round: in one change with the next round's tasks, or with the result."""
         facts = self._held.facts
-        with self._tools.database.read() as session:
-            released = released_by(session, self.job_id)
         seconds = (self._now() - self._watch.started_at).total_seconds()
-        closed = close(self._held, released, seconds, self._tools.blobs)
+        closed = close(self._held, self._released, seconds, self._tools.blobs)
         late = [d for d in superseded(facts) if d.message_id]
-        stops = self._stops({d.trust for d in late}) if closed.progress is None else ()
-        self._commit(replace(closed.change, deliveries=(*closed.change.deliveries, *stops)))
+        if closed.progress is None:
+            stops = self._stops({d.trust for d in late})
+            self._commit(replace(closed.change, deliveries=(*closed.change.deliveries, *stops)))
+            return
         self._late.update({d.message_id: d for d in late})
         self._watch.tardy |= {d.trust for d in late if d.trust in self._watch.online}
-        if closed.progress is not None:
-            self._held = self._held.next_round(closed.progress)
-            self._watch.begin_round(self._now())
+        after = replace(self._held, facts=apply(facts, closed.change)).next_round(closed.progress)
+        self._watch.begin_round(self._now())
+        self._begin_round(after, closed.change)
+
+    def _begin_round(self, after: Recovered, closing: Change) -> None:
+        self._refresh()
+        decision, _ = decide(after.facts, self._view())
+        planned = self._planned(after.facts, decision) if isinstance(decision, Send) else []
+        opening = self._outbox.planned(after.facts, planned) if planned else Change()
+        self._write(closing.followed_by(opening))
+        self._held = replace(after, facts=apply(after.facts, opening))
+        self._hand_over(planned)
 
     def _end(self, state: JobState, reason: str) -> None:
         """End without a result. What was released until now stays recorded; nothing is aggregated any more."""
@@ -245,8 +259,15 @@ class JobRunner:
             ]
             self._commit(Change(entries=tuple(entries), events=tuple(events.late(d.trust, d.round) for d in answered)))
 
-    def _commit(self, change: Change) -> None:
+    def _released(self) -> Released:
+        with self._tools.database.read() as session:
+            return released_by(session, self.job_id)
+
+    def _write(self, change: Change) -> None:
         commit(self._tools.database, self._tools.blobs, self.job_id, change)
+
+    def _commit(self, change: Change) -> None:
+        self._write(change)
         self._held = replace(self._held, facts=apply(self._held.facts, change))
 
     def _expected(self, delivery: Delivery) -> Expected:
