@@ -90,10 +90,23 @@ class Browser:
         expect(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").first).to_be_visible()
 
     def run_all_cells(self, page: Page) -> None:
-        """Choose Run → Run All Cells, once the kernel is idle."""
-        expect(page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+        """Choose Run → Run All Cells, once the kernel is idle, and see that it begins."""
+        panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+        # menus speak of what has the focus
+        panel.locator(".jp-Cell").first.click()
         page.get_by_role("menubar").get_by_text("Run", exact=True).click()
-        page.locator("li[data-command='runmenu:run-all']").click()
+        item = page.locator("li[data-command='runmenu:run-all']")
+        expect(item).not_to_have_class(re.compile("lm-mod-disabled"))
+        item.click()
+        expect(panel.locator(".jp-CodeCell .jp-InputPrompt").first).not_to_have_text("[ ]:")
+
+    def wait_until_run(self, page: Page, milliseconds: int) -> None:
+        """Wait until every cell has run, and save the notebook."""
+        indicator = ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]"
+        expect(page.locator(indicator)).to_be_visible(timeout=milliseconds)
+        with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/contents/" in answer.url):
+            page.keyboard.press("Control+s")
 
     def open_dashboard(self, page: Page, address: str) -> None:
         """Open a dashboard and wait until all of it is drawn."""

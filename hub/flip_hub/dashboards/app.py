@@ -24,6 +24,7 @@ from flip_hub.config import HubConfig
 from flip_hub.dashboards.access import NOTEBOOK, check_may_view
 from flip_hub.dashboards.identity import HubIdentityProvider, OwnKernelAuthorizer
 from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, viewed_by
+from flip_hub.dashboards.refused import refusal_page
 from flip_hub.errors import MissingError
 from flip_hub.jupyterhub.roles import FLIP
 
@@ -51,6 +52,13 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
     def content_security_policy(self) -> str:
         """The same, where Jupyter Server asks for it."""
         return content_security_policy(self.request.protocol, self.request.host)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say why the page is not shown."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        reason = (error.get_message() or "") if isinstance(error, HTTPError) else ""
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.finish(refusal_page(self.flip_config.title, status_code, reason))
 
     @tornado.web.authenticated
     async def get(self, project: str, name: str) -> None:

@@ -81,7 +81,9 @@ def test_members_see_the_results(hub: HubOnly, page: httpx.Response) -> None:
 
 def test_others_are_refused(hub: HubOnly) -> None:
     with closing(viewer(hub, RUFUS)) as rufus:
-        assert rufus.get(address("report")).status_code == 403
+        refused = rufus.get(address("report"))
+        assert refused.status_code == 403
+        assert '<p id="reason">' in refused.text
 
 
 def test_somebody_whose_account_was_closed_is_refused(hub: HubOnly) -> None:

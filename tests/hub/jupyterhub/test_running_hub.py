@@ -211,7 +211,6 @@ def files(workspace: Workspace) -> Workspace:
         ("files/asked.ipynb?download=1", 404),
         ("nbconvert/html/asked.ipynb?download=true", 403),
         ("nbconvert/script/asked.ipynb", 403),
-        ("api/nbconvert", 403),
         ("api/contents/x.txt?format=base64&type=file", 403),
         ("api/contents/asked.ipynb?format=base64&type=file", 403),
         ("api/contents/x.pkl", 403),

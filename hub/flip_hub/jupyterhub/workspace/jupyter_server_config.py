@@ -19,9 +19,9 @@ class NoDownloadAuthorizer(Authorizer):
     """The person of this workspace may do everything in it but fetch files and rendered notebooks."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:  # noqa: ARG002
-        """Deny conversions, and files as base64."""
+        """Deny conversions (but the list of formats that pages ask for), and files as base64."""
         if resource == "nbconvert":
-            return False
+            return bool(handler.request.path.endswith("/api/nbconvert"))
         return not (resource == "contents" and handler.get_query_argument("format", None) == "base64")
 
 
