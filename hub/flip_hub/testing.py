@@ -6,9 +6,6 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from flip_hub.api.authentication import LoginBegun, SignedIn
-from flip_hub.database import now
-from flip_hub.errors import NotSignedInError
 from flip_sdk.contract.notices import (
     CatalogueConcept,
     CatalogueNotice,
@@ -19,6 +16,10 @@ from flip_sdk.contract.notices import (
     TrustRequest,
 )
 from flip_sdk.contract.signatures import SigningKey
+
+from flip_hub.api.authentication import LoginBegun, SignedIn
+from flip_hub.database import now
+from flip_hub.errors import NotSignedInError
 
 
 class FakeAuthenticator:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from flip_hub.api import create_app
 from flip_hub.config import HubConfig
-from flip_hub.database import now, upgrade
+from flip_hub.database import Database, Project, Routine, now, upgrade
 from flip_hub.governance import notices, people, projects, reviews, trusts
 from flip_hub.governance.office import Office, identify
 from flip_hub.keys import make_keys
@@ -95,8 +98,6 @@ class Hub:
 
     def expired(self, project_id: str = "cytology") -> str:
         """Made ready, and then its time is over."""
-        from flip_hub.database import Project, Routine
-
         self.ready(project_id)
         with self.office.database.write(Routine("a test turns the clock")) as session:
             session.get_one(Project, project_id).expires_at = now() - timedelta(seconds=1)
@@ -105,16 +106,20 @@ class Hub:
     def notice(self, content: bytes) -> None:
         notices.take_notice(self.office.config, self.office.database, content)
 
-    def client(self, name: str | None = None, workspace: str | None = None) -> TestClient:
+    @cached_property
+    def app(self) -> FastAPI:
+        """The governance service."""
+        return create_app(self.office.config, self.authenticator, components=self.components)
+
+    def client(self, name: str | None = None, workspace: str | None = None, app: FastAPI | None = None) -> TestClient:
         """Someone's own program, with their token; or nobody's."""
-        app = create_app(self.office.config, self.authenticator, components=self.components)
+        app = app or self.app
         headers = {"Authorization": f"token {self.authenticator.sign_in(name, workspace)}"} if name else {}
         return TestClient(app, headers=headers, follow_redirects=False)
 
     def browser(self, name: str) -> TestClient:
         """Someone's browser, signed in."""
-        app = create_app(self.office.config, self.authenticator, components=self.components)
-        client = TestClient(app, follow_redirects=False)
+        client = TestClient(self.app, follow_redirects=False)
         client.cookies.set("flip-session", self.authenticator.sign_in(name), path="/services/flip/")
         return client
 
@@ -129,26 +134,45 @@ class Hub:
             return [entry["event"] for entry in export(session)]
 
 
+@dataclass
+class _Template:
+    """A hub's home with its people and Trusts, made once and copied for each test."""
+
+    home: Path
+    trusts: dict[str, SigningTrust]
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> _Template:
+    config = HubConfig(home=tmp_path_factory.mktemp("template") / "hub")
+    config.home.mkdir()
+    make_keys(config)
+    database = Database.of(config)
+    upgrade(database)
+    for name, (organisation, roles) in PEOPLE.items():
+        people.add_person(database, name, display_name=name.title(), organisation=organisation, roles=roles, by="olga")
+    signing = {name: SigningTrust(name) for name in TRUSTS}
+    for trust in signing.values():
+        trusts.enrol(database, trust.enrolment, fingerprint(trust.enrolment), by="olga")
+    database.close()
+    return _Template(config.home, signing)
+
+
 @pytest.fixture
-def make_hub(tmp_path: Path) -> Callable[[], Hub]:
+def make_hub(tmp_path: Path, _template: _Template) -> Iterator[Callable[[], Hub]]:
+    made: list[Hub] = []
+
     def make() -> Hub:
-        config = HubConfig(home=tmp_path / "hub")
-        config.home.mkdir()
-        make_keys(config)
-        office = Office.of(config)
-        upgrade(office.database)
+        shutil.copytree(_template.home, tmp_path / "hub")
         components = tmp_path / "components"
         components.mkdir()
-        for name, (organisation, roles) in PEOPLE.items():
-            people.add_person(
-                office.database, name, display_name=name.title(), organisation=organisation, roles=roles, by="olga"
-            )
-        signing = {name: SigningTrust(name) for name in TRUSTS}
-        for trust in signing.values():
-            trusts.enrol(office.database, trust.enrolment, fingerprint(trust.enrolment), by="olga")
-        return Hub(office, signing, FakeAuthenticator(), components)
+        office = Office.of(HubConfig(home=tmp_path / "hub"))
+        made.append(Hub(office, dict(_template.trusts), FakeAuthenticator(), components))
+        return made[-1]
 
-    return make
+    yield make
+    for hub in made:
+        hub.office.database.close()
 
 
 @pytest.fixture

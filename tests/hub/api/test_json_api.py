@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from flip_hub.api import create_app
 from flip_hub.database import Job, JobEventRow, JobResultRow, Routine, now
 from flip_hub.errors import UnavailableError
 from flip_hub.governance import intake
@@ -245,7 +246,9 @@ def test_waiting_for_the_next_event(hub, ends: bool) -> None:
     pages: list[JobEvents] = []
 
     def watch() -> None:
-        with hub.client("ada") as client:
+        # an application of its own: each test client has its own event loop
+        app = create_app(hub.office.config, hub.authenticator, components=hub.components)
+        with hub.client("ada", app=app) as client:
             content = client.get(f"{API}/jobs/{job.job_id}/events?after=3&wait=20").content
             pages.append(JobEvents.parse(content))
 
