@@ -34,7 +34,7 @@ def run(config: HubConfig) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _only_one(config):
+    with only_one(config):
         carrier, database = LateCarrier(config), Database.of(config)
         tools = Tools(
             database=database,
@@ -53,8 +53,12 @@ def run(config: HubConfig) -> None:
 
 
 @contextmanager
-def _only_one(config: HubConfig) -> Iterator[None]:
-    """Hold the hub's jobs. The lock goes with the process, however it ends."""
+def only_one(config: HubConfig) -> Iterator[None]:
+    """Hold the hub's jobs. The lock goes with the process, however it ends.
+
+    Raises:
+        AlreadyRunningError: another process holds them.
+    """
     with (config.home / "dispatcher.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
