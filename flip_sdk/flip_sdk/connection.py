@@ -137,7 +137,7 @@ class Connection:
         began, pause, told = self._clock(), 0.25, False
         while True:
             response, reason = self._try(method, path, arguments)
-            if response is not None and response.status_code not in _AWAY:
+            if response is not None and not _is_away(response):
                 break
             if self._clock() - began + pause > patience:
                 raise self._given_up(response, reason)
@@ -160,13 +160,21 @@ class Connection:
         return response, f"it answers {response.status_code}"
 
     def _given_up(self, response: httpx.Response | None, reason: str) -> PublicError:
-        told = response is not None and response.headers.get("content-type", "").startswith("application/json")
-        if response is not None and told:
+        if response is not None and _is_json(response):
             return error_of(response)
         return ConnectionFailedError(
             f"The hub at {self.settings.api} cannot be reached ({reason}).",
             "Check your network; if others cannot reach it either, tell its operator. Jobs go on meanwhile.",
         )
+
+
+def _is_away(response: httpx.Response) -> bool:
+    """Whether nobody is there: a proxy says so, or does not know the service yet (a page, where the API answers JSON)."""
+    return response.status_code in _AWAY or (response.status_code == httpx.codes.NOT_FOUND and not _is_json(response))
+
+
+def _is_json(response: httpx.Response) -> bool:
+    return bool(response.headers.get("content-type", "").startswith("application/json"))
 
 
 def error_of(response: httpx.Response) -> PublicError:

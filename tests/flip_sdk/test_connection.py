@@ -116,7 +116,8 @@ def test_violations_become_a_spec_error() -> None:
 
 def test_a_hub_that_restarts_is_waited_for_and_the_person_is_told() -> None:
     clock = Clock()
-    away = [httpx.ConnectError("refused"), httpx.Response(503), httpx.ReadError("reset"), httpx.Response(502)]
+    page = httpx.Response(404, text="<html>no route yet</html>")
+    away = [httpx.ConnectError("refused"), httpx.Response(503), httpx.ReadError("reset"), httpx.Response(502), page]
     line, said = connection(answers(*away, httpx.Response(200, json=ME)), clock)
     assert line.get("me", Me).name == "ada"
     assert len(clock.naps) == len(away)

@@ -34,6 +34,7 @@ def test_a_killed_program_costs_no_job(story, victim) -> None:
     killed = platform.kill(victim)
 
     platform.wait_until(lambda: back(platform, victim, killed), 60, f"{victim} starts again", log="hub")
+    platform.wait_for_hub()
     state = wait_for_end(platform, job, AFTER_RESTART + 30)
     assert state == JobState.COMPLETED or (state == JobState.FAILED and job.view.reason), state
     for trust in story.trusts:
