@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 from flip_hub.cli import app as hub_app
 from flip_hub.config import HubConfig
+from flip_hub.dispatcher.deliveries import DELIVERY
 from flip_sdk.cli import app as sdk_app
 from flip_sdk.contract.states import MACHINES, StateMachine
 from flip_trust.cli import app as trust_app
@@ -44,12 +45,13 @@ def main(arguments: list[str]) -> int:
 def documents() -> Iterator[tuple[Path, str]]:
     """Every generated document: where it stands, and what it says."""
     for machine in MACHINES:
-        yield DOCS / "states" / f"{machine.name}.md", state_page(machine)
+        yield DOCS / "states" / f"{machine.name}.md", state_page(machine, "flip_sdk.contract.states")
+    yield DOCS / "states" / "delivery.md", state_page(DELIVERY, "flip_hub.dispatcher.deliveries")
     yield DOCS / "reference" / "settings.md", settings_page()
     yield DOCS / "reference" / "commands.md", commands_page()
 
 
-def state_page(machine: StateMachine) -> str:
+def state_page(machine: StateMachine, source: str) -> str:
     """A state machine as a Mermaid diagram and as its table."""
     diagram = [f"    [*] --> {machine.start.value}"]
     diagram += [f"    {row.source.value} --> {row.target.value}: {row.owner}" for row in machine.transitions]
@@ -57,7 +59,7 @@ def state_page(machine: StateMachine) -> str:
     rows = [f"| {row.source.value} | {row.target.value} | {row.owner} | `{row.event}` |" for row in machine.transitions]
     return "\n".join(
         [
-            _NOTE.format("flip_sdk.contract.states") + f"# The life of a {machine.name}",
+            _NOTE.format(source) + f"# The life of a {machine.name}",
             "",
             (machine.states.__doc__ or "").strip(),
             "",

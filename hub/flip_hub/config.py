@@ -41,8 +41,8 @@ class HubConfig:
         sign_off_hours: how long a signed-off job may run.
         clock_skew_seconds: how old a Trust's signed notice may be, and how far ahead.
         online_seconds: a Trust that was heard of within this time counts as online.
-        task_seconds: how long a Trust may take for one task.
-        patience_seconds: how long a job waits for a Trust that does not answer.
+        task_seconds: how long a task is good for; a round waits that long, and its patience, for a connected Trust.
+        patience_seconds: how long a round waits for a Trust that is not connected, before it goes on without it.
     """
 
     home: Path
@@ -64,7 +64,7 @@ class HubConfig:
     clock_skew_seconds: float = 120.0
     online_seconds: float = 30.0
     task_seconds: float = 120.0
-    patience_seconds: float = 60.0
+    patience_seconds: float = 30.0
 
     @classmethod
     def load(cls, home: Path | str | None = None, environ: Mapping[str, str] = os.environ) -> HubConfig:
