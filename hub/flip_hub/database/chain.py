@@ -72,7 +72,7 @@ class Routine:
 
 def append(session: Session, entry: Entry) -> AuditRow:
     """Add an entry to the chain, in the caller's transaction (``Database.write`` does it for its own entry)."""
-    head = session.scalars(select(AuditHead).where(AuditHead.chain == CHAIN).with_for_update()).one_or_none()
+    head = lock(session)
     if head is None:
         head = AuditHead(chain=CHAIN, sequence=0, hash=GENESIS)
         session.add(head)
@@ -90,6 +90,11 @@ def append(session: Session, entry: Entry) -> AuditRow:
     session.add(row)
     session.flush()
     return row
+
+
+def lock(session: Session) -> AuditHead | None:
+    """The chain's head, held by this transaction until it ends (SQLite holds the whole database instead)."""
+    return session.scalars(select(AuditHead).where(AuditHead.chain == CHAIN).with_for_update()).one_or_none()
 
 
 def as_dict(row: AuditRow) -> dict[str, Any]:

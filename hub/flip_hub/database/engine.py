@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from flip_hub.config import HubConfig
-from flip_hub.database.chain import Entry, Routine, append
+from flip_hub.database.chain import Entry, Routine, append, lock
 
 BUSY_MILLISECONDS = 20_000
 _WRITES = "flip_writes"
@@ -53,6 +53,9 @@ class Database:
             entry: what is recorded; or a :class:`Routine`, which says why nothing has to be.
         """
         with Session(self._writes, expire_on_commit=False) as session, session.begin():
+            if self.engine.dialect.name != "sqlite":
+                # one writer at a time, as on SQLite: what was checked in a transaction holds until its commit
+                lock(session)
             yield session
             session.flush()
             if isinstance(entry, Entry):

@@ -42,9 +42,9 @@ def first_page(request: Request, subject: Asking, office: At) -> Response:
 
 
 @router.get("/projects/{project_id}")
-def project_page(request: Request, subject: Asking, office: At, project_id: Name, problem: str = "") -> Response:
+def project_page(request: Request, subject: Asking, office: At, project_id: Name) -> Response:
     """A project: its application, decisions, Trusts, jobs and dashboards."""
-    return show(request, office, subject, project_id, problem)
+    return show(request, office, subject, project_id)
 
 
 def show(
