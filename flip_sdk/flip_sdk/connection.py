@@ -169,7 +169,7 @@ class Connection:
 
 
 def _is_away(response: httpx.Response) -> bool:
-    """Whether nobody is there: a proxy says so, or does not know the service yet (a page, where the API answers JSON)."""
+    """Whether nobody is there: a proxy says so, or has no route yet and answers a page where the API answers JSON."""
     return response.status_code in _AWAY or (response.status_code == httpx.codes.NOT_FOUND and not _is_json(response))
 
 
