@@ -25,6 +25,8 @@ _SWITCHES = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+_TALLEST = 8_000
+"""Pixels of the tallest picture."""
 _SLOW = 90_000
 """Milliseconds that a page may take on a busy computer."""
 
@@ -118,7 +120,14 @@ class Browser:
         """Take a picture of the page: of what is seen, or of the ``whole`` of it."""
         self.screenshots.mkdir(parents=True, exist_ok=True)
         path = self.screenshots / f"{name}.png"
+        usual = page.viewport_size
+        if whole and usual:
+            # some pages scroll inside themselves
+            height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(one => one.scrollHeight))")
+            page.set_viewport_size({"width": usual["width"], "height": min(int(height), _TALLEST)})
         page.screenshot(path=path, full_page=whole)
+        if usual:
+            page.set_viewport_size(usual)
         return path
 
     def _watch(self, context: BrowserContext) -> None:

@@ -6,7 +6,7 @@ import base64
 import html
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from nbformat import NotebookNode, v4
 
@@ -14,7 +14,8 @@ _WIDGETS = "application/vnd.jupyter.widget-state+json"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TAGS = re.compile(r"<(?:title|style)[^>]*>.*?</(?:title|style)>|<[^>]+>", re.DOTALL)
 
-Shown = Iterator[tuple[str, str]]
+Kind = Literal["output", "live", "error"]
+Shown = Iterator[tuple[Kind, str]]
 
 
 class CellOutputs:

@@ -23,8 +23,9 @@ import nbformat
 import websocket
 from nbformat import NotebookNode
 
-from demo.cells import CellOutputs
-from demo.processes import PlatformError
+from demo.cells import CellOutputs, Shown
+from demo.people import Visitor
+from demo.processes import PlatformError, wait_until
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,17 @@ class NotebookError(PlatformError):
 
 
 class Workspace:
-    """A person's session at the hub, and their workspace in one project."""
+    """A person who is signed in at the hub, and their workspace in one project.
+
+    Attributes:
+        visitor: the person's session.
+    """
 
     def __init__(self, hub_url: str, login: Login, project: str) -> None:
         self.hub_url = hub_url.rstrip("/")
         self.login = login
         self.project = project
-        self._http = httpx.Client(base_url=self.hub_url, follow_redirects=True, timeout=60)
+        self.visitor = Visitor(self.hub_url, login.name, login.password)
 
     @property
     def path(self) -> str:
@@ -77,40 +82,33 @@ class Workspace:
 
     def close(self) -> None:
         """End the session here; the workspace stays up."""
-        self._http.close()
-
-    def sign_in(self) -> Self:
-        """Sign in with the password, as the form does."""
-        self._http.get("/hub/login").raise_for_status()
-        form = {"username": self.login.name, "password": self.login.password, "_xsrf": self._xsrf("/hub/")}
-        answer = self._http.post("/hub/login", params={"next": "/hub/home"}, data=form)
-        if answer.status_code != httpx.codes.OK or not answer.url.path.endswith("/hub/home"):
-            raise PlatformError(f"{self.login.name} cannot sign in at {self.hub_url} ({answer.status_code}).")
-        return self
+        self.visitor.close()
 
     def open(self, seconds: float = 90) -> Self:
-        """Start the workspace where it does not run yet, and wait until it answers."""
-        answer = self._http.get(f"/hub/spawn/{self.login.name}/{self.project}")
-        if answer.status_code == httpx.codes.FORBIDDEN:
-            raise PlatformError(f"The hub refuses the workspace {self.project}: {_error_of(answer.text)}")
-        deadline = time.monotonic() + seconds
-        while not self.is_ready():
-            if time.monotonic() > deadline:
-                raise PlatformError(f"The workspace {self.project} did not start within {seconds:.0f} s.")
-            time.sleep(0.2)
-        # the first page signs in to the workspace itself
-        self._http.get(f"{self.path}/lab").raise_for_status()
+        """Start the workspace where it does not run yet, and wait until it answers.
+
+        Raises:
+            PlatformError: the hub refuses, or it does not start.
+        """
+        answer = self.visitor.open_workspace(self.project)
+        if answer.is_error:
+            raise PlatformError(f"The hub refuses the workspace {self.project}: {_reason_on(answer.text)}")
+        wait_until(self.is_ready, seconds, f"the workspace {self.project} starts", every=0.2)
+        # its first page signs in to the workspace itself
+        self.request("GET", "lab").raise_for_status()
         return self
+
+    def is_ready(self) -> bool:
+        """Whether the workspace runs."""
+        return self.visitor.workspace_is_ready(self.project)
 
     def stop(self) -> None:
         """Stop the workspace."""
-        where = f"/hub/api/users/{self.login.name}/servers/{self.project}"
-        self._http.delete(where, headers=self.hub_headers()).raise_for_status()
+        self.visitor.hub_api("DELETE", f"users/{self.login.name}/servers/{self.project}").raise_for_status()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the workspace's Jupyter Server, ``path`` below the workspace's own."""
-        headers = {"X-XSRFToken": self._xsrf(f"{self.path}/")}
-        return self._http.request(method, f"{self.path}/{path}", headers=headers, **options)
+        return self.visitor.request(method, f"{self.path}/{path}", **options)
 
     def read(self, notebook: str) -> NotebookNode:
         """A notebook of the workspace."""
@@ -125,10 +123,6 @@ class Workspace:
         body = {"type": "notebook", "format": "json", "content": content}
         self.request("PUT", f"api/contents/{quote(notebook)}", json=body).raise_for_status()
 
-    def hub_headers(self) -> dict[str, str]:
-        """What JupyterHub's API asks of a page that was signed in to."""
-        return {"X-XSRFToken": self._xsrf("/hub/")}
-
     @contextmanager
     def kernel(self, notebook: str) -> Iterator[Kernel]:
         """A fresh kernel for a notebook, started in its folder and shut down at the end."""
@@ -137,31 +131,18 @@ class Workspace:
         session.raise_for_status()
         try:
             channels = f"{self.path}/api/kernels/{session.json()['kernel']['id']}/channels"
-            with closing(open_socket(self._http, self.hub_url, channels)) as socket:
+            with closing(open_socket(self.visitor, channels)) as socket:
                 yield Kernel(socket)
         finally:
             self.request("DELETE", f"api/sessions/{session.json()['id']}").raise_for_status()
 
-    def is_ready(self) -> bool:
-        """Whether the workspace runs."""
-        answer = self._http.get(f"/hub/api/users/{self.login.name}", headers=self.hub_headers())
-        answer.raise_for_status()
-        server = answer.json()["servers"].get(self.project, {})
-        return bool(server.get("ready"))
 
-    def _xsrf(self, path: str) -> str:
-        return next(
-            (cookie.value or "" for cookie in self._http.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", path)),
-            "",
-        )
-
-
-def open_socket(http: httpx.Client, hub_url: str, path: str) -> websocket.WebSocket:
+def open_socket(visitor: Visitor, path: str) -> websocket.WebSocket:
     """A websocket at the hub, with the session of a person who is signed in."""
-    request = httpx.Request("GET", f"{hub_url}{path}")
-    http.cookies.set_cookie_header(request)
+    request = httpx.Request("GET", f"{visitor.hub_url}{path}")
+    visitor.cookies.set_cookie_header(request)
     url = request.url.copy_with(scheme=request.url.scheme.replace("http", "ws"))
-    return websocket.create_connection(str(url), cookie=request.headers["Cookie"], origin=hub_url, timeout=30)
+    return websocket.create_connection(str(url), cookie=request.headers["Cookie"], origin=visitor.hub_url, timeout=30)
 
 
 def request_message(kind: str, content: dict[str, Any], session: str) -> dict[str, Any]:
@@ -184,7 +165,7 @@ class Kernel:
         self._socket = socket
         self._session = uuid.uuid4().hex
 
-    def run(self, code: str, outputs: CellOutputs, seconds: float) -> Iterator[tuple[str, str]]:
+    def run(self, code: str, outputs: CellOutputs, seconds: float) -> Shown:
         """Execute code, collecting its outputs.
 
         Yields:
@@ -239,7 +220,7 @@ def run_notebook(
         PlatformError: the hub refused, or the workspace did not start.
     """
     with closing(Workspace(hub_url, login, project)) as workspace:
-        workspace.sign_in().open()
+        workspace.open()
         content = workspace.read(notebook)
         try:
             with workspace.kernel(notebook) as kernel:
@@ -292,7 +273,7 @@ def _message(frame: str | bytes) -> dict[str, Any]:
     return {**message, "buffers": parts[1:]}
 
 
-def _error_of(page: str) -> str:
+def _reason_on(page: str) -> str:
     """The reason on one of JupyterHub's error pages."""
     _, _, rest = page.partition('<p id="reason">')
     return html.unescape(rest.partition("</p>")[0].strip()) or "no reason given"

@@ -57,6 +57,10 @@ class Visitor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the browser. Whatever was started stays up."""
         self._client.close()
 
     @property
@@ -103,10 +107,14 @@ class Visitor:
             raise PlatformError(f"{self.name}: {method} {path}: {answer.status_code} {answer.text}")
         return answer
 
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Ask anything at the hub's address, as the page does to which the path belongs."""
+        headers = {"X-XSRFToken": self._xsrf(path), "Referer": f"{self.hub_url}/hub/home"}
+        return self._client.request(method, path, headers=headers, **arguments)
+
     def hub_api(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Call JupyterHub's own API, as its pages do."""
-        headers = {"X-XSRFToken": self._xsrf("/hub/"), "Referer": f"{self.hub_url}/hub/home"}
-        return self._client.request(method, f"/hub/api/{path}", headers=headers, **arguments)
+        return self.request(method, f"/hub/api/{path}", **arguments)
 
     def open_workspace(self, project: str) -> httpx.Response:
         """Follow the link that starts a project's workspace. A refusal is a page with status 403."""
@@ -119,10 +127,9 @@ class Visitor:
         return bool(server and server.get("ready"))
 
     def _xsrf(self, path: str) -> str:
-        for cookie in self._client.cookies.jar:
-            if cookie.name == "_xsrf" and cookie.path == path:
-                return cookie.value or ""
-        return ""
+        """The token against forged forms of the part of the hub to which a path belongs."""
+        tokens = {cookie.path: cookie.value for cookie in self._client.cookies.jar if cookie.name == "_xsrf"}
+        return tokens.get(max((part for part in tokens if path.startswith(part)), key=len, default="")) or ""
 
 
 class _Forms(HTMLParser):

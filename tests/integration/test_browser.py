@@ -42,9 +42,9 @@ def tutorial(browser: Browser, ada: Page) -> dict[str, Any]:
     browser.picture(ada, "3-workspace")
     browser.open_notebook(ada, ADA.name, PROJECT, TUTORIAL)
     browser.run_all_cells(ada)
-    watched = ada.get_by_label("Job progress").first
-    expect(watched).to_be_visible(timeout=TUTORIAL_MILLISECONDS)
-    watched.scroll_into_view_if_needed()
+    training = ada.get_by_text(re.compile(r"train: .*round \d+ of")).first
+    expect(training).to_be_visible(timeout=TUTORIAL_MILLISECONDS)
+    training.evaluate("one => one.scrollIntoView({block: 'center'})")
     browser.picture(ada, "4-tutorial-running")
     browser.wait_until_run(ada, TUTORIAL_MILLISECONDS)
     browser.picture(ada, "5-tutorial-done")

@@ -24,6 +24,9 @@ from flip_hub.jupyterhub.roles import FLIP, workspace_scopes
 CONFIGURATION = Path(__file__).parent / "workspace"
 """The workspaces' Jupyter configuration: read-only inside, and outside every person's home."""
 
+RUNTIME = "/tmp/jupyter"  # noqa: S108 - the sandbox's own /tmp
+"""Where a sandboxed workspace keeps its kernels' sockets."""
+
 # jsonschema compiles a grammar for seconds, to check IRIs, which Jupyter never does: half of what a start takes
 START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterhub.singleuser import main; sys.exit(main())"
 
@@ -126,6 +129,8 @@ class ProjectSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if not sandbox.required(self.flip_config, self.log, "Workspaces"):
             return command
         home = Path(self.home_dir)
+        # sockets need short paths, and are nobody else's inside
+        private = ["env", f"JUPYTER_RUNTIME_DIR={RUNTIME}"]
         return sandbox.Sandbox(
             folder=home,
             readable=(CONFIGURATION,),
@@ -133,4 +138,4 @@ class ProjectSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             network=True,
             dies_with_parent=False,
             devices=tuple(Path("/dev").glob("nvidia*")),
-        ).command(command)
+        ).command([*private, *command])

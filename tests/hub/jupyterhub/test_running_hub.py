@@ -41,7 +41,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubOnly]:
 def workspace(hub: HubOnly) -> Iterator[Workspace]:
     """ada's workspace in the open project."""
     with closing(Workspace(hub.url, ADA, OPEN)) as opened:
-        yield opened.sign_in().open()
+        yield opened.open()
 
 
 def run_in(workspace: Workspace, *cells: str) -> list[str]:
@@ -57,15 +57,14 @@ def run_in(workspace: Workspace, *cells: str) -> list[str]:
 
 def test_signing_in_leads_to_the_projects(hub: HubOnly) -> None:
     with closing(Workspace(hub.url, ADA, OPEN)) as person:
-        person.sign_in()
-        answer = person._http.get("/")
+        answer = person.visitor.get("/")
         assert (answer.status_code, answer.url.path) == (200, "/services/flip/")
 
 
 def test_a_wrong_password_and_an_unknown_person_are_refused(hub: HubOnly) -> None:
     for login in (Login("rufus", "not the password"), Login("stranger", ADA.password)):
-        with closing(Workspace(hub.url, login, OPEN)) as person, pytest.raises(PlatformError):
-            person.sign_in()
+        with pytest.raises(PlatformError):
+            Workspace(hub.url, login, OPEN)
 
 
 def test_nobody_signs_up_by_themselves(hub: HubOnly) -> None:
@@ -78,33 +77,30 @@ def test_nobody_signs_up_by_themselves(hub: HubOnly) -> None:
 @pytest.mark.parametrize(("login", "project"), [(ADA, DRAFT), (ADA, OTHER), (ADA, "no-such-project"), (RUFUS, OPEN)])
 def test_a_workspace_is_refused_with_its_reason(hub: HubOnly, login: Login, project: str) -> None:
     with closing(Workspace(hub.url, login, project)) as person:
-        person.sign_in()
-        answer = person._http.get(f"/hub/spawn/{login.name}/{project}")
+        answer = person.visitor.get(f"/hub/spawn/{login.name}/{project}")
         assert answer.status_code == 403
         assert '<p id="reason">' in answer.text
-        asked = person._http.post(f"/hub/api/users/{login.name}/servers/{project}", headers=person.hub_headers())
+        asked = person.visitor.hub_api("POST", f"users/{login.name}/servers/{project}")
         assert asked.status_code == 403
         assert asked.json()["message"]
 
 
 def test_there_is_no_workspace_without_a_project(hub: HubOnly) -> None:
     with closing(Workspace(hub.url, ADA, "")) as person:
-        person.sign_in()
-        assert person._http.get(f"/hub/spawn/{ADA.name}").status_code == 403
-        asked = person._http.post(f"/hub/api/users/{ADA.name}/server", headers=person.hub_headers())
+        assert person.visitor.get(f"/hub/spawn/{ADA.name}").status_code == 403
+        asked = person.visitor.hub_api("POST", f"users/{ADA.name}/server")
         assert asked.status_code == 403
 
 
 def test_nobody_opens_a_colleagues_workspace(hub: HubOnly, workspace: Workspace) -> None:
     with closing(Workspace(hub.url, BEN, OPEN)) as colleague:
-        colleague.sign_in()
-        assert colleague._http.get(f"{workspace.path}/api/contents").status_code in {403, 404}
-        assert colleague._http.get(f"/hub/spawn/{ADA.name}/{OPEN}").status_code in {403, 404}
+        assert colleague.visitor.get(f"{workspace.path}/api/contents").status_code in {403, 404}
+        assert colleague.visitor.get(f"/hub/spawn/{ADA.name}/{OPEN}").status_code in {403, 404}
 
 
 def test_a_workspace_closes_when_its_project_is_suspended(hub: HubOnly) -> None:
     with closing(Workspace(hub.url, ADA, PASSING)) as passing:
-        passing.sign_in().open()
+        passing.open()
         set_state(hub.config, PASSING, ProjectState.SUSPENDED)
         wait_until(lambda: not passing.is_ready(), 30, "the workspace stays open", last_words=hub.keeper.last_words)
         with pytest.raises(PlatformError):
@@ -115,13 +111,12 @@ def test_a_workspace_closes_when_its_project_is_suspended(hub: HubOnly) -> None:
 
 
 def test_nobody_makes_tokens(workspace: Workspace) -> None:
-    answer = workspace._http.post(f"/hub/api/users/{ADA.name}/tokens", headers=workspace.hub_headers(), json={})
+    answer = workspace.visitor.hub_api("POST", f"users/{ADA.name}/tokens", json={})
     assert answer.status_code == 403
 
 
 def test_nobody_shares_a_workspace(workspace: Workspace) -> None:
-    where = f"/hub/api/shares/{ADA.name}/{OPEN}"
-    answer = workspace._http.post(where, headers=workspace.hub_headers(), json={"user": BEN.name})
+    answer = workspace.visitor.hub_api("POST", f"shares/{ADA.name}/{OPEN}", json={"user": BEN.name})
     assert answer.status_code in {403, 404}
 
 
@@ -188,6 +183,12 @@ def test_a_failing_cell_is_told_and_what_ran_is_saved(hub: HubOnly, workspace: W
     assert saved[1].outputs[0].text == "42\n"
     assert saved[2].outputs[0].ename == "ZeroDivisionError"
     assert saved[3].outputs == []
+
+
+@pytest.mark.skipif(not sandbox.usable(), reason="bubblewrap is missing or does not work here")
+def test_its_kernels_are_not_heard_over_the_network(workspace: Workspace) -> None:
+    code = "import json, ipykernel; print(json.load(open(ipykernel.get_connection_file()))['transport'])"
+    assert run_in(workspace, code) == ["ipc"]
 
 
 # ---- downloads

@@ -6,6 +6,7 @@ nothing of the hub's, since a workspace carries none of the hub's code.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from jupyter_server.auth import Authorizer
@@ -55,6 +56,9 @@ c.ServerApp.jpserver_extensions = dict.fromkeys(
     ("jupyter_lsp", "jupyter_server_terminals", "voila.server_extension"), False
 )
 c.ContentsManager.files_handler_class = None
+if os.environ.get("JUPYTER_RUNTIME_DIR"):
+    # over the loopback, other workspaces of the same computer could listen to what a kernel prints
+    c.ConnectionFileMixin.transport = "ipc"
 c.FileContentsManager.always_delete_dir = True
 c.LabApp.extension_manager = "readonly"
 c.LabApp.news_url = None
