@@ -55,7 +55,7 @@ class AcceptedUpdate:
 
     Attributes:
         token: the JWS it came as, kept as evidence.
-        content: the safetensors blob; empty where the count was suppressed.
+        content: the safetensors blob; empty where the count was suppressed, and once it is stored.
         tensors: the same as float64 arrays.
     """
 

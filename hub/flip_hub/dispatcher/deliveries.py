@@ -1,4 +1,8 @@
-"""One task on its way to one Trust, as the hub sees it: the table of its states, and its record."""
+"""One task on its way to one Trust, as the hub sees it: the table of its states, and its record.
+
+``planned`` is written before the message is handed to the carrier, so that a crash in between is known of; ``retried``
+is a refusal that heals by sending again, ``dropped`` an answer that could not be accepted.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,7 @@ from flip_sdk.contract.tasks import Step
 
 
 class DeliveryState(StrEnum):
-    """Where a task is, seen from the hub.
-
-    ``planned`` is written before the message is handed to the carrier, so that a crash in between is known of;
-    ``retried`` is a refusal that heals by sending again; ``dropped`` an answer that could not be accepted.
-    """
+    """Where a task is, seen from the hub."""
 
     PLANNED = "planned"
     SENT = "sent"

@@ -85,9 +85,9 @@ def completed(words: str, number: int) -> Happening:
     return Happening(EventName.COMPLETED, words, number)
 
 
-def cancelled(number: int) -> Happening:
+def cancelled(reason: str, number: int) -> Happening:
     """Somebody stopped the job."""
-    return Happening(EventName.CANCELLED, "The job was cancelled; nothing more is asked of any Trust.", number)
+    return Happening(EventName.CANCELLED, reason, number)
 
 
 def failed(reason: str, number: int) -> Happening:

@@ -29,8 +29,8 @@ from flip_hub.flower.grid import CarrierUnavailableError, Incoming
 LOG = logging.getLogger(__name__)
 ACTIVE = (JobState.SIGNED_OFF, JobState.EXECUTING)
 LOOK_SECONDS = 0.2
-PULL_SECONDS = 0.05
-PRESENCE_SECONDS = 0.25
+PULL_SECONDS = 0.15
+PRESENCE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 MOST_FAILURES = 5
 
@@ -47,6 +47,7 @@ class Dispatcher:
     runners: dict[str, JobRunner] = field(default_factory=dict)
     _cancel_requested: dict[str, bool] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
     _online: frozenset[str] | None = None
     _looked_at: float = float("-inf")
     _saw_at: float = float("-inf")
@@ -66,26 +67,28 @@ class Dispatcher:
 
     def tick(self) -> bool:
         """One turn. Returns whether answers are outstanding, so that the next turn waits for them by itself."""
-        self._look_for_jobs()
-        incoming = self._pull()
+        new = self._look_for_jobs()
+        incoming = self._pull(0.0 if new else PULL_SECONDS)
         self._see_trusts()
         for job_id in list(self.runners):
             self._advance(job_id, [item for item in incoming if item.message_id in self.runners[job_id].outstanding])
         self.runners = {job_id: runner for job_id, runner in self.runners.items() if not runner.done}
         return self._online is not None and any(runner.outstanding for runner in self.runners.values())
 
-    def _look_for_jobs(self) -> None:
-        """Every job that has not ended, or whose Trusts have still to be told to stop."""
+    def _look_for_jobs(self) -> bool:
+        """Take up every job that has not ended, or whose Trusts have still to be told to stop; whether any is new."""
         if monotonic() - self._looked_at < LOOK_SECONDS:
-            return
+            return False
         with self.tools.database.read() as session:
             rows = session.execute(select(Job.job_id, Job.cancel_requested).where(Job.state.in_(ACTIVE)))
             self._cancel_requested = {row.job_id: row.cancel_requested for row in rows}
             stops = select(TaskRow.job_id).where(TaskRow.step == "cancel", TaskRow.state.in_(OPEN)).distinct()
             wanted = {*self._cancel_requested, *session.scalars(stops)}
-        for job_id in sorted(wanted - self.runners.keys()):
-            self._take_up(job_id)
         self._looked_at = monotonic()
+        new = [job_id for job_id in sorted(wanted - self.runners.keys()) if self._may_try(job_id)]
+        for job_id in new:
+            self._take_up(job_id)
+        return bool(new)
 
     def _take_up(self, job_id: str) -> None:
         try:
@@ -99,12 +102,12 @@ class Dispatcher:
             LOG.exception("job %s cannot be read", job_id)
             self._count_failure(job_id)
 
-    def _pull(self) -> list[Incoming]:
+    def _pull(self, wait: float) -> list[Incoming]:
         ids = [message for runner in self.runners.values() for message in runner.outstanding]
         if not ids:
             return []
         try:
-            return self.tools.carrier.pull(ids, wait=PULL_SECONDS)
+            return self.tools.carrier.pull(ids, wait=wait)
         except CarrierUnavailableError:
             self._online, self._saw_at = None, monotonic()
             return []
@@ -129,7 +132,7 @@ class Dispatcher:
             LOG.warning("the gateway cannot be reached: %s", error)
             self._online = None
         except OperationalError:
-            self._read_again(job_id)
+            del self.runners[job_id]
             raise
         except Exception:  # one job's fault must not stop the others; it is logged, and ends the job when it stays
             LOG.exception("job %s: an error that nobody foresaw", job_id)
@@ -140,8 +143,13 @@ class Dispatcher:
         del self.runners[job_id]
         self._count_failure(job_id)
 
+    def _may_try(self, job_id: str) -> bool:
+        """A job that failed to go on is left alone for a while: a full disk may have room again by then."""
+        return monotonic() >= self._not_before.get(job_id, 0.0)
+
     def _count_failure(self, job_id: str) -> None:
         self._failures[job_id] = self._failures.get(job_id, 0) + 1
+        self._not_before[job_id] = monotonic() + RETRY_SECONDS * 2 ** self._failures[job_id]
         if self._failures[job_id] >= MOST_FAILURES:
             self._fail(job_id, "The hub failed to go on with this job. Its operator finds why in the dispatcher's log.")
 

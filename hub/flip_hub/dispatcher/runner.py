@@ -78,7 +78,7 @@ class JobRunner:
             if update.content:
                 self._tools.blobs.put(update.content)
         self._commit(change)
-        self._held = self._held.with_updates(change.updates)
+        self._held = self._held.with_updates([replace(update, content=b"") for update in change.updates])
 
     def advance(self, online: frozenset[str] | None, *, cancel_requested: bool = False) -> None:
         """Do whatever can be done now.
@@ -92,7 +92,7 @@ class JobRunner:
             self._tell_to_stop(online)
             return
         if cancel_requested:
-            self._end(JobState.CANCELLED, "")
+            self._end(JobState.CANCELLED, "It was cancelled; nothing more is asked of any Trust.")
             return
         if self._held.facts.state is JobState.SIGNED_OFF:
             self._start()
@@ -179,7 +179,7 @@ class JobRunner:
         facts = self._held.facts
         number = facts.round.number
         over = tuple(replace(d, state=DeliveryState.SUPERSEDED) for d in facts.open)
-        happening = events.cancelled(number) if state is JobState.CANCELLED else events.failed(reason, number)
+        happening = (events.cancelled if state is JobState.CANCELLED else events.failed)(reason, number)
         self._commit(
             Change(
                 step=Step(facts.state, state, reason),

@@ -175,6 +175,7 @@ class Hub:
     def turn(self, seconds: float = 0.02) -> None:
         """One turn of the dispatcher; time passes."""
         self.dispatcher._looked_at = self.dispatcher._saw_at = float("-inf")
+        self.dispatcher._not_before.clear()
         self.dispatcher.tick()
         self.clock.pass_(seconds)
 
