@@ -23,6 +23,7 @@ from flip_trust.engine.session import EngineSession
 
 _LOG = logging.getLogger(__name__)
 MEMORY_BYTES = 8 * 1024 * 1024 * 1024
+_MOST_SETTLES = 12
 
 
 class EnginePool:
@@ -33,8 +34,8 @@ class EnginePool:
         sandbox: ``bubblewrap``, or ``none`` with a warning.
         spare: how many workers wait.
         seconds: how long one request may take before its worker is killed.
-        settle: seconds after a job's start before its worker is replaced, so that the new one's imports do not slow
-            down the job's first rounds. A job that finds no spare does not wait for that.
+        settle: seconds without a request before a job's worker is replaced, so that the new one's imports do not slow
+            down the job's rounds; at most twelve times that. A job that finds no spare does not wait for it.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class EnginePool:
         self._sessions: set[EngineSession] = set()
         self._asked = 0
         self._not_before = 0.0
+        self._at_latest = 0.0
         self._failure: EngineError | None = None
         self._closed = True
         self._keeper: threading.Thread | None = None
@@ -89,7 +91,9 @@ class EnginePool:
         record = read_graph(graph, features) if graph is not None else None
         deadline = time.monotonic() + self._seconds
         worker = self._take(deadline)
-        session = EngineSession(worker, record, len(snapshot.labels), features, self._seconds, self._forget)
+        session = EngineSession(
+            worker, record, len(snapshot.labels), features, self._seconds, self._forget, self._postpone
+        )
         with self._changed:
             self._sessions.add(session)
         try:
@@ -139,6 +143,7 @@ class EnginePool:
                 if not self._waiting:
                     raise EngineError(RefusalCode.ENGINE_FAILED, "the engine pool is closed or gave no worker in time")
                 self._not_before = time.monotonic() + self._settle
+                self._at_latest = time.monotonic() + _MOST_SETTLES * self._settle
                 return self._waiting.popleft()
             finally:
                 self._asked -= 1
@@ -146,6 +151,11 @@ class EnginePool:
     def _forget(self, session: EngineSession) -> None:
         with self._changed:
             self._sessions.discard(session)
+
+    def _postpone(self) -> None:
+        """A job was asked something: it is under way."""
+        with self._changed:
+            self._not_before = max(self._not_before, min(time.monotonic() + self._settle, self._at_latest))
 
     def _keep(self) -> None:
         """The pool's thread: starts a worker whenever one is missing."""

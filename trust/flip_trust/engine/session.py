@@ -37,9 +37,10 @@ class EngineSession:
         features: int,
         seconds: float,
         ended: Callable[[EngineSession], None],
+        asked: Callable[[], None] = lambda: None,
     ) -> None:
         self._worker, self._record, self._persons, self._features = worker, record, persons, features
-        self._seconds, self._ended = seconds, ended
+        self._seconds, self._ended, self._asked = seconds, ended, asked
 
     @property
     def pid(self) -> int:
@@ -128,6 +129,7 @@ class EngineSession:
     def _ask(
         self, header: dict[str, Any], payload: bytes, shapes: Shapes, dtype: np.dtype[Any] | None = None
     ) -> Tensors:
+        self._asked()
         dtype = dtype or np.dtype(np.float64)
         size = sum(math.prod(shape) for shape in shapes.values()) * dtype.itemsize
         content = self._worker.ask(header, payload, self._seconds, size + 1000 * (len(shapes) + 1))
