@@ -88,8 +88,9 @@ def boxed(command: list[str], slot: Path) -> list[str]:
     mounts = [part for path in _installation() for part in ("--ro-bind", path, path)]
     environment = [part for name, value in _ENVIRONMENT.items() for part in ("--setenv", name, value)]
     return [
-        *(bwrap, *_BOX, *environment, *mounts, *_links()),
-        *("--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind", str(slot), str(SLOT), "--chdir", "/tmp"),  # noqa: S108
+        # /tmp comes before what is mounted: the installation itself may lie in the machine's /tmp
+        *(bwrap, *_BOX, *environment, "--tmpfs", "/tmp", *mounts, *_links()),  # noqa: S108
+        *("--dev", "/dev", "--ro-bind", str(slot), str(SLOT), "--chdir", "/tmp"),  # noqa: S108
         *("--remount-ro", "/", "--", *command),
     ]
 
