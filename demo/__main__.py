@@ -10,8 +10,10 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -46,30 +48,40 @@ def main() -> int:
 
 def _run(home: Path, teller: Teller, *, stay: bool) -> int:
     secret = password()
-    teller.chapter("1. A hub and four Trusts, with real patients")
-    with Platform(home, plans(), progress=teller.say) as platform:
+    with ExitStack() as stack:
+        spinner = stack.enter_context(teller)
+        teller.chapter("1. A hub and four Trusts, with real patients")
+        platform = stack.enter_context(Platform(home, plans(), progress=teller.say))
         story = Story(platform, secret, teller)
-        story.register_people()
-        story.publish_catalogues()
-        teller.chapter("2. A project is applied for, signed off, and opted in to")
-        story.apply()
-        teller.say(f"JupyterHub refuses a workspace for now: “{escape(story.refused_workspace())}”")
-        story.sign_off()
-        story.opt_in_everywhere()
-        story.wait_for_consent()
-        teller.chapter("3. ada's workspace, and the tutorial in its kernel")
-        story.open_workspace()
-        teller.say("JupyterHub starts ada's workspace")
-        run_notebook(platform.hub_url, Login(ADA.name, secret), PROJECT, TUTORIAL, Notes(teller))
-        teller.chapter("4. A dashboard for the project's members")
-        dashboard = story.view_dashboard()
-        teller.say(f"Voila renders {DASHBOARD} for ada; a person outside the project is refused")
-        _show(story, teller, dashboard, secret)
+        dashboard = _play(story, teller)
+        tables = _tables(story, dashboard)
+        spinner.rest()
+        teller.show(*tables)
         if stay:
             _stay(teller)
         teller.chapter("Stopping every program")
     teller.say("Nothing is left running")
     return 0
+
+
+def _play(story: Story, teller: Teller) -> str:
+    """Everything from the first person at the hub to the dashboard, whose path is returned."""
+    story.register_people()
+    story.publish_catalogues()
+    teller.chapter("2. A project is applied for, signed off, and opted in to")
+    story.apply()
+    teller.say(f"JupyterHub refuses a workspace for now: “{escape(story.refused_workspace())}”")
+    story.sign_off()
+    story.opt_in_everywhere()
+    story.wait_for_consent()
+    teller.chapter("3. ada's workspace, and the tutorial in its kernel")
+    story.open_workspace()
+    teller.say("JupyterHub starts ada's workspace")
+    run_notebook(story.platform.hub_url, Login(ADA.name, story.password), PROJECT, TUTORIAL, Notes(teller))
+    teller.chapter("4. A dashboard for the project's members")
+    dashboard = story.view_dashboard()
+    teller.say(f"Voila renders {DASHBOARD} for ada; a person outside the project is refused")
+    return dashboard
 
 
 class Notes:
@@ -88,28 +100,24 @@ class Notes:
             self._teller.now(moment.text)
 
 
-def _show(story: Story, teller: Teller, dashboard: str, secret: str) -> None:
-    """The tables, the addresses and the logins."""
+def _tables(story: Story, dashboard: str) -> list[RenderableType]:
+    """The results, what they cost, the logins and the addresses."""
     result = story.trained()
     if result.model is None:
         raise PlatformError("The training job kept no model.")
     graph, weights = story.kept(result.model.graph), story.kept(result.model.weights)
-    figures = report.compare(PROJECT, graph, weights, result.scaling)
-    budgets = [
-        report.budget_of(name, story.platform.flip_trust(name, "ledger", "--json"), PROJECT) for name in story.trusts
+    platform = story.platform
+    ledgers = {name: platform.flip_trust(name, "ledger", "--json") for name in story.trusts}
+    addresses = Table(box=None, show_header=False, pad_edge=False)
+    addresses.add_row("Pages and workspaces", platform.hub_url)
+    addresses.add_row("Dashboard", f"{platform.hub_url}{dashboard}")
+    addresses.add_row("The Trusts' homes", str(platform.folder / "trusts"))
+    return [
+        report.accuracy_table(PROJECT, report.compare(PROJECT, graph, weights, result.scaling), result.epsilon),
+        report.budget_table(report.budget_of(name, text, PROJECT) for name, text in ledgers.items()),
+        report.login_table(PEOPLE, story.password),
+        addresses,
     ]
-    logins = Table(title="Sign in and look around", title_justify="left")
-    for column in ("name", "password", "who"):
-        logins.add_column(column)
-    for actor in PEOPLE:
-        logins.add_row(actor.name, secret, f"{actor.part} ({actor.organisation})")
-    teller.show(
-        report.accuracy_table(PROJECT, figures, epsilon=3.0),
-        report.budget_table(budgets),
-        logins,
-        f"Pages and workspaces  {story.platform.hub_url}\nDashboard             {story.platform.hub_url}{dashboard}",
-        f"The Trusts' homes     {story.platform.folder / 'trusts'}",
-    )
 
 
 def _stay(teller: Teller) -> None:
