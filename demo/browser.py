@@ -86,15 +86,16 @@ class Browser:
         expect(page.locator("#jupyterlab-splash")).to_have_count(0)
 
     def open_notebook(self, page: Page, person: str, project: str, notebook: str) -> None:
-        """Open a notebook of the workspace in JupyterLab."""
-        page.goto(f"/user/{person}/{project}/lab/tree/{notebook}")
+        """Open a notebook of the workspace in JupyterLab, and close everything else there."""
+        page.goto(f"/user/{person}/{project}/lab/tree/{notebook}?reset")
         expect(page.locator("#jupyterlab-splash")).to_have_count(0)
-        expect(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").first).to_be_visible()
+        expect(page.locator(".jp-NotebookPanel:visible .jp-Cell").first).to_be_visible()
 
     def run_all_cells(self, page: Page) -> None:
         """Choose Run → Run All Cells, once the kernel is idle, and see that it begins."""
-        panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+        panel = page.locator(".jp-NotebookPanel:visible")
+        # the notebook's own sign also shows idle while it has no kernel yet
+        expect(page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
         # menus speak of what has the focus
         panel.locator(".jp-Cell").first.click()
         page.get_by_role("menubar").get_by_text("Run", exact=True).click()
@@ -105,7 +106,7 @@ class Browser:
 
     def wait_until_run(self, page: Page, milliseconds: int) -> None:
         """Wait until every cell has run, and save the notebook."""
-        indicator = ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]"
+        indicator = ".jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status=idle]"
         expect(page.locator(indicator)).to_be_visible(timeout=milliseconds)
         with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/contents/" in answer.url):
             page.keyboard.press("Control+s")
