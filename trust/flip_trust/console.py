@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flip_sdk.contract.notices import ProjectForTrust
-from rich.table import Table
+from rich.table import Column, Table
 
 from flip_trust import consent
 from flip_trust.audit import Reader
@@ -49,7 +49,7 @@ def budgets_table(reader: Reader, config: TrustConfig) -> Table:
 
 def ledger_table(lines: Iterable[store.Line]) -> Table:
     """Every debit, oldest first."""
-    table = Table("when", "project", "job", "for", "mechanism", title="Ledger")
+    table = Table("when", "project", _job_column(), "for", "mechanism", title="Ledger")
     for line in lines:
         table.add_row(line.at[:19], line.project_id or "(data set)", line.job_id, line.purpose, _event(line.event))
     return table
@@ -57,7 +57,7 @@ def ledger_table(lines: Iterable[store.Line]) -> Table:
 
 def tasks_table(reader: Reader, most: int = 20) -> Table:
     """The latest tasks and where they stand."""
-    table = Table("received", "project", "job", "step", "state", title="Latest tasks")
+    table = Table("received", "project", _job_column(), "step", "state", title="Latest tasks")
     for row in reader.read("SELECT * FROM task ORDER BY received_at DESC LIMIT ?", (most,)):
         state = f"{row['state']} ({row['refusal']})" if row["refusal"] else row["state"]
         step = f"{row['step']} {row['round']}"
@@ -82,3 +82,8 @@ def _event(event: AnyEvent) -> str:
             return f"Gaussian on samples of {event.sampling_rate:g}, {noise}, {event.steps} steps"
         case _:
             return f"discrete Laplace, ε {event.epsilon:g}"
+
+
+def _job_column() -> Column:
+    """Job ids are copied and searched for, so a narrow terminal never breaks them."""
+    return Column("job", no_wrap=True)

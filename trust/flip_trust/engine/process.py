@@ -63,6 +63,9 @@ class Worker:
             EngineError: with the worker's reason; ENGINE_FAILED where it died, hung or answered nonsense (it is ended).
         """
         deadline = time.monotonic() + seconds
+        if not self.alive:
+            # the sandbox is gone; what was in it may live a moment longer, but is no longer held by anything
+            raise self._failure("the worker has ended")
         try:
             frames.send(self._channel, header, payload, deadline)
         except frames.FrameError as error:
