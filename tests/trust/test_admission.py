@@ -10,6 +10,7 @@ from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import RefusalCode
 from flip_trust import consent, taskbook
 from flip_trust.admission import AcceptedTask, admit
+from flip_trust.agent import jobs
 from flip_trust.agent.serve import grounds_of
 from flip_trust.cohort.omop import Omop
 from flip_trust.errors import RefusedError
@@ -241,3 +242,12 @@ def test_nothing_else_can_make_an_accepted_task(trust, count):
 
     with pytest.raises(TypeError):
         AcceptedTask(accepted.verified, accepted.event, None, None, None, object())
+
+
+def test_a_cancelled_job_is_refused_as_cancelled_even_where_its_graph_is_gone(trust):
+    trust.opt_in()
+    job = trust.hub.job(train_spec())
+    admitted(trust, trust.hub.prepare(job))
+    jobs.cancel(trust.database, verified(trust, trust.hub.parts(job, "cancel")))
+
+    assert refusal(trust, trust.hub.train(job)) == RefusalCode.CANCELLED

@@ -102,6 +102,8 @@ def admit(
             raise RefusedError(RefusalCode.REPLAYED, task.task_id, task.job_id)
         taskbook.offer(transaction, verified)
         try:
+            # first: a cancelled job's graph is deleted, and that is not the reason to give
+            _check_not_cancelled(transaction, task.job_id)
             if refused:
                 raise refused
             accepted = _accept(transaction, verified, config, graph, now)
@@ -121,8 +123,7 @@ def require_live(reader: Reader, accepted: AcceptedTask, now: datetime) -> None:
     """
     task, job = accepted.verified.task, accepted.verified.job
     consent.require(consent.standing(reader, task.project_id), job.spec.kind, now)
-    if _job(reader, task.job_id).get("state") == "cancelled":
-        raise RefusedError(RefusalCode.CANCELLED)
+    _check_not_cancelled(reader, task.job_id)
 
 
 def _policy(verified: VerifiedTask, config: TrustConfig, grounds: Grounds, now: datetime) -> bytes | None:
@@ -164,8 +165,6 @@ def _accept(
     task, spec = verified.task, verified.job.spec
     agreed = consent.require(consent.standing(transaction, task.project_id), spec.kind, now)
     job = _job(transaction, task.job_id)
-    if job.get("state") == "cancelled":
-        raise RefusedError(RefusalCode.CANCELLED)
     if job and job["spec"] != spec.digest():
         # the debit was for what the job was then; governance has no second version of it
         raise RefusedError(RefusalCode.BAD_RECORD)
@@ -183,6 +182,11 @@ def _accept(
 def _job(reader: Reader, job_id: str) -> dict[str, Any]:
     rows = reader.read("SELECT * FROM job WHERE job_id = ?", (job_id,))
     return rows[0] if rows else {}
+
+
+def _check_not_cancelled(reader: Reader, job_id: str) -> None:
+    if _job(reader, job_id).get("state") == "cancelled":
+        raise RefusedError(RefusalCode.CANCELLED)
 
 
 def _stored(reader: Reader, verified: VerifiedTask) -> StoredRelease | None:
