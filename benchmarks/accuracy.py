@@ -81,7 +81,8 @@ def federated(splits: list[Split], spec: TrainSpec) -> Figures:
         for trust, engine in engines.items():
             exact = engine.gradient(weights, scaling, spec.loss, mechanism.max_grad_norm)
             sums[trust] = {k: add_gaussian(value, noise * mechanism.max_grad_norm) for k, value in exact.items()}
-        state, _ = descend(state, sums, persons, mechanism, round_number=number, rounds=spec.rounds)
+        noises = dict.fromkeys(sums, noise)
+        state, _ = descend(state, sums, persons, mechanism, noise=noises, round_number=number, rounds=spec.rounds)
     return _scored(model.graph, trained_weights(state), scaling, bounds, splits)
 
 

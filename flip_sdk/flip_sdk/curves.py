@@ -6,14 +6,21 @@ from collections.abc import Iterable
 
 _NO_CURVE = frozenset({"round", "seconds", "trusts", "persons", "epsilon"})
 _WORDS = {
-    "loss": "loss",
+    "loss_change": "change of the loss",
     "gradient_norm": "pull on the weights",
     "update_norm": "size of the step",
 }
-MEANING = (
-    "It says how strongly the records still pull at the model's weights: high at first, then down to the level of the "
-    "noise that protects people. It need not fall steadily."
-)
+_MEANINGS = {
+    "loss_change": (
+        "How far the loss had fallen when the round began, estimated from the slopes that the Trusts released in the "
+        "rounds anyway, their bias by noise taken off. Each person's part in it is clipped as in the training, "
+        "so it falls less than the loss itself. It need not fall steadily."
+    ),
+    "gradient_norm": (
+        "It says how strongly the records still pull at the model's weights: high at first, then down to the level of "
+        "the noise that protects people. It need not fall steadily."
+    ),
+}
 
 
 def curve_of(names: Iterable[str]) -> str:
@@ -25,3 +32,8 @@ def curve_of(names: Iterable[str]) -> str:
 def words_for(name: str) -> str:
     """A number's name as a person reads it."""
     return _WORDS.get(name, name.replace("_", " "))
+
+
+def meaning_of(name: str) -> str:
+    """What a number says, in sentences; empty where its name says it."""
+    return _MEANINGS.get(name, "")

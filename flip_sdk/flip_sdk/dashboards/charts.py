@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult, TrustFigures
-from flip_sdk.curves import MEANING, curve_of, words_for
+from flip_sdk.curves import curve_of, meaning_of, words_for
 from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.pictures import GREY, INK, SERIES, Picture, canvas, picture, words_only
 
@@ -40,8 +40,8 @@ def learning_curves(results: Results) -> Picture:
     if len(drawn) > 1:
         axes.legend(frameon=False)
     caption = (
-        f"One point a round. {MEANING} The curve is made of what the Trusts released in the rounds anyway, so looking "
-        "at it costs no privacy."
+        f"One point a round. {meaning_of(drawn[0][1])} The curve is made of what the Trusts released in the rounds "
+        "anyway, so looking at it costs no privacy."
     )
     return picture(figure, f"Course of the training: {'; '.join(told)}.", caption)
 

@@ -110,11 +110,11 @@ class FakeJob:
             self._start_training(spec)
             return
         number = self.view.round + 1
-        norm = self._training.round(number)
+        numbers = self._training.round(number)
         self.view = self.view.model_copy(update={"round": number})
         for trust in self._taking_part:
             self._happen("update", f"{trust.name} answered.", trust=trust.name)
-        self._close_round(f"Round {number} of {spec.rounds}.", {"gradient_norm": norm})
+        self._close_round(f"Round {number} of {spec.rounds}.", numbers)
         if number == spec.rounds:
             model = ModelRef(graph=spec.model.graph, weights=self._put(self._training.weights()))
             self._complete(model=model, scaling=self._training.scaling, history=tuple(self._history))

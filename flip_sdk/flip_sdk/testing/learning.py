@@ -45,9 +45,11 @@ class Training:
         self._spec = spec
         self._current = {name: p.detach().clone() for name, p in self._model.named_parameters()}
         self._kept: list[dict[str, Tensor]] = []
+        self._last: dict[str, Tensor] | None = None
+        self._change = 0.0
 
-    def round(self, number: int) -> float:
-        """One step; returns the length of the mean clipped gradient, in units of the clip."""
+    def round(self, number: int) -> dict[str, float]:
+        """One step; returns the numbers that the hub gives for a round."""
         import torch
 
         mechanism = self._spec.privacy.mechanism
@@ -59,7 +61,12 @@ class Training:
         self._current = {name: w - mechanism.learning_rate * mean[name] for name, w in self._current.items()}
         if number > self._spec.rounds // 2:
             self._kept.append(self._current)
-        return float(torch.sqrt(sum((g**2).sum() for g in mean.values())))  # type: ignore[arg-type]
+        if self._last is not None:
+            slopes = sum(float(((mean[name] + value) * value).sum()) for name, value in self._last.items())
+            self._change -= 0.5 * mechanism.learning_rate * mechanism.max_grad_norm * slopes
+        self._last = mean
+        norm = float(torch.sqrt(sum((g**2).sum() for g in mean.values())))  # type: ignore[arg-type]
+        return {"gradient_norm": norm, "loss_change": self._change}
 
     def weights(self) -> bytes:
         """The averaged weights as safetensors."""

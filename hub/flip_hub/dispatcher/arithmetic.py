@@ -50,11 +50,17 @@ def advance(
     tensors = {trust: update.tensors for trust, update in updates.items()}
     mechanism = spec.privacy.mechanism
     if isinstance(mechanism, FullBatch):
-        number = progress.round + 1
-        return descend(progress.state, tensors, persons, mechanism, round_number=number, rounds=spec.rounds)
-    return average(progress.state, tensors, persons)
+        number, noise = progress.round + 1, {trust: _noise_multiplier(update) for trust, update in updates.items()}
+        return descend(
+            progress.state, tensors, persons, mechanism, noise=noise, round_number=number, rounds=spec.rounds
+        )
+    return average(progress.state, tensors, persons, mechanism)
 
 
 def _prepared(update: AcceptedUpdate) -> Prepared:
+    return Prepared(update.tensors, _noise_multiplier(update))
+
+
+def _noise_multiplier(update: AcceptedUpdate) -> float:
     claim = update.record.claim
-    return Prepared(update.tensors, claim.noise_multiplier or 0.0 if claim else 0.0)
+    return claim.noise_multiplier or 0.0 if claim else 0.0

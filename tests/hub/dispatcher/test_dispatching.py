@@ -91,7 +91,8 @@ def test_events_tell_the_job_in_order_with_numbers_of_noisy_releases_only(hub) -
     assert [e.event for e in events if e.trust is None] == ["job.executing", *["round"] * 4, "job.completed"]
     rounds = [event.numbers for event in events if event.event == "round"]
     assert all(numbers["trusts"] == 4 and numbers["seconds"] >= 0 for numbers in rounds)
-    assert [sorted(numbers) for numbers in rounds[1:]] == [["gradient_norm", "round", "seconds", "trusts"]] * 3
+    names = ["gradient_norm", "loss_change", "round", "seconds", "trusts"]
+    assert [sorted(numbers) for numbers in rounds[1:]] == [names] * 3
 
 
 def test_every_step_of_a_job_is_in_the_audit_chain(hub) -> None:
