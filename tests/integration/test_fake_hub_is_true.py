@@ -1,0 +1,104 @@
+"""The fake hub that ships with the SDK answers as the real one does: the same calls against both, the same outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from flip_sdk.project import Project
+from flip_sdk.testing import FakeHub
+
+import flip_sdk
+from demo.people import ADA, PROJECT
+from tests.integration.researcher import project_of
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
+PRIVACY = flip_sdk.Privacy(epsilon=0.5, delta=1e-5, scaling_share=0.9)
+SMALL = flip_sdk.Privacy(epsilon=0.1, delta=1e-5)
+
+
+@pytest.fixture(scope="module")
+def played() -> Project:
+    fake = FakeHub(project_id=PROJECT)
+    return flip_sdk.connect(fake.api, fake.token, transport=fake.transport).project(PROJECT)
+
+
+@pytest.fixture(scope="module")
+def real(story) -> Project:
+    return project_of(story)
+
+
+def train(project: Project, **changes: Any) -> flip_sdk.Job:
+    features = project.catalogue().features()[:4]
+    asked = {"features": features, "label": "malignant", "privacy": PRIVACY, "rounds": 2} | changes
+    return project.train(asked.pop("model", torch.nn.Linear(4, 1)), **asked)
+
+
+def shape(frame: pl.DataFrame) -> dict[str, str]:
+    return {name: str(dtype) for name, dtype in frame.schema.items()}
+
+
+def training(project: Project) -> list[object]:
+    job = train(project)
+    result = job.result()
+    figures = project.evaluate(result, epsilon=0.5).result().figures()
+    told = job.events()
+    return [
+        job.state,
+        shape(result.history()),
+        result.history()["round"].to_list(),
+        sorted(result.model().state_dict()),
+        [event for event in told["event"].to_list() if event not in ("update", "trust")],
+        shape(figures),
+        figures["trust"].to_list()[-1],
+    ]
+
+
+def cancelling(project: Project) -> list[object]:
+    job = train(project, rounds=400)
+    cancelled = job.cancel()
+    with pytest.raises(flip_sdk.FlipError) as caught:
+        job.result()
+    return [type(cancelled), type(caught.value), job.state]
+
+
+def numbers_of_the_project(project: Project) -> list[object]:
+    count = project.count(epsilon=0.1)
+    return [shape(project.budget()), shape(project.catalogue().concepts), shape(count), count["trust"].to_list()[-1]]
+
+
+def mistakes(project: Project) -> list[object]:
+    unknown = flip_sdk.Feature(concept_id=2_000_000_999, low=0, high=1)
+    tried: dict[str, Callable[[], object]] = {
+        "batch norm": lambda: train(project, model=torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))),
+        "inputs": lambda: train(project, model=torch.nn.Linear(5, 1)),
+        "feature": lambda: train(project, features=[unknown], model=torch.nn.Linear(1, 1)).result(),
+        "label": lambda: train(project, label="no such thing"),
+        "trust": lambda: train(project, trusts=["nowhere"]),
+        "budget": lambda: train(project, privacy=flip_sdk.Privacy(epsilon=9.99, delta=1e-5)),
+        "job": lambda: project.job("no-such-job"),
+        "rounds": lambda: train(project, rounds=501),
+    }
+    return [(name, _error(call)) for name, call in tried.items()]
+
+
+def _error(call: Callable[[], object]) -> object:
+    with pytest.raises(flip_sdk.FlipError) as caught:
+        call()
+    return type(caught.value).__name__, sorted(v.rule for v in getattr(caught.value, "violations", ()))
+
+
+@pytest.mark.parametrize("conversation", [numbers_of_the_project, training, cancelling, mistakes])
+def test_both_answer_alike(conversation, played, real) -> None:
+    assert conversation(played) == conversation(real)
+
+
+def test_both_know_who_asks(story, played) -> None:
+    hub = flip_sdk.connect(story.platform.api, story.visitor(ADA).token)
+    fake = FakeHub(project_id=PROJECT)
+    other = flip_sdk.connect(fake.api, fake.token, transport=fake.transport)
+    assert hub.me.name == other.me.name
+    assert shape(hub.projects()) == shape(other.projects())
