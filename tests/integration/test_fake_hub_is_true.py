@@ -86,9 +86,11 @@ def mistakes(project: Project) -> list[object]:
 
 
 def _error(call: Callable[[], object]) -> object:
-    with pytest.raises(flip_sdk.FlipError) as caught:
+    try:
         call()
-    return type(caught.value).__name__, sorted(v.rule for v in getattr(caught.value, "violations", ()))
+    except flip_sdk.FlipError as error:
+        return type(error).__name__, sorted(v.rule for v in getattr(error, "violations", ()))
+    return "nothing was wrong"
 
 
 @pytest.mark.parametrize("conversation", [numbers_of_the_project, training, cancelling, mistakes])

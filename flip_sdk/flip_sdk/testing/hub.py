@@ -24,8 +24,10 @@ from flip_sdk.contract.api import (
     PublishDashboard,
     SubmitJob,
 )
-from flip_sdk.contract.check import check
-from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.check import Violation, check
+from flip_sdk.contract.concepts import unknown_concepts
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
 from flip_sdk.errors import NotAllowedError, NotFoundError, PublicError, RecordError, SpecError
@@ -175,12 +177,9 @@ class FakeHub:
         if asked.idempotency_key in self._by_key:
             return self.jobs[self._by_key[asked.idempotency_key]].view
         spec = asked.spec
-        found = check(spec)
+        found = [*check(spec), *unknown_concepts(spec, self._concepts()), *self._missing_blobs(spec)]
         if found:
             raise SpecError(found)
-        if not isinstance(spec, CountSpec):
-            self._get_blob(spec.model.graph)
-            self._get_blob(spec.model.weights)
         # a Trust that has not opted in is never asked
         chosen = [t for t in self.trusts.values() if t.consent != "none" and (not spec.trusts or t.name in spec.trusts)]
         view = JobView(
@@ -196,6 +195,22 @@ class FakeHub:
         self._by_key[asked.idempotency_key] = view.job_id
         self.jobs[view.job_id] = FakeJob(view, spec, chosen, self._keep, self.blobs, _now)
         return view
+
+    def _concepts(self) -> Iterator[CatalogueConcept]:
+        return (concept for trust in self.trusts.values() for concept in trust.concepts)
+
+    def _missing_blobs(self, spec: CountSpec | TrainSpec | EvaluateSpec) -> list[Violation]:
+        named = () if isinstance(spec, CountSpec) else (("graph", spec.model.graph), ("weights", spec.model.weights))
+        return [
+            Violation(
+                rule="blob_missing",
+                where=f"model.{name}",
+                message=f"The project has no such {name}.",
+                mend="Upload it first, in this project.",
+            )
+            for name, address in named
+            if address not in self.blobs
+        ]
 
     def _keep(self, content: bytes) -> str:
         self.blobs[digest(content)] = content

@@ -120,7 +120,8 @@ class FakeJob:
             self._complete(model=model, scaling=self._training.scaling, history=tuple(self._history))
 
     def _close_round(self, words: str, numbers: dict[str, float]) -> None:
-        row = {"round": float(self.view.round), "trusts": float(len(self._taking_part)), **numbers}
+        row = {"round": float(self.view.round), "seconds": 0.0, "trusts": float(len(self._taking_part))}
+        row |= numbers
         self._history.append(row)
         self._happen("round", words, numbers=row)
 

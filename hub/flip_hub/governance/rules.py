@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flip_sdk.contract.api import TrustBudget, TrustCatalogue
+from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation, check
-from flip_sdk.contract.cohorts import HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.concepts import unknown_concepts
 from flip_sdk.contract.graph import check_output, check_weights, parse_graph
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.errors import ModelError
@@ -27,7 +27,7 @@ def violations(office: Office, session: Session, project: Project, spec: Spec) -
         *_scope(project, spec),
         *_trusts(project, spec, parts),
         *_budget(project, spec, parts),
-        *_concepts(spec, catalogues(session, project)),
+        *unknown_concepts(spec, (c for catalogue in catalogues(session, project) for c in catalogue.concepts)),
         *_model(office, session, spec),
     ]
 
@@ -138,35 +138,6 @@ def _budget(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[
                 message=f"The job asks for epsilon {epsilon_of(spec):g}; {budget.trust} has {left(budget):.3g} left.",
                 mend=f"Ask for less, name the other Trusts, or ask {budget.trust}'s data steward for more.",
             )
-
-
-def _concepts(spec: Spec, published: list[TrustCatalogue]) -> Iterator[Violation]:
-    held = {(concept.domain, concept.concept_id) for catalogue in published for concept in catalogue.concepts}
-    for where, domain, concept_id in _named_concepts(spec):
-        if (domain, concept_id) not in held:
-            yield Violation(
-                rule="unknown_concept",
-                where=where,
-                message=f"No Trust of this project lists the {domain.lower()} concept {concept_id}.",
-                mend="See project.catalogue() for the concepts that there are.",
-            )
-
-
-def _named_concepts(spec: Spec) -> Iterator[tuple[str, str, int]]:
-    for i, criterion in enumerate(spec.cohort.criteria):
-        where = f"cohort.criteria[{i}]"
-        match criterion:
-            case SexIs():
-                yield from ((where, "Gender", concept_id) for concept_id in criterion.concept_ids)
-            case HasCondition():
-                yield from ((where, "Condition", concept_id) for concept_id in criterion.concept_ids)
-            case MeasurementBetween():
-                yield where, "Measurement", criterion.concept_id
-            case _:
-                pass
-    if isinstance(spec, TrainSpec | EvaluateSpec):
-        yield from ((f"features[{i}]", "Measurement", feature.concept_id) for i, feature in enumerate(spec.features))
-        yield from (("label", "Condition", concept_id) for concept_id in spec.label.condition_concept_ids)
 
 
 def _model(office: Office, session: Session, spec: Spec) -> Iterator[Violation]:

@@ -47,7 +47,10 @@ def test_a_job_needs_its_blobs(fake_hub: FakeHub) -> None:
     spec = EvaluateSpec(
         project_id="breast-cytology", features=features, label=Label(condition_concept_ids=(1,)), model=model
     )
-    assert submit(fake_hub, spec).status_code == 404
+    refused = submit(fake_hub, spec)
+    assert refused.status_code == 422
+    rules = [violation["rule"] for violation in refused.json()["violations"]]
+    assert rules == ["unknown_concept", "blob_missing", "blob_missing"]
 
 
 def test_the_same_key_is_the_same_job(fake_hub: FakeHub) -> None:
