@@ -88,7 +88,7 @@ def test_a_hub_that_restarts_while_watched_is_survived(
 def test_events_are_a_frame_with_their_numbers(job: flip.Job) -> None:
     job.watch(Recorder())
     events = job.events()
-    assert events["event"].to_list()[-1] == "completed"
+    assert events["event"].to_list()[-1] == "job.completed"
     assert events.filter(events["event"] == "round")["gradient_norm"].drop_nulls().len() == 4
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from flip_sdk.contract.states import JOB
 from flip_sdk.project import Project
 from flip_sdk.testing import FakeHub
 
@@ -16,6 +17,7 @@ from demo.people import ADA, PROJECT
 from tests.integration.researcher import project_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
+EVENTS = {step.event for step in JOB.transitions} | {"round"}
 PRIVACY = flip_sdk.Privacy(epsilon=0.5, delta=1e-5, scaling_share=0.9)
 SMALL = flip_sdk.Privacy(epsilon=0.1, delta=1e-5)
 
@@ -51,7 +53,7 @@ def training(project: Project) -> list[object]:
         shape(result.history()),
         result.history()["round"].to_list(),
         sorted(result.model().state_dict()),
-        [event for event in told["event"].to_list() if event not in ("update", "trust")],
+        [event for event in told["event"].to_list() if event in EVENTS],
         shape(figures),
         figures["trust"].to_list()[-1],
     ]
@@ -78,7 +80,7 @@ def mistakes(project: Project) -> list[object]:
         "feature": lambda: train(project, features=[unknown], model=torch.nn.Linear(1, 1)).result(),
         "label": lambda: train(project, label="no such thing"),
         "trust": lambda: train(project, trusts=["nowhere"]),
-        "budget": lambda: train(project, privacy=flip_sdk.Privacy(epsilon=9.99, delta=1e-5)),
+        "budget": lambda: train(project, privacy=flip_sdk.Privacy(epsilon=11.0, delta=1e-5)),
         "job": lambda: project.job("no-such-job"),
         "rounds": lambda: train(project, rounds=501),
     }

@@ -37,6 +37,7 @@ class FakeJob:
         self._training: Training | None = None
         self._history: list[dict[str, float]] = []
         self._put, self._blobs, self._clock = put, blobs, clock
+        self._happen("job.submitted", "Submitted.")
 
     @property
     def ended(self) -> bool:
@@ -46,7 +47,7 @@ class FakeJob:
     def cancel(self) -> None:
         """End it, if it has not ended."""
         if not self.ended:
-            self._end(JobState.CANCELLED, "cancelled", "The job was cancelled; nothing more is asked of any Trust.")
+            self._end(JobState.CANCELLED, "The job was cancelled; nothing more is asked of any Trust.")
 
     def advance(self) -> None:
         """One step further."""
@@ -57,7 +58,6 @@ class FakeJob:
                 self._step(JobState.SIGNED_OFF)
             case JobState.SIGNED_OFF:
                 self._step(JobState.EXECUTING)
-                self._happen("executing", f"The job is signed off for {', '.join(self.view.trusts)}.")
             case JobState.EXECUTING if not self._taking_part:
                 self._begin()
             case JobState.EXECUTING:
@@ -79,7 +79,7 @@ class FakeJob:
         self.view = self.view.model_copy(update={"refusals": tuple(refusals)})
         if len(self._taking_part) < needed:
             some = f"{len(self._taking_part)} of the {needed} Trusts needed can take part."
-            self._end(JobState.FAILED, "failed", some)
+            self._end(JobState.FAILED, some)
             return
         for trust in self._taking_part:
             trust.spent += epsilon_of(self.spec)
@@ -154,16 +154,17 @@ class FakeJob:
                 **released,
             }
         )
-        self._end(JobState.COMPLETED, "completed", "The job is completed.")
+        self._end(JobState.COMPLETED, "The job is completed.")
 
-    def _end(self, state: JobState, event: str, words: str) -> None:
-        reason = "" if state == JobState.COMPLETED else words
+    def _end(self, state: JobState, words: str) -> None:
+        event, reason = JOB.step(self.view.state, state).event, "" if state == JobState.COMPLETED else words
         self.view = self.view.model_copy(update={"state": state, "reason": reason, "ended_at": self._clock()})
         self._happen(event, words)
 
     def _step(self, state: JobState) -> None:
-        JOB.step(self.view.state, state)
+        event = JOB.step(self.view.state, state).event
         self.view = self.view.model_copy(update={"state": state})
+        self._happen(event, f"The job is {state.value.replace('_', ' ')} at {', '.join(self.view.trusts)}.")
 
     def _happen(
         self, event: str, words: str, *, trust: str | None = None, numbers: dict[str, float] | None = None
