@@ -55,7 +55,7 @@ def training(project: Project) -> list[object]:
         sorted(result.model().state_dict()),
         [event for event in told["event"].to_list() if event in EVENTS],
         shape(figures),
-        figures["trust"].to_list()[-1],
+        "all" in figures["trust"].to_list(),
     ]
 
 
