@@ -12,19 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from flip_hub.aggregate import Prepared, current_weights, descend, scaling_from, start, trained_weights
+from flip_sdk.accounting.calibrate import event_for
+from flip_sdk.accounting.events import Gaussian
 from flip_sdk.contract.cohorts import Feature, Label
 from flip_sdk.contract.jobs import FullBatch, ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.prepare import sensitivity, weight_of_count
 from flip_sdk.contract.records import digest
+from flip_sdk.mechanisms.aggregate import Prepared, current_weights, descend, scaling_from, start, trained_weights
+from flip_sdk.mechanisms.computation import Computation
+from flip_sdk.mechanisms.features import scaled
+from flip_sdk.mechanisms.noise import add_gaussian
+from flip_sdk.mechanisms.snapshot import Snapshot
 from flip_sdk.models import export_model, import_model
 from flip_trust.cohort.split import part_of
-from flip_trust.disclosure.noise import add_gaussian
-from flip_trust.engine.computation import Computation
-from flip_trust.engine.features import scaled
-from flip_trust.engine.records import Snapshot
-from flip_trust.ledger.calibrate import event_for
-from flip_trust.ledger.events import Gaussian
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler

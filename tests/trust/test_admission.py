@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flip_sdk.accounting.calibrate import calibrate
 from flip_sdk.contract.cohorts import Cohort, HasCondition, SexIs
 from flip_sdk.contract.jobs import Privacy
 from flip_sdk.contract.states import TaskState
@@ -15,7 +16,6 @@ from flip_trust.agent.serve import grounds_of
 from flip_trust.cohort.omop import Omop
 from flip_trust.errors import RefusedError
 from flip_trust.ledger import store
-from flip_trust.ledger.calibrate import calibrate
 from flip_trust.verify import verify_task
 
 from tests.trust.world import (

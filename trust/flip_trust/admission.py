@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from flip_sdk.accounting.calibrate import AnySpec, calibrate, event_for
+from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.contract.jobs import CountSpec, TrainSpec
 from flip_sdk.contract.records import Digest
 from flip_sdk.contract.states import TaskState
@@ -23,8 +25,6 @@ from flip_trust.consent import Consent
 from flip_trust.database import Database, Statement, Transaction
 from flip_trust.errors import RefusedError
 from flip_trust.ledger import store
-from flip_trust.ledger.calibrate import AnySpec, calibrate, event_for
-from flip_trust.ledger.events import AnyEvent
 from flip_trust.verify import VerifiedTask
 
 _PROOF = object()

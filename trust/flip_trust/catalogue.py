@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import polars as pl
+from flip_sdk.accounting.calibrate import Debit
+from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.notices import CatalogueNotice
 from flip_sdk.errors import RecordError
 
@@ -16,8 +18,6 @@ from flip_trust.egress import new_id
 from flip_trust.errors import ConsentError
 from flip_trust.keys import write_private
 from flip_trust.ledger import store
-from flip_trust.ledger.calibrate import Debit
-from flip_trust.ledger.events import Pure
 
 PENDING_FILE = "catalogue.pending.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian
 from flip_sdk.contract.notices import ProjectForTrust
 from rich.table import Column, Table
 
@@ -12,7 +13,6 @@ from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
 from flip_trust.ledger import store
-from flip_trust.ledger.events import AnyEvent, Gaussian, PoissonGaussian
 
 
 def projects_table(asked: Iterable[ProjectForTrust], decided: Iterable[Consent]) -> Table:

@@ -1,4 +1,4 @@
-"""The rounds of training as pure steps over accepted updates; the numbers are ``flip_hub.aggregate``'s.
+"""The rounds of training as pure steps over accepted updates; the numbers are ``flip_sdk.mechanisms.aggregate``'s.
 
 The state after a round is one safetensors blob: the same updates always make the same bytes, so that a round that is
 closed again after a crash asks the Trusts for the same thing.
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flip_sdk.contract.jobs import FullBatch, Scaling, TrainSpec
+from flip_sdk.mechanisms.aggregate import Prepared, average, descend, scaling_from, start
 
-from flip_hub.aggregate import Prepared, average, descend, scaling_from, start
 from flip_hub.dispatcher.accept import AcceptedUpdate
 
 Updates = Mapping[str, AcceptedUpdate]

@@ -9,8 +9,8 @@ from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JobState
+from flip_sdk.mechanisms.aggregate import trained_weights
 
-from flip_hub.aggregate import trained_weights
 from flip_hub.database import Entry
 from flip_hub.dispatcher import arithmetic, events
 from flip_hub.dispatcher.accept import AcceptedUpdate

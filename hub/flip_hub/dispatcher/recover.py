@@ -15,10 +15,10 @@ from flip_sdk.contract.signatures import PublicKey, verify
 from flip_sdk.contract.states import JobState
 from flip_sdk.contract.tasks import RefusalCode, SignedOffJob
 from flip_sdk.errors import PublicError
+from flip_sdk.mechanisms.aggregate import current_weights
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from flip_hub.aggregate import current_weights
 from flip_hub.database import Checkpoint, Consent, Job, Project, ReceivedUpdate, RefusalRow, TaskRow, Trust
 from flip_hub.dispatcher.accept import AcceptedUpdate, accept
 from flip_hub.dispatcher.arithmetic import Progress, persons_of

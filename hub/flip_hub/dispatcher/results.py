@@ -10,10 +10,10 @@ from flip_sdk.contract.api import JobResult, RefusalView
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import REFUSAL_WORDS
+from flip_sdk.mechanisms.aggregate import figures
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flip_hub.aggregate import figures
 from flip_hub.database import ReceivedUpdate
 from flip_hub.dispatcher.accept import AcceptedUpdate
 from flip_hub.dispatcher.arithmetic import Progress

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from flip_sdk.accounting.calibrate import Debit
+from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.notices import CatalogueNotice, ConsentNotice, StatusNotice
 from flip_trust import catalogue, consent
 from flip_trust.agent.announcer import Announcer
@@ -11,8 +13,6 @@ from flip_trust.agent.testing import FakeClient
 from flip_trust.errors import ConsentError
 from flip_trust.keys import load_identity
 from flip_trust.ledger import store
-from flip_trust.ledger.calibrate import Debit
-from flip_trust.ledger.events import Pure
 
 from tests.trust.world import PROJECT, notice_of, wait_until
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from flip_sdk.mechanisms.snapshot import Snapshot
 from flip_sdk.models import ExportedModel, export_model
-from flip_trust.engine.records import Snapshot
 
 from tests.flip_sdk.models.zoo import FEATURES, GOOD
 

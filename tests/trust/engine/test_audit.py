@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from flip_sdk.mechanisms.computation import Computation
+from flip_sdk.mechanisms.noise import add_gaussian
+from flip_sdk.mechanisms.snapshot import Snapshot
 from flip_sdk.models import export_model
-from flip_trust.disclosure.noise import add_gaussian
-from flip_trust.engine.computation import Computation
-from flip_trust.engine.records import Snapshot
 
 CANARIES, CLIP, NOISE = 1000, 0.1, 0.8
 CLAIMED = 1 / NOISE

@@ -8,9 +8,10 @@ import pickle
 import numpy as np
 import pytest
 from flip_sdk.contract.tasks import RefusalCode
-from flip_trust.engine.computation import Computation
-from flip_trust.engine.rebuild import rebuild
-from flip_trust.engine.records import EngineError
+from flip_sdk.errors import ModelError
+from flip_sdk.mechanisms.computation import Computation
+from flip_sdk.mechanisms.model import rebuild
+from flip_trust.engine.checks import refused
 from safetensors.numpy import save
 
 from tests.flip_sdk.models.zoo import FEATURES
@@ -22,9 +23,9 @@ WEIGHTS = save({"w": np.zeros((1, FEATURES), dtype=np.float32)})
 
 def code_of(content):
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(ModelError) as caught:
         rebuild(data, FEATURES)
-    return caught.value.code
+    return refused(caught.value).code
 
 
 def outer_products():
@@ -101,17 +102,17 @@ def test_constants_that_overflow_do_not_poison_the_sum():
 def test_weights_that_are_not_finite_are_refused(poison):
     engine = Computation(people(), BOUNDS, json.dumps(graph([LAYER], 2)).encode())
     weights = save({"w": np.full((1, FEATURES), poison, dtype=np.float32)})
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(ModelError) as caught:
         engine.gradient(weights, None, "mse", 1.0)
-    assert caught.value.code == RefusalCode.MODEL_REFUSED
+    assert refused(caught.value).code == RefusalCode.MODEL_REFUSED
 
 
 @pytest.mark.parametrize("weights", [b"", pickle.dumps({}), save({"v": np.zeros((1, FEATURES), dtype=np.float32)})])
 def test_weights_that_are_not_the_graphs_are_refused(weights):
     engine = Computation(people(), BOUNDS, json.dumps(graph([LAYER], 2)).encode())
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(ModelError) as caught:
         engine.scores(weights, None, 10)
-    assert caught.value.code == RefusalCode.MODEL_REFUSED
+    assert refused(caught.value).code == RefusalCode.MODEL_REFUSED
 
 
 def test_an_index_made_of_the_data_cannot_tell_by_failing():
@@ -125,6 +126,6 @@ def test_an_index_made_of_the_data_cannot_tell_by_failing():
 def test_the_model_must_fit_the_loss():
     exported, _ = model("linear")
     engine = Computation(people(), BOUNDS, exported.graph)
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(ModelError) as caught:
         engine.gradient(exported.weights, None, "cross_entropy", 1.0)
-    assert caught.value.code == RefusalCode.MODEL_REFUSED
+    assert refused(caught.value).code == RefusalCode.MODEL_REFUSED

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.computation import Computation
 from flip_trust.engine import EngineError, EnginePool, sandbox_available
-from flip_trust.engine.computation import Computation
 from flip_trust.engine.pool import MEMORY_BYTES
 from flip_trust.engine.process import Worker
 from safetensors.numpy import save

@@ -3,10 +3,10 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from flip_sdk.accounting.calibrate import Debit
+from flip_sdk.accounting.events import Gaussian, Pure
 from flip_trust.errors import LedgerUnavailableError
 from flip_trust.ledger import store
-from flip_trust.ledger.calibrate import Debit
-from flip_trust.ledger.events import Gaussian, Pure
 
 COUNT = Debit("count", Pure(epsilon=0.5))
 

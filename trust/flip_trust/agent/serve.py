@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import polars as pl
+from flip_sdk.accounting.calibrate import AnySpec
 from flip_sdk.contract.graph import check_output, parse_graph
 from flip_sdk.contract.jobs import CountSpec, TrainSpec
 from flip_sdk.contract.tasks import RefusalCode
@@ -31,7 +32,6 @@ from flip_trust.database import Database
 from flip_trust.engine import EnginePool, sandbox_available
 from flip_trust.errors import RefusedError, SetupError
 from flip_trust.keys import NODE_FILE, load_hub, load_identity, pinned_keys
-from flip_trust.ledger.calibrate import AnySpec
 
 _log = logging.getLogger(__name__)
 

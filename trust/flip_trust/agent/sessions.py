@@ -12,8 +12,9 @@ import numpy.typing as npt
 from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.snapshot import Snapshot
 
-from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
+from flip_trust.engine.records import EngineError, RawUpdate
 from flip_trust.errors import RefusedError
 
 

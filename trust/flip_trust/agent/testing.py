@@ -16,10 +16,11 @@ from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.contract.notices import ProjectForTrust
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.snapshot import Snapshot
 from safetensors.numpy import load
 
 from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
-from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
+from flip_trust.engine.records import EngineError, RawUpdate
 
 
 class FakeReceived:

@@ -12,13 +12,14 @@ import numpy.typing as npt
 import polars as pl
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import Digest, digest
+from flip_sdk.mechanisms.snapshot import Snapshot
 from safetensors.numpy import load
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.cohort.criteria import persons_in
 from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.split import part_of
-from flip_trust.engine.records import RawUpdate, Snapshot
+from flip_trust.engine.records import RawUpdate
 from flip_trust.keys import write_private
 
 SNAPSHOT_FILE = "snapshot.safetensors"

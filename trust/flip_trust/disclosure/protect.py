@@ -12,21 +12,21 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+from flip_sdk.accounting.events import Gaussian, PoissonGaussian, Pure
 from flip_sdk.contract import prepare
 from flip_sdk.contract.graph import parse_graph
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import MAX_UPDATE_BYTES, PrivacyClaim, RefusalCode, SafeUpdate
 from flip_sdk.errors import ModelError, RecordError
+from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace
 from safetensors.numpy import save
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.config import TrustConfig
 from flip_trust.disclosure.floors import gaussian_threshold, laplace_threshold
-from flip_trust.disclosure.noise import add_gaussian, discrete_laplace
 from flip_trust.engine.records import RawUpdate
 from flip_trust.errors import DisclosureError, RefusedError
-from flip_trust.ledger.events import Gaussian, PoissonGaussian, Pure
 
 _PROOF = object()
 Tensors = dict[str, npt.NDArray[np.float64]]

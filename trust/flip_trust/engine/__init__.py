@@ -5,8 +5,10 @@ worker as an :class:`EngineSession`; each call on it returns a :class:`RawUpdate
 the Trust.
 """
 
+from flip_sdk.mechanisms.snapshot import Snapshot
+
 from flip_trust.engine.pool import EnginePool
-from flip_trust.engine.records import EngineError, RawUpdate, Snapshot
+from flip_trust.engine.records import EngineError, RawUpdate
 from flip_trust.engine.sandbox import SandboxKind, sandbox_available
 from flip_trust.engine.session import EngineSession
 

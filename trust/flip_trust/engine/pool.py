@@ -13,11 +13,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.snapshot import Snapshot
 from safetensors.numpy import save
 
 from flip_trust.engine.checks import read_graph
 from flip_trust.engine.process import Worker
-from flip_trust.engine.records import EngineError, Snapshot
+from flip_trust.engine.records import EngineError
 from flip_trust.engine.sandbox import SandboxKind, warn_if_open, worker_command
 from flip_trust.engine.session import EngineSession
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load, save
 
 from flip_trust.errors import TrustError
 
@@ -27,36 +26,6 @@ class EngineError(TrustError):
         self.code = code
         self.detail = detail
         super().__init__(f"{code}: {detail}")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A frozen cohort: one row a person. It never leaves the Trust.
-
-    Attributes:
-        features: ``[n, d]`` float64 raw values, not yet clamped or scaled; nan where the measurement is missing.
-        labels: ``[n]`` int64, 0 … classes - 1.
-    """
-
-    features: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together."""
-        if self.features.ndim != 2 or self.labels.shape != self.features.shape[:1]:
-            raise ValueError("features must be [n, d] and labels [n]")
-
-    def to_bytes(self) -> bytes:
-        """Safetensors, as the worker reads them from its slot."""
-        features = np.ascontiguousarray(self.features, dtype=np.float64)
-        labels = np.ascontiguousarray(self.labels, dtype=np.int64)
-        return bytes(save({"features": features, "labels": labels}))
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
-        """The inverse of :meth:`to_bytes`."""
-        tensors = load(content)
-        return cls(tensors["features"], tensors["labels"])
 
 
 @dataclass(frozen=True)

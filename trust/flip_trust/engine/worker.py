@@ -19,10 +19,13 @@ from typing import Any
 
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.errors import ModelError
+from flip_sdk.mechanisms.snapshot import Snapshot
 from safetensors.numpy import load, save
 
+from flip_trust.engine.checks import refused
 from flip_trust.engine.frames import FrameError, receive, send
-from flip_trust.engine.records import EngineError, Snapshot
+from flip_trust.engine.records import EngineError
 
 _LOG_BYTES = 1024 * 1024
 _IDLE_SECONDS = 5.0
@@ -59,6 +62,8 @@ class _Job:
             tensors = self._do(header, payload)
         except EngineError as error:
             return {"ok": False, "code": error.code.value, "detail": error.detail[:500]}, b""
+        except ModelError as error:
+            return {"ok": False, "code": refused(error).code.value, "detail": error.message[:500]}, b""
         except Exception as error:  # noqa: BLE001 - whatever torch raises: the reason is for the Trust's own log
             traceback.print_exc()
             full = isinstance(error, MemoryError) or "alloc" in str(error)
@@ -77,7 +82,7 @@ class _Job:
         return steps[header["do"]](header, payload)
 
     def _open(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
-        from flip_trust.engine.computation import Computation
+        from flip_sdk.mechanisms.computation import Computation
 
         snapshot = Snapshot.from_bytes((self._slot / "snapshot.safetensors").read_bytes())
         bounds = load((self._slot / "bounds.safetensors").read_bytes())["bounds"]
@@ -91,7 +96,7 @@ class _Job:
         return dict(self._computation.gradient(payload, _scaling(header), header["loss"], header["max_grad_norm"]))
 
     def _dp_sgd(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
-        from flip_trust.engine.computation import Descent
+        from flip_sdk.mechanisms.computation import Descent
 
         mechanism = DPSGD.parse(header["mechanism"])
         descent = Descent(mechanism, header["noise_multiplier"], header["expected_persons"])
@@ -114,9 +119,8 @@ def _bound(memory_bytes: int) -> None:
 
 def _warm_up() -> None:
     """Import and run what the first job would otherwise wait for."""
+    import flip_sdk.mechanisms.computation  # noqa: F401 - imported so that the job does not wait for it
     import torch
-
-    import flip_trust.engine.computation  # noqa: F401 - imported so that the job does not wait for it
 
     torch.set_num_threads(1)
     # tiny numbers would make one person's row many times slower than another's

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from flip_sdk.accounting.calibrate import Debit
+from flip_sdk.accounting.composition import counted, epsilon_of, stored_event
+from flip_sdk.accounting.events import AnyEvent
+
 from flip_trust.audit import Entry, Reader
 from flip_trust.database import Transaction
-from flip_trust.ledger.accounting import counted, epsilon_of, stored_event
-from flip_trust.ledger.calibrate import Debit
-from flip_trust.ledger.events import AnyEvent
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from flip_sdk.contract.graph import parse_graph
+from flip_sdk.mechanisms import gradients
+from flip_sdk.mechanisms.closed_form import linear_form
+from flip_sdk.mechanisms.features import scaled
+from flip_sdk.mechanisms.gradients import clipped_sum, general_clipped_sum
+from flip_sdk.mechanisms.model import rebuild
 from flip_sdk.models.importing import read_weights
 from flip_sdk.models.losses import LOSSES
-from flip_trust.engine import gradients
-from flip_trust.engine.closed_form import linear_form
-from flip_trust.engine.features import scaled
-from flip_trust.engine.gradients import clipped_sum, general_clipped_sum
-from flip_trust.engine.rebuild import rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

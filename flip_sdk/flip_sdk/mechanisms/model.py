@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flip_sdk.contract.graph import LIMITS, GraphRecord, Limits
+from flip_sdk.contract.graph import LIMITS, GraphRecord, Limits, Loss, check_output, parse_graph
 from flip_sdk.errors import ModelError
+from flip_sdk.mechanisms.closed_form import LinearForm, linear_form
 from flip_sdk.models.program import Program
-
-from flip_trust.engine.checks import read_graph, refused
-from flip_trust.engine.closed_form import LinearForm, linear_form
 
 
 @dataclass(frozen=True)
@@ -37,16 +35,25 @@ def rebuild(graph: bytes, features: int, limits: Limits = LIMITS) -> Model:
     """Check a graph and build it.
 
     Raises:
-        EngineError: MODEL_TOO_LARGE or MODEL_REFUSED.
+        ModelTooLargeError: it is over a limit.
+        ModelError: it breaks a rule, or does not take these features.
     """
-    record = read_graph(graph, features, limits)
+    record = parse_graph(graph, limits)
+    require_fit(record, features, None)
     linear = linear_form(record)
-    if linear is not None:
-        return Model(record, Program(record, training=True), Program(record, training=False), linear)
-    try:
-        training, scoring = Program(record, training=True), Program(record, training=False)
+    training, scoring = Program(record, training=True), Program(record, training=False)
+    if linear is None:
         training.check_shapes()
         scoring.check_shapes()
-    except ModelError as error:
-        raise refused(error) from error
-    return Model(record, training, scoring, None)
+    return Model(record, training, scoring, linear)
+
+
+def require_fit(record: GraphRecord, features: int, loss: Loss | None) -> None:
+    """Whether the model fits the job's features and loss.
+
+    Raises:
+        ModelError: it does not; with everything that is wrong.
+    """
+    problems = check_output(record, features, loss)
+    if problems:
+        raise ModelError(" ".join(problems), "Change the model or the job so that they fit.")

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from flip_sdk.contract.jobs import DPSGD, FullBatch
 from safetensors.numpy import load, save
+
+from flip_sdk.contract.jobs import DPSGD, FullBatch
 
 Array = npt.NDArray[np.float64]
 State = dict[str, npt.NDArray[Any]]

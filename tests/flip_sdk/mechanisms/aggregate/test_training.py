@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flip_hub.aggregate import average, current_weights, descend, start, trained_weights
 from flip_sdk.contract.jobs import DPSGD, FullBatch
+from flip_sdk.mechanisms.aggregate import average, current_weights, descend, start, trained_weights
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+
 from flip_sdk.contract.api import TrustFigures
 
 Array = npt.NDArray[np.float64]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from dp_accounting import GaussianDpEvent, LaplaceDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
 from dp_accounting.pld import PLDAccountant
-from flip_trust.ledger.accounting import ORDERS, counted, epsilon_of, rdp
-from flip_trust.ledger.events import Gaussian, PoissonGaussian, Pure, parse_event
+from flip_sdk.accounting.composition import ORDERS, counted, epsilon_of, rdp
+from flip_sdk.accounting.events import Gaussian, PoissonGaussian, Pure, parse_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

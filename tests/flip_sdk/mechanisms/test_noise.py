@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from flip_trust.disclosure.noise import add_gaussian, discrete_laplace, gaussian, grid, uniform
+from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace, gaussian, grid, uniform
 from scipy.stats import kstest
 
 MANY = 200_000
@@ -43,7 +43,7 @@ def test_seeds_do_not_reach_it():
 
 
 def test_a_fresh_process_draws_other_noise():
-    code = "from flip_trust.disclosure.noise import gaussian; print(gaussian((3,), 1.0))"
+    code = "from flip_sdk.mechanisms.noise import gaussian; print(gaussian((3,), 1.0))"
     said = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(said) == 2
 

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from flip_sdk.accounting.composition import counted, epsilon_of
+from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, Privacy, TrainSpec
-
-from flip_trust.ledger.accounting import counted, epsilon_of
-from flip_trust.ledger.events import AnyEvent, Gaussian, PoissonGaussian, Pure
 
 SMALLEST_SHARE = 0.02
 """Share of a training job's privacy loss that its noisy person count gets where the job gives it none."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flip_hub.aggregate import Prepared, scaling_from
 from flip_sdk.contract.cohorts import Feature, Label
 from flip_sdk.contract.jobs import ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.prepare import sensitivity, weight_of_count
 from flip_sdk.contract.records import digest
+from flip_sdk.mechanisms.aggregate import Prepared, scaling_from
 
 BOUNDS = ((0.0, 10.0), (-1.0, 1.0), (100.0, 300.0))
 

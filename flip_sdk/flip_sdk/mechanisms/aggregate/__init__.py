@@ -12,9 +12,9 @@ AISTATS 2017, arXiv 1602.05629. The Gaussian mechanism: Dwork and Roth 2014, app
 CSF 2017, arXiv 1702.07476. Standard error of an AUC: DeLong et al., Biometrics 1988.
 """
 
-from flip_hub.aggregate.figures import figures
-from flip_hub.aggregate.scaling import Prepared, scaling_from
-from flip_hub.aggregate.training import average, current_weights, descend, start, trained_weights
+from flip_sdk.mechanisms.aggregate.figures import figures
+from flip_sdk.mechanisms.aggregate.scaling import Prepared, scaling_from
+from flip_sdk.mechanisms.aggregate.training import average, current_weights, descend, start, trained_weights
 
 __all__ = [
     "Prepared",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import Field, TypeAdapter, ValidationError
+
 from flip_sdk.contract.records import Epsilon, Record
 from flip_sdk.errors import RecordError
-from pydantic import Field, TypeAdapter, ValidationError
 
 NoiseMultiplier = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]

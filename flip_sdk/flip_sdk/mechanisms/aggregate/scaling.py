@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from flip_sdk.contract.jobs import Scaling, TrainSpec
 from flip_sdk.contract.prepare import sensitivity
 

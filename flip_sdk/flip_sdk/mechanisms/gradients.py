@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 import torch
-from flip_sdk.contract.graph import Loss
-from flip_sdk.models.losses import LOSSES
 from torch import Tensor
 from torch.func import grad, vmap
 
-from flip_trust.engine import closed_form
-from flip_trust.engine.rebuild import Model
+from flip_sdk.contract.graph import Loss
+from flip_sdk.mechanisms import closed_form
+from flip_sdk.mechanisms.model import Model
+from flip_sdk.models.losses import LOSSES
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

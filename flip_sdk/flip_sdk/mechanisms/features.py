@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
 from flip_sdk.contract.jobs import Scaling
 
 Array = npt.NDArray[np.float64]

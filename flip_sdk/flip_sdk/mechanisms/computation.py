@@ -7,20 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from flip_sdk.contract.graph import LIMITS, Limits, Loss
-from flip_sdk.contract.jobs import DPSGD, Scaling
-from flip_sdk.contract.tasks import RefusalCode
-from flip_sdk.errors import ModelError
-from flip_sdk.models.importing import read_weights
 from torch import Tensor
 
-from flip_trust.disclosure.noise import add_gaussian, uniform
-from flip_trust.engine.checks import check, refused
-from flip_trust.engine.closed_form import logits_of
-from flip_trust.engine.features import mapped, scaled
-from flip_trust.engine.gradients import clipped_sum, in_float64
-from flip_trust.engine.rebuild import Model, rebuild
-from flip_trust.engine.records import EngineError, Snapshot
+from flip_sdk.contract.graph import LIMITS, Limits, Loss
+from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.errors import ModelError
+from flip_sdk.mechanisms.closed_form import logits_of
+from flip_sdk.mechanisms.features import mapped, scaled
+from flip_sdk.mechanisms.gradients import clipped_sum, in_float64
+from flip_sdk.mechanisms.model import Model, rebuild, require_fit
+from flip_sdk.mechanisms.noise import add_gaussian, uniform
+from flip_sdk.mechanisms.snapshot import Snapshot
+from flip_sdk.models.importing import read_weights
 
 Array = npt.NDArray[np.float64]
 Tensors = dict[str, Array]
@@ -94,17 +92,14 @@ class Computation:
 
     def _ready(self, loss: Loss | None) -> Model:
         if self._model is None:
-            raise EngineError(RefusalCode.GRAPH_MISSING, "there is no model graph in this session")
+            raise ModelError("There is no model graph to compute with.")
         if loss is not None:
-            check(self._model.record, self._snapshot.features.shape[1], loss)
+            require_fit(self._model.record, self._snapshot.features.shape[1], loss)
         return self._model
 
 
 def _weights(model: Model, content: bytes) -> dict[str, Tensor]:
-    try:
-        return read_weights(model.record, content)
-    except ModelError as error:
-        raise refused(error) from error
+    return read_weights(model.record, content)
 
 
 @torch.no_grad()

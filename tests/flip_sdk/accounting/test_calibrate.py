@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from flip_sdk.accounting.calibrate import SMALLEST_SHARE, calibrate, event_for
+from flip_sdk.accounting.composition import counted, epsilon_of
+from flip_sdk.accounting.events import Gaussian, PoissonGaussian, Pure
 from flip_sdk.contract.jobs import DPSGD, FullBatch, Privacy
-from flip_trust.ledger.accounting import counted, epsilon_of
-from flip_trust.ledger.calibrate import SMALLEST_SHARE, calibrate, event_for
-from flip_trust.ledger.events import Gaussian, PoissonGaussian, Pure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

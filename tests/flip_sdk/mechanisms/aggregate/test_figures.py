@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flip_hub.aggregate import figures
-from flip_hub.aggregate.figures import noise_variance
+from flip_sdk.mechanisms.aggregate import figures
+from flip_sdk.mechanisms.aggregate.figures import noise_variance
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 EXACT = 1e3

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from flip_sdk.contract.graph import GraphRecord, Loss, Ref
 
 Array = npt.NDArray[np.float64]
