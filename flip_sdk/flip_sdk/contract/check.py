@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections import Counter
 
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, MeasurementBetween
-from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
+from flip_sdk.contract.jobs import (
+    DPSGD,
+    FEWEST_FOR_DISTRIBUTED,
+    CountSpec,
+    DistributedNoise,
+    EvaluateSpec,
+    FullBatch,
+    SufficientStatistics,
+    TrainSpec,
+)
 from flip_sdk.contract.records import Line, Record
 
 
@@ -116,6 +125,17 @@ def _check_training(spec: TrainSpec) -> list[Violation]:
                 mend="Ask for 2 rounds or more; 20 is the preset.",
             )
         )
+    if isinstance(privacy.mechanism, SufficientStatistics) and spec.rounds != 1:
+        found.append(
+            Violation(
+                rule="too_many_rounds",
+                where="rounds",
+                message="Sufficient statistics are released once.",
+                mend="Ask for 1 round.",
+            )
+        )
+    if isinstance(privacy.trust_model, DistributedNoise):
+        found += _check_distributed(spec, privacy.trust_model)
     if spec.trusts and len(spec.trusts) < spec.min_trusts:
         found.append(
             Violation(
@@ -123,6 +143,38 @@ def _check_training(spec: TrainSpec) -> list[Violation]:
                 where="min_trusts",
                 message=f"{spec.min_trusts} Trusts are needed, {len(spec.trusts)} are asked.",
                 mend="Lower min_trusts or ask more Trusts.",
+            )
+        )
+    return found
+
+
+def _check_distributed(spec: TrainSpec, model: DistributedNoise) -> list[Violation]:
+    found: list[Violation] = []
+    if isinstance(spec.privacy.mechanism, DPSGD):
+        found.append(
+            Violation(
+                rule="mechanism_needs_local_noise",
+                where="privacy.trust_model",
+                message="Noise shares hold only where every step is summed over the Trusts; DP-SGD takes several.",
+                mend="Use the mechanism full_batch, or local noise.",
+            )
+        )
+    if spec.trusts and len(spec.trusts) < FEWEST_FOR_DISTRIBUTED:
+        found.append(
+            Violation(
+                rule="too_few_trusts_for_sharing",
+                where="trusts",
+                message=f"Noise is shared among {FEWEST_FOR_DISTRIBUTED} Trusts or more; {len(spec.trusts)} are asked.",
+                mend="Ask more Trusts, or use local noise.",
+            )
+        )
+    if model.min_honest is not None and spec.trusts and model.min_honest > len(spec.trusts):
+        found.append(
+            Violation(
+                rule="too_many_honest",
+                where="privacy.trust_model.min_honest",
+                message=f"{model.min_honest} of {len(spec.trusts)} Trusts cannot be honest.",
+                mend="Lower min_honest, or leave it out.",
             )
         )
     return found

@@ -20,8 +20,30 @@ class LocalNoise(Record):
     kind: Literal["local"] = "local"
 
 
-TrustModel = Annotated[LocalNoise, Field(discriminator="kind")]
-"""Where noise is added. ``distributed`` (noise shares under secure aggregation) joins this union later."""
+class DistributedNoise(Record):
+    """Each Trust adds a share of the noise, and secure aggregation lets the hub learn nothing but the sum.
+
+    The guarantee holds where at least ``min_honest`` of the Trusts are honest and deliver: their shares together are
+    the whole noise. What is left if all others worked with the hub is recorded as well, and capped by each Trust.
+
+    Attributes:
+        min_honest: how many; None means all but one of the job's Trusts.
+        spare_rounds: a Trust that drops out spoils a sum, and the round is repeated without it, with fresh noise: so
+            often at most. Every repetition is paid for beforehand.
+    """
+
+    kind: Literal["distributed"] = "distributed"
+    min_honest: Annotated[int, Field(ge=2, le=200)] | None = None
+    spare_rounds: Annotated[int, Field(ge=0, le=50)] = 2
+
+    def honest_of(self, trusts: int) -> int:
+        """How many of so many Trusts the guarantee needs to be honest and deliver."""
+        return self.min_honest if self.min_honest is not None else trusts - 1
+
+
+TrustModel = Annotated[LocalNoise | DistributedNoise, Field(discriminator="kind")]
+"""On whom the guarantee depends: on nobody but the Trust itself, or on several Trusts together."""
+FEWEST_FOR_DISTRIBUTED = 3
 
 
 class FullBatch(Record):
@@ -36,6 +58,41 @@ class FullBatch(Record):
     learning_rate: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 10.0
 
 
+class FedAvg(Record):
+    """The Trusts' changes are averaged, weighted by their noisy persons (McMahan et al., arXiv 1602.05629)."""
+
+    kind: Literal["fedavg"] = "fedavg"
+
+
+class FedAdam(Record):
+    """The averaged change is a gradient for Adam at the hub (Reddi et al., arXiv 2003.00295)."""
+
+    kind: Literal["fedadam"] = "fedadam"
+    learning_rate: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 0.05
+    beta1: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.99
+    tau: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1e-3
+
+
+class FedProx(Record):
+    """Local steps are pulled back to the round's weights by ``mu`` (Li et al., arXiv 1812.06127)."""
+
+    kind: Literal["fedprox"] = "fedprox"
+    mu: Annotated[float, Field(gt=0, le=1e3, allow_inf_nan=False)] = 0.1
+
+
+class Scaffold(Record):
+    """Local steps are corrected for each Trust's drift (Karimireddy et al., arXiv 1910.06378, option II).
+
+    The corrections are reckoned at the hub out of the Trusts' noisy changes, so they cost nothing.
+    """
+
+    kind: Literal["scaffold"] = "scaffold"
+
+
+Aggregation = Annotated[FedAvg | FedAdam | FedProx | Scaffold, Field(discriminator="kind")]
+
+
 class DPSGD(Record):
     """Local DP-SGD with Poisson sampling of persons, then federated averaging; full noise at each Trust."""
 
@@ -44,9 +101,19 @@ class DPSGD(Record):
     learning_rate: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 0.5
     sampling_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.1
     local_steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    aggregation: Aggregation = FedAvg()
 
 
-Mechanism = Annotated[FullBatch | DPSGD, Field(discriminator="kind")]
+class SufficientStatistics(Record):
+    """Linear regression in one round: noisy ``XᵀX`` and ``Xᵀy`` of rows scaled to norm ≤ 1, then ridge at the hub.
+
+    AdaSSP (Wang, "Revisiting differentially private linear regression", UAI 2018, arXiv 1803.02596).
+    """
+
+    kind: Literal["sufficient_statistics"] = "sufficient_statistics"
+
+
+Mechanism = Annotated[FullBatch | DPSGD | SufficientStatistics, Field(discriminator="kind")]
 
 
 class Privacy(Record):
@@ -103,6 +170,9 @@ class TrainSpec(_Spec):
     rounds: Annotated[int, Field(ge=1, le=500)] = 20
     min_trusts: Annotated[int, Field(ge=1, le=200)] = 1
     part: Part = "train"
+    max_records_per_person: Annotated[int, Field(ge=1, le=100)] = 1
+    """1: a person is one row of the latest values. More: a row for each date of measurement, so many at most, drawn at
+    random; a person's gradient is the mean over their rows, clipped once."""
 
 
 class EvaluateSpec(_Spec):

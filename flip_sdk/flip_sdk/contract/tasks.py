@@ -19,8 +19,9 @@ MAX_MODEL_BYTES = 256 * 1024 * 1024
 """Largest graph or weights a Trust reads."""
 MAX_UPDATE_BYTES = 256 * 1024 * 1024
 
-Step = Literal["prepare", "train", "evaluate", "count", "cancel"]
-"""``prepare`` is a training job's round 0: a noisy person count and, where asked, noisy feature statistics."""
+Step = Literal["keys", "prepare", "train", "evaluate", "count", "cancel"]
+"""``prepare`` is a training job's round 0: a noisy person count and, where asked, noisy feature statistics. With noise
+shares ``keys`` comes before it: every Trust sends a fresh public key, and no number about anybody."""
 
 
 class SignedOffJob(Record):
@@ -49,6 +50,11 @@ class Task(Record):
         graph: digest of the model graph blob travelling beside the task (first task of a job, and after an attempt
             that the Trust answered with ``GRAPH_MISSING``).
         scaling: shared feature scaling decided after ``prepare``.
+        correction: digest of the safetensors blob with this Trust's drift correction (``train`` with SCAFFOLD).
+        roster: digest of the roster blob travelling beside the task (noise shares): the signed KeyShares of the job's
+            Trusts, a JSON list of compact JWS, in the order of the Trusts' names.
+        summed: with noise shares, the Trusts that this sum is over, in the order of their names.
+        sum_attempt: with noise shares, which try at this round's sum it is: another try is another release.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -63,6 +69,10 @@ class Task(Record):
     weights: Digest | None = None
     graph: Digest | None = None
     scaling: Scaling | None = None
+    correction: Digest | None = None
+    roster: Digest | None = None
+    summed: Annotated[tuple[Name, ...], Field(max_length=200)] = ()
+    sum_attempt: Annotated[int, Field(ge=0, le=1000)] = 0
     issued_at: Instant
     expires_at: Instant
 
@@ -93,6 +103,9 @@ class RefusalCode(StrEnum):
     SANDBOX_MISSING = "sandbox_missing"
     ENGINE_FAILED = "engine_failed"
     CANCELLED = "cancelled"
+    TRUST_MODEL_NOT_ALLOWED = "trust_model_not_allowed"
+    PEER_NOT_CONFIRMED = "peer_not_confirmed"
+    ROSTER_REFUSED = "roster_refused"
 
 
 REFUSAL_WORDS: dict[RefusalCode, str] = {
@@ -119,6 +132,9 @@ REFUSAL_WORDS: dict[RefusalCode, str] = {
     RefusalCode.SANDBOX_MISSING: "The Trust has no sandbox (bubblewrap) and is in production mode. Tell its operator.",
     RefusalCode.ENGINE_FAILED: "The Trust's engine stopped. Its operator finds the reason in the Trust's own log.",
     RefusalCode.CANCELLED: "The job was cancelled.",
+    RefusalCode.TRUST_MODEL_NOT_ALLOWED: "The Trust's data steward did not accept this trust model for the project.",
+    RefusalCode.PEER_NOT_CONFIRMED: "The Trust has not confirmed the key of a Trust that it would share noise with.",
+    RefusalCode.ROSTER_REFUSED: "The keys of the Trusts that share noise do not fit together. Submit the job again.",
 }
 
 
@@ -140,6 +156,21 @@ class PrivacyClaim(Record):
     delta: Delta | None = None
 
 
+class KeyShare(Record):
+    """A Trust's fresh public key for one job with noise shares, signed by its identity key like every reply.
+
+    Attributes:
+        public_key: X25519, 32 bytes as 64 hexadecimal digits.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    task_id: Token
+    job_id: Token
+    trust: Name
+    public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    issued_at: Instant
+
+
 class SafeUpdate(Record):
     """What one Trust releases for one task, after ``disclosure.protect``.
 
@@ -147,6 +178,9 @@ class SafeUpdate(Record):
     ``prepare``  ``persons`` (1,), and with dp_statistics ``sum`` (d,), ``sum_of_squares`` (d,) of the features mapped
     to [-1, 1] by their public bounds;
     ``train`` full_batch: one tensor per parameter, the noisy sum of clipped per-person gradients;
+    ``prepare`` and ``train`` with noise shares: ``masked`` (n,) uint64, the same numbers one after the other as
+    integers with this Trust's share of the noise, masked: only their sum over ``task.summed`` means something;
+    ``train`` sufficient_statistics: ``gram`` (d + 1, d + 1), ``moment`` (d + 1, outputs);
     ``train`` dp_sgd: one tensor per parameter, the Trust's new weights minus the weights it was given;
     ``evaluate`` ``histogram`` (2, bins) of scores by true label;
     ``count`` ``persons`` (1,), or no blob where the noisy count is under the floor (``suppressed``).
@@ -192,4 +226,8 @@ def inputs_digest(task: Task) -> str:
     from flip_sdk.contract.records import digest
 
     parts = [task.job_id, task.step, str(task.round), task.weights or "", task.scaling.digest() if task.scaling else ""]
+    if task.correction is not None:
+        parts.append(f"correction {task.correction}")
+    if task.roster is not None:
+        parts.append(f"sum {task.sum_attempt} over {','.join(task.summed)} with {task.roster}")
     return digest("\n".join(parts).encode())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flip_sdk.contract.api import TrustFigures
-from flip_sdk.contract.jobs import EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.jobs import EvaluateSpec, FullBatch, Scaling, TrainSpec
 from flip_sdk.testing.trusts import FLOOR, FakeTrust
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Training:
         """One step; returns the numbers that the hub gives for a round."""
         import torch
 
-        mechanism = self._spec.privacy.mechanism
+        asked = self._spec.privacy.mechanism
+        mechanism = asked if isinstance(asked, FullBatch) else FullBatch()
         gradients = self._per_person()
         norms = torch.sqrt(sum((g.flatten(1) ** 2).sum(1) for g in gradients.values()))  # type: ignore[arg-type]
         factors = (mechanism.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flip_sdk.contract.jobs import FullBatch, Scaling, TrainSpec
+from flip_sdk.contract.jobs import DPSGD, FullBatch, Scaling, TrainSpec
 from flip_sdk.mechanisms.aggregate import Prepared, average, descend, scaling_from, start
 
 from flip_hub.dispatcher.accept import AcceptedUpdate
+from flip_hub.dispatcher.errors import ReplyError
 
 Updates = Mapping[str, AcceptedUpdate]
 
@@ -54,6 +55,8 @@ def advance(
         return descend(
             progress.state, tensors, persons, mechanism, noise=noise, round_number=number, rounds=spec.rounds
         )
+    if not isinstance(mechanism, DPSGD):
+        raise ReplyError(f"no rule for {mechanism.kind}")
     return average(progress.state, tensors, persons, mechanism)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
 from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import Refusal, RefusalCode
@@ -175,8 +175,10 @@ def _engine(accepted: AcceptedTask, chosen: CohortSnapshot, session: Session) ->
     if isinstance(spec, EvaluateSpec):
         return session.scores(weights, verified.scaling, spec.bins)
     mechanism = spec.privacy.mechanism
-    if not isinstance(mechanism, DPSGD):
+    if isinstance(mechanism, FullBatch):
         return session.gradient(weights, verified.scaling, spec.loss, mechanism.max_grad_norm)
+    if not isinstance(mechanism, DPSGD):
+        raise DisclosureError("there is no way to compute this mechanism")
     noise = getattr(accepted.event, "noise_multiplier", math.nan)
     persons_before = accepted.persons if accepted.persons is not None else math.nan
     return session.dp_sgd(weights, verified.scaling, spec.loss, mechanism, noise, expected_persons=persons_before)

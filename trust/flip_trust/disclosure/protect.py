@@ -15,7 +15,7 @@ import numpy.typing as npt
 from flip_sdk.accounting.events import Gaussian, PoissonGaussian, Pure
 from flip_sdk.contract import prepare
 from flip_sdk.contract.graph import parse_graph
-from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import MAX_UPDATE_BYTES, PrivacyClaim, RefusalCode, SafeUpdate
 from flip_sdk.errors import ModelError, RecordError
@@ -146,6 +146,8 @@ def _training(accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, now: date
         if not raw.noised or not isinstance(event, PoissonGaussian):
             raise DisclosureError("DP-SGD has to come with its noise inside")
         return _sealed(accepted, tensors, _claim(event, rounds=spec.rounds), now)
+    if not isinstance(mechanism, FullBatch):
+        raise DisclosureError("this mechanism has no rule for what may leave")
     _check_sensitivity(raw, mechanism.max_grad_norm)
     event = _gaussian_event(accepted)
     noisy = _with_noise(tensors, event.noise_multiplier * mechanism.max_grad_norm)
