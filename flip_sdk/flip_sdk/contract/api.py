@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from flip_sdk.contract.check import Violation
-from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling
+from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling, TrustModelName
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.records import Delta, Digest, Epsilon, Finite, Instant, Line, Name, Record, Text, Token
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
@@ -101,6 +101,7 @@ class TrustBudget(Record):
     spent: Finite
     expires_at: Instant | None
     job_kinds: tuple[JobKind, ...] = ()
+    trust_models: tuple[TrustModelName, ...] = ("local",)
 
 
 class TrustCatalogue(Record):

@@ -43,6 +43,7 @@ class DistributedNoise(Record):
 
 TrustModel = Annotated[LocalNoise | DistributedNoise, Field(discriminator="kind")]
 """On whom the guarantee depends: on nobody but the Trust itself, or on several Trusts together."""
+TrustModelName = Literal["local", "distributed"]
 FEWEST_FOR_DISTRIBUTED = 3
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from flip_sdk.contract.jobs import JobKind
+from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.records import (
     SCHEMA_VERSION,
     ConceptId,
@@ -72,6 +72,7 @@ class ConsentNotice(Record):
     project_id: Name
     state: Literal["opted_in", "paused", "left"]
     job_kinds: tuple[JobKind, ...] = ()
+    trust_models: Annotated[tuple[TrustModelName, ...], Field(max_length=2)] = ("local",)
     epsilon: Epsilon | None = None
     delta: Delta | None = None
     expires_at: Instant | None = None
@@ -145,8 +146,24 @@ class TrustRequest(Record):
     issued_at: Instant
 
 
+class PeerKey(Record):
+    """Another Trust's identity key, as the hub tells it: of use once two operators have compared its fingerprint.
+
+    It holds nothing but the name and the key, so that a Trust's operator reads the fingerprint of its own out of what
+    its own machine knows, without the hub.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    trust: Name
+    identity_key: PublicKeyText
+
+
 class ProjectForTrust(Record):
-    """A project as a Trust's data steward sees it before opting in."""
+    """A project as a Trust's data steward sees it before opting in.
+
+    Attributes:
+        peers: the project's other Trusts, by name.
+    """
 
     project_id: Name
     title: Line
@@ -158,6 +175,7 @@ class ProjectForTrust(Record):
     epsilon: Epsilon
     delta: Delta
     expires_at: Instant
+    peers: Annotated[tuple[PeerKey, ...], Field(max_length=200)] = ()
 
 
 def parse_notice(content: bytes | str) -> ConsentNotice | StatusNotice | CatalogueNotice:

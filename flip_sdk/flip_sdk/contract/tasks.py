@@ -54,7 +54,8 @@ class Task(Record):
         roster: digest of the roster blob travelling beside the task (noise shares): the signed KeyShares of the job's
             Trusts, a JSON list of compact JWS, in the order of the Trusts' names.
         summed: with noise shares, the Trusts that this sum is over, in the order of their names.
-        sum_attempt: with noise shares, which try at this round's sum it is: another try is another release.
+        sum_attempt: with noise shares, which try at this round's sum it is (1, 2, …; 0 for the step ``keys``): another
+            try is another release.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
