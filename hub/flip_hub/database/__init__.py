@@ -15,6 +15,7 @@ from flip_hub.database.runs import (
     ModelVersion,
     ReceivedUpdate,
     RefusalRow,
+    SharedSum,
     TaskRow,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "RefusalRow",
     "Review",
     "Routine",
+    "SharedSum",
     "TaskRow",
     "Trust",
     "also",

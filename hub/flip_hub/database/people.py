@@ -87,6 +87,7 @@ class Consent(Base):
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
     state: Mapped[str] = mapped_column(NAME)
     job_kinds: Mapped[list[str]]
+    trust_models: Mapped[list[str]] = mapped_column(default=lambda: ["local"])
     epsilon: Mapped[float | None]
     delta: Mapped[float | None]
     expires_at: Mapped[datetime | None]

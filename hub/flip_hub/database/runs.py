@@ -62,7 +62,10 @@ class JobEventRow(Base):
 
 
 class TaskRow(Base):
-    """A task sent (or about to be) to one Trust. Dispatcher's own."""
+    """A task sent (or about to be) to one Trust. Dispatcher's own.
+
+    ``sum_attempt`` is 0 but for rounds with noise shares.
+    """
 
     __tablename__ = "task"
     __table_args__ = (Index(None, "job_id", "round", "trust"),)
@@ -72,12 +75,31 @@ class TaskRow(Base):
     trust: Mapped[str] = mapped_column(ForeignKey("trust.name"))
     step: Mapped[str] = mapped_column(NAME)
     round: Mapped[int]
+    sum_attempt: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int]
     state: Mapped[str] = mapped_column(NAME)
     message_id: Mapped[str | None] = mapped_column(LINE)
     epoch: Mapped[str] = mapped_column(LINE, default="")
     sent_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
+
+
+class SharedSum(Base):
+    """Which Trusts share the noise of a job's sums from this attempt on, until the next row: written when that changes.
+
+    Attributes:
+        roster: digest of their signed keys in the blob store.
+    """
+
+    __tablename__ = "shared_sum"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.job_id"), primary_key=True)
+    step: Mapped[str] = mapped_column(NAME, primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    roster: Mapped[str] = mapped_column(DIGEST)
+    trusts: Mapped[list[str]]
+    opened_at: Mapped[datetime]
 
 
 class ReceivedUpdate(Base):
@@ -89,6 +111,7 @@ class ReceivedUpdate(Base):
     step: Mapped[str] = mapped_column(NAME, primary_key=True)
     round: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     trust: Mapped[str] = mapped_column(ForeignKey("trust.name"), primary_key=True)
+    sum_attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=0)
     record: Mapped[str]
     tensors: Mapped[str | None] = mapped_column(DIGEST)
     received_at: Mapped[datetime]
