@@ -176,7 +176,7 @@ def _accept(
     if not store.is_debited(transaction, task.job_id):
         _debit(transaction, verified, agreed, config)
     taskbook.step(transaction, task.task_id, TaskState.ACCEPTED, *first, _forget_older_rounds(verified))
-    return AcceptedTask(verified, event_for(spec, task.step), graph, persons, stored, _PROOF)
+    return AcceptedTask(verified, event_for(spec, task.step, len(verified.job.trusts)), graph, persons, stored, _PROOF)
 
 
 def _job(reader: Reader, job_id: str) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _check_prepared(reader: Reader, job_id: str, persons: object) -> None:
 
 
 def _debit(transaction: Transaction, verified: VerifiedTask, agreed: Consent, config: TrustConfig) -> None:
-    task, debits = verified.task, calibrate(verified.job.spec)
+    task, debits = verified.task, calibrate(verified.job.spec, len(verified.job.trusts))
     terms = agreed.terms
     if (
         store.would_cost(transaction, debits, terms.delta, task.project_id) > terms.epsilon

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian
+from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, SharedGaussian
 from flip_sdk.contract.notices import ProjectForTrust
 from rich.table import Column, Table
 
@@ -77,6 +77,9 @@ def _event(event: AnyEvent) -> str:
     match event:
         case Gaussian():
             return f"Gaussian, noise multiplier {event.noise_multiplier:.3f}, {event.steps} steps"
+        case SharedGaussian():
+            noise = f"{event.honest} honest shares of noise multiplier {event.noise_multiplier:.3f}"
+            return f"Gaussian in shares, {noise}, {event.steps} sums"
         case PoissonGaussian():
             noise = f"noise multiplier {event.noise_multiplier:.3f}"
             return f"Gaussian on samples of {event.sampling_rate:g}, {noise}, {event.steps} steps"

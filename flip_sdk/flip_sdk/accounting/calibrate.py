@@ -12,11 +12,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from flip_sdk.accounting.composition import counted, epsilon_of
-from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure
-from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, Privacy, TrainSpec
+from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure, SharedGaussian
+from flip_sdk.contract.jobs import (
+    DPSGD,
+    FEWEST_FOR_DISTRIBUTED,
+    CountSpec,
+    DistributedNoise,
+    EvaluateSpec,
+    Privacy,
+    TrainSpec,
+)
 
 SMALLEST_SHARE = 0.02
 """Share of a training job's privacy loss that its noisy person count gets where the job gives it none."""
+FLOOR_SHARE = 0.05
+"""Share of it that pays, with noise shares, for a Trust's own noisy look at its floor, which is never sent."""
 _TIGHT = 0.9975
 _STEPS = 200
 AnySpec = CountSpec | TrainSpec | EvaluateSpec
@@ -36,31 +46,42 @@ class Debit:
 
 
 @lru_cache(maxsize=4096)
-def calibrate(spec: AnySpec) -> tuple[Debit, ...]:
-    """Everything that a job will ever cost one Trust: debited whole at its first task."""
+def calibrate(spec: AnySpec, trusts: int = 1) -> tuple[Debit, ...]:
+    """Everything that a job will ever cost one Trust: debited whole at its first task.
+
+    Args:
+        spec: the job.
+        trusts: how many Trusts it was signed off for; it matters where they share the noise.
+
+    Raises:
+        ValueError: so many Trusts cannot share noise as the job asks.
+    """
     match spec:
         case CountSpec():
             return (Debit("count", Pure(epsilon=spec.epsilon)),)
         case EvaluateSpec():
             return (Debit("evaluate", Pure(epsilon=spec.epsilon)),)
         case TrainSpec():
-            return _training(spec.privacy, spec.rounds)
+            return _training(spec.privacy, spec.rounds, trusts)
 
 
-def event_for(spec: AnySpec, step: str) -> AnyEvent:
+def event_for(spec: AnySpec, step: str, trusts: int = 1) -> AnyEvent:
     """The event that pays for a step of a job.
 
     Raises:
-        KeyError: the job has no such step.
+        KeyError: the job has no such step, or one that releases no number about anybody (``keys``).
+        ValueError: so many Trusts cannot share noise as the job asks.
     """
-    return {debit.purpose: debit.event for debit in calibrate(spec)}[step]
+    return {debit.purpose: debit.event for debit in calibrate(spec, trusts)}[step]
 
 
-def _training(privacy: Privacy, rounds: int) -> tuple[Debit, ...]:
+def _training(privacy: Privacy, rounds: int, trusts: int) -> tuple[Debit, ...]:
     share = max(privacy.scaling_share, SMALLEST_SHARE)
     rho = _largest(
         lambda value: epsilon_of({Gaussian(noise_multiplier=_multiplier(value)): 1}, privacy.delta), privacy.epsilon
     )
+    if isinstance(privacy.trust_model, DistributedNoise):
+        return _distributed(privacy.trust_model, rho, share, rounds, trusts)
     prepare = Gaussian(noise_multiplier=_multiplier(share * rho))
     mechanism = privacy.mechanism
     if not isinstance(mechanism, DPSGD):
@@ -76,6 +97,24 @@ def _training(privacy: Privacy, rounds: int) -> tuple[Debit, ...]:
 
     intensity = _largest(lambda value: epsilon_of(counted((prepare, descent(value))), privacy.delta), privacy.epsilon)
     return Debit("prepare", prepare), Debit("train", descent(intensity))
+
+
+def _distributed(model: DistributedNoise, rho: float, share: float, rounds: int, trusts: int) -> tuple[Debit, ...]:
+    """Shares of the noise, each sum paid for as often as it may be tried; the Trust's own floor has its own noise."""
+    honest = model.honest_of(trusts)
+    if trusts < FEWEST_FOR_DISTRIBUTED or honest > trusts:
+        raise ValueError("so many Trusts cannot share noise as the job asks")
+
+    def shared(part: float, steps: int) -> SharedGaussian:
+        together = _multiplier(part * rho / steps)
+        return SharedGaussian(noise_multiplier=together / math.sqrt(honest), honest=honest, steps=steps)
+
+    left = 1 - FLOOR_SHARE
+    return (
+        Debit("floor", Gaussian(noise_multiplier=_multiplier(FLOOR_SHARE * rho))),
+        Debit("prepare", shared(left * share, 1 + min(1, model.spare_rounds))),
+        Debit("train", shared(left * (1 - share), rounds + model.spare_rounds)),
+    )
 
 
 def _multiplier(rho: float) -> float:

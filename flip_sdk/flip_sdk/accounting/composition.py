@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent
 from dp_accounting.rdp import RdpAccountant, compute_epsilon
 
-from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure, parse_event
+from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure, SharedGaussian, parse_event
 
 _WHOLE_ORDERS = (*range(2, 64), 72, 80, 96, 112, 128, 160, 192, 256, 384, 512, 768, 1024)
 _LARGE_ORDERS = (2048, 4096, 16384, 65536, 10**6, 10**8)
@@ -30,6 +30,8 @@ def rdp(event: AnyEvent) -> Vector:
     match event:
         case Gaussian():
             vector = _gaussian(event.noise_multiplier, event.steps)
+        case SharedGaussian():
+            vector = _gaussian(event.together, event.steps)
         case PoissonGaussian():
             vector = _poisson_gaussian(event)
         case Pure():

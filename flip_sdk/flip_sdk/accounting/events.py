@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -22,6 +23,26 @@ class Gaussian(Record):
     unit: Literal["person"] = "person"
 
 
+class SharedGaussian(Record):
+    """``steps`` sums over several Trusts, each Trust with its share of the Gaussian noise.
+
+    Attributes:
+        noise_multiplier: of one Trust's share alone: its standard deviation over the sum's L2 sensitivity.
+        honest: how many shares of honest Trusts are in every sum, this Trust's own included: the stated assumption.
+    """
+
+    mechanism: Literal["shared_gaussian"] = "shared_gaussian"
+    noise_multiplier: NoiseMultiplier
+    honest: Annotated[int, Field(ge=2, le=200)]
+    steps: Steps = 1
+    unit: Literal["person"] = "person"
+
+    @property
+    def together(self) -> float:
+        """Noise multiplier of the honest Trusts' shares together."""
+        return self.noise_multiplier * math.sqrt(self.honest)
+
+
 class PoissonGaussian(Record):
     """``steps`` releases over a fresh Poisson sample of persons each, with Gaussian noise."""
 
@@ -40,8 +61,8 @@ class Pure(Record):
     unit: Literal["person"] = "person"
 
 
-Event = Annotated[Gaussian | PoissonGaussian | Pure, Field(discriminator="mechanism")]
-AnyEvent = Gaussian | PoissonGaussian | Pure
+Event = Annotated[Gaussian | SharedGaussian | PoissonGaussian | Pure, Field(discriminator="mechanism")]
+AnyEvent = Gaussian | SharedGaussian | PoissonGaussian | Pure
 _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(Event)
 
 
