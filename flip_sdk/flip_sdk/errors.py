@@ -7,6 +7,10 @@ FlipError
 │   ├── SpecError               a job breaks rules: all of its violations
 │   ├── ModelError              a torch module cannot cross the boundary
 │   │   └── ModelTooLargeError  … because it is over a limit
+│   ├── SecureSumError          keys or numbers of a secure sum do not fit together
+│   │   ├── RosterError         … the job's signed public keys
+│   │   │   └── PeerUnknownError  … one of them is by a Trust that is not confirmed here
+│   │   └── EncodingError       … numbers that cannot be summed as integers
 │   ├── NotAllowedError         policy says no, with its reason
 │   ├── NotFoundError           no such project, job, model …
 │   ├── ConnectionFailedError   the hub cannot be reached or is not signed in to
@@ -94,6 +98,30 @@ class ModelTooLargeError(ModelError):
     """A model is over one of the limits of ``contract.graph.Limits``."""
 
     code = "model_too_large"
+
+
+class SecureSumError(PublicError):
+    """Keys or numbers of a secure sum do not fit together."""
+
+    code = "bad_sum"
+
+
+class RosterError(SecureSumError):
+    """The signed public keys of a job do not fit together, or are not this job's."""
+
+    code = "bad_roster"
+
+
+class PeerUnknownError(RosterError):
+    """A public key is signed by an identity key that is not confirmed here."""
+
+    code = "peer_unknown"
+
+
+class EncodingError(SecureSumError):
+    """Numbers, or their noise, cannot be summed as integers."""
+
+    code = "bad_encoding"
 
 
 class NotAllowedError(PublicError):

@@ -11,7 +11,8 @@ of a result tell the exact value (Mironov, CCS 2012; Jin et al., "Are We There Y
    grid is the same whatever the data are, so the set of possible results no longer depends on them, and rounding a
    differentially private result costs no privacy. Rounding adds less than 10^-12 of the noise's variance.
 
-Integer noise is OpenDP's discrete Laplace, sampled exactly in integer arithmetic.
+Integer noise for counts is OpenDP's discrete Laplace, sampled exactly in integer arithmetic; for sums over Trusts it is
+the discrete Gaussian of :mod:`~flip_sdk.mechanisms.integer_noise`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
+
+from flip_sdk.mechanisms import integer_noise
 
 _GRID_BITS = 20
 _MOST = 2**53
@@ -77,6 +80,15 @@ def discrete_laplace(counts: npt.NDArray[np.int64], scale: float) -> npt.NDArray
         raise ValueError("counts of more than 2^53 are not counts")
     noisy = _laplace(float(scale))([int(count) for count in counts.ravel()])
     return np.array(noisy, dtype=np.int64).reshape(counts.shape)
+
+
+def discrete_gaussian(shape: tuple[int, ...], sigma: float) -> npt.NDArray[np.int64]:
+    """Discrete Gaussian noise: P(k) ∝ exp(-k² / 2σ²) over all integers, never clipped.
+
+    Raises:
+        ValueError: sigma is not a positive number of at most 2^50.
+    """
+    return integer_noise.discrete_gaussian(shape, sigma)
 
 
 @lru_cache(maxsize=256)
