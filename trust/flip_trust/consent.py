@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from flip_sdk.contract.jobs import JobKind
+from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.notices import ConsentNotice
 from flip_sdk.contract.tasks import RefusalCode
 
@@ -19,17 +19,26 @@ from flip_trust.database import Database, Transaction
 from flip_trust.errors import ConsentError, RefusedError
 
 State = Literal["opted_in", "paused", "left"]
+_REPLACE = (
+    "INSERT OR REPLACE INTO consent (project_id, state, job_kinds, epsilon, delta, expires_at, decided_by, decided_at,"
+    " trust_models) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _EVENTS = {"opted_in": "consent.opted_in", "paused": "consent.paused", "left": "consent.left"}
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What an opt-in allows."""
+    """What an opt-in allows.
+
+    Attributes:
+        trust_models: whom the noise may depend on: on this Trust alone, or on several Trusts' shares together.
+    """
 
     job_kinds: tuple[JobKind, ...]
     epsilon: float
     delta: float
     expires_at: datetime
+    trust_models: tuple[TrustModelName, ...] = ("local",)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ def opt_in(database: Database, project_id: str, terms: Terms, steward: str, now:
         raise ConsentError("The opt-in would be over already.", "Give a date in the future with --until.")
     if not terms.job_kinds:
         raise ConsentError("The opt-in allows no kind of job.", "Name some with --kinds, such as count,train,evaluate.")
+    if not terms.trust_models:
+        raise ConsentError("The opt-in accepts no trust model.", "Name some with --trust-models, such as local.")
     with database.transaction() as transaction:
         return _decide(transaction, project_id, "opted_in", terms, steward, at)
 
@@ -143,6 +154,7 @@ def notice_of(consent: Consent, trust: str, notice_id: str, now: datetime) -> Co
         project_id=consent.project_id,
         state=consent.state,
         job_kinds=consent.terms.job_kinds,
+        trust_models=consent.terms.trust_models,
         epsilon=consent.terms.epsilon,
         delta=consent.terms.delta,
         expires_at=consent.terms.expires_at,
@@ -173,16 +185,18 @@ def _decide(
         terms.expires_at.isoformat(),
         steward,
         at.isoformat(),
+        json.dumps(terms.trust_models),
     )
     details = {
         "job_kinds": list(terms.job_kinds),
+        "trust_models": list(terms.trust_models),
         "epsilon": terms.epsilon,
         "delta": terms.delta,
         "expires_at": terms.expires_at.isoformat(),
     }
     transaction.write(
         Entry(f"steward/{steward}", _EVENTS[state], f"project/{project_id}", details),
-        ("INSERT OR REPLACE INTO consent VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", row),
+        (_REPLACE, row),
     )
     return Consent(project_id, state, terms, steward, at, announced=False)
 
@@ -193,6 +207,7 @@ def _consent(row: dict[str, Any]) -> Consent:
         epsilon=row["epsilon"],
         delta=row["delta"],
         expires_at=datetime.fromisoformat(row["expires_at"]),
+        trust_models=tuple(json.loads(row["trust_models"])),
     )
     at = datetime.fromisoformat(row["decided_at"])
     return Consent(row["project_id"], row["state"], terms, row["decided_by"], at, bool(row["announced"]))

@@ -16,40 +16,11 @@ import rfc8785
 
 from flip_trust.audit import Entry, next_row
 from flip_trust.errors import LedgerUnavailableError, SetupError
+from flip_trust.schema import STEPS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = len(STEPS)
 BUSY_MILLISECONDS = 10_000
 Statement = tuple[str, tuple[Any, ...]]
-
-_SCHEMA = """
-CREATE TABLE consent (
-    project_id TEXT PRIMARY KEY, state TEXT NOT NULL, job_kinds TEXT NOT NULL, epsilon REAL NOT NULL,
-    delta REAL NOT NULL, expires_at TEXT NOT NULL, decided_by TEXT NOT NULL, decided_at TEXT NOT NULL,
-    announced INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE ledger (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, project_id TEXT, job_id TEXT NOT NULL,
-    purpose TEXT NOT NULL, event TEXT NOT NULL, UNIQUE (job_id, purpose));
-CREATE INDEX ledger_project ON ledger (project_id);
-CREATE TABLE job (
-    job_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, kind TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL,
-    persons REAL, accepted_at TEXT NOT NULL, expires_at TEXT NOT NULL);
-CREATE TABLE task (
-    task_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, project_id TEXT NOT NULL, step TEXT NOT NULL,
-    round INTEGER NOT NULL, attempt INTEGER NOT NULL, inputs TEXT NOT NULL, state TEXT NOT NULL, refusal TEXT,
-    received_at TEXT NOT NULL, expires_at TEXT NOT NULL);
-CREATE INDEX task_state ON task (state);
-CREATE TABLE release (
-    job_id TEXT NOT NULL, step TEXT NOT NULL, round INTEGER NOT NULL, inputs TEXT NOT NULL, refusal TEXT, record BLOB,
-    tensors BLOB, at TEXT NOT NULL, PRIMARY KEY (job_id, step, round));
-CREATE TABLE audit (
-    sequence INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL, subject TEXT NOT NULL,
-    details TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE audit_head (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL);
-CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-CREATE TRIGGER ledger_stays BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER ledger_fixed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-"""
 
 
 class Transaction:
@@ -99,6 +70,8 @@ class Database:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            # a key that is deleted with its job is overwritten, not just unlisted
+            connection.execute("PRAGMA secure_delete = ON")
             database = cls(connection)
             database._migrate()
         except (sqlite3.Error, OSError) as error:
@@ -146,10 +119,10 @@ class Database:
 
     def _migrate(self) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise SetupError(
-                f"The database is of version {version}, this program needs {SCHEMA_VERSION}.",
+                f"The database is of version {version}, this program knows {SCHEMA_VERSION}.",
                 "Install the flip-trust release that made it.",
             )
+        for number, step in enumerate(STEPS[version:], start=version + 1):
+            self._connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")

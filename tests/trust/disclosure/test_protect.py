@@ -47,7 +47,7 @@ def accepted(trust, spec, step):
         transaction.write(
             Entry("test", "prepared", f"job/{job.job_id}"),
             ("UPDATE job SET persons = 280 WHERE job_id = ?", (job.job_id,)),
-            ("INSERT INTO release VALUES (?, 'prepare', 0, 'x', NULL, X'00', NULL, '')", (job.job_id,)),
+            ("INSERT INTO release VALUES (?, 'prepare', 0, 'x', NULL, X'00', NULL, '', 0)", (job.job_id,)),
         )
     return through(trust.hub.train(job, graph=GRAPH))
 

@@ -121,7 +121,8 @@ class TaskRunner:
         tensors = protected.tensors if protected else None
         code = refusal.value if refusal else None
         values = (task.job_id, task.step, task.round, accepted.verified.inputs, code, record, tensors)
-        return "INSERT INTO release VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, self.clock().isoformat())
+        row = (*values, self.clock().isoformat(), task.sum_attempt)
+        return "INSERT INTO release VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row
 
     def _raw(self, accepted: AcceptedTask) -> RawUpdate:
         job = accepted.verified.job
@@ -168,7 +169,7 @@ def _engine(accepted: AcceptedTask, chosen: CohortSnapshot, session: Session) ->
     if isinstance(spec, TrainSpec) and verified.task.step == "prepare":
         if spec.privacy.scaling == "dp_statistics":
             return session.statistics(weight_of_count(spec))
-        persons = np.array([len(chosen.snapshot.labels)], dtype=np.float64)
+        persons = np.array([chosen.snapshot.count], dtype=np.float64)
         return RawUpdate({"persons": persons}, sensitivity=weight_of_count(spec), noised=False)
     if weights is None or isinstance(spec, CountSpec):
         raise DisclosureError("the task has no weights to compute with")

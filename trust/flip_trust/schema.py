@@ -1,0 +1,51 @@
+"""The Trust's tables, as a series of steps: a database of any earlier step is brought up to date when it is opened."""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE consent (
+    project_id TEXT PRIMARY KEY, state TEXT NOT NULL, job_kinds TEXT NOT NULL, epsilon REAL NOT NULL,
+    delta REAL NOT NULL, expires_at TEXT NOT NULL, decided_by TEXT NOT NULL, decided_at TEXT NOT NULL,
+    announced INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE ledger (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, project_id TEXT, job_id TEXT NOT NULL,
+    purpose TEXT NOT NULL, event TEXT NOT NULL, UNIQUE (job_id, purpose));
+CREATE INDEX ledger_project ON ledger (project_id);
+CREATE TABLE job (
+    job_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, kind TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL,
+    persons REAL, accepted_at TEXT NOT NULL, expires_at TEXT NOT NULL);
+CREATE TABLE task (
+    task_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, project_id TEXT NOT NULL, step TEXT NOT NULL,
+    round INTEGER NOT NULL, attempt INTEGER NOT NULL, inputs TEXT NOT NULL, state TEXT NOT NULL, refusal TEXT,
+    received_at TEXT NOT NULL, expires_at TEXT NOT NULL);
+CREATE INDEX task_state ON task (state);
+CREATE TABLE release (
+    job_id TEXT NOT NULL, step TEXT NOT NULL, round INTEGER NOT NULL, inputs TEXT NOT NULL, refusal TEXT, record BLOB,
+    tensors BLOB, at TEXT NOT NULL, PRIMARY KEY (job_id, step, round));
+CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL, subject TEXT NOT NULL,
+    details TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE audit_head (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL);
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER ledger_stays BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_fixed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""
+
+_NOISE_SHARES = """
+ALTER TABLE consent ADD COLUMN trust_models TEXT NOT NULL DEFAULT '["local"]';
+ALTER TABLE consent ADD COLUMN epsilon_alone REAL;
+CREATE TABLE peer (
+    trust TEXT PRIMARY KEY, identity_key TEXT NOT NULL UNIQUE, confirmed_by TEXT NOT NULL, confirmed_at TEXT NOT NULL);
+CREATE TABLE sharing (
+    job_id TEXT PRIMARY KEY REFERENCES job (job_id), secret BLOB, roster TEXT);
+CREATE TABLE release_with_attempts (
+    job_id TEXT NOT NULL, step TEXT NOT NULL, round INTEGER NOT NULL, inputs TEXT NOT NULL, refusal TEXT, record BLOB,
+    tensors BLOB, at TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job_id, step, round, attempt));
+INSERT INTO release_with_attempts SELECT *, 0 FROM release;
+DROP TABLE release;
+ALTER TABLE release_with_attempts RENAME TO release;
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES)
+"""Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""
