@@ -1,4 +1,4 @@
-"""The rounds of training as pure steps over accepted updates; the numbers are ``flip_sdk.mechanisms.aggregate``'s.
+"""The rounds of training as pure steps over released numbers; the reckoning is ``flip_sdk.mechanisms.aggregate``'s.
 
 The state after a round is one safetensors blob: the same updates always make the same bytes, so that a round that is
 closed again after a crash asks the Trusts for the same thing.
@@ -15,7 +15,8 @@ from flip_sdk.mechanisms.aggregate import Prepared, average, descend, scaling_fr
 from flip_hub.dispatcher.accept import AcceptedUpdate
 from flip_hub.dispatcher.errors import ReplyError
 
-Updates = Mapping[str, AcceptedUpdate]
+Numbers = Mapping[str, Prepared]
+"""What was released, by Trust; with noise shares by one name alone, for what all of them say together."""
 
 
 @dataclass(frozen=True)
@@ -33,35 +34,36 @@ class Progress:
     history: tuple[dict[str, float], ...]
 
 
+def numbers_of(updates: Iterable[AcceptedUpdate]) -> dict[str, Prepared]:
+    """What each Trust released with noise of its own."""
+    return {update.trust: Prepared(update.tensors, _noise_multiplier(update)) for update in updates}
+
+
 def persons_of(updates: Iterable[AcceptedUpdate]) -> dict[str, float]:
     """Noisy person counts by Trust, out of ``prepare``."""
-    return {update.record.trust: _prepared(update).persons for update in updates}
+    return {trust: one.persons for trust, one in numbers_of(updates).items()}
 
 
-def begin(spec: TrainSpec, initial: bytes, updates: Updates) -> tuple[bytes, Scaling]:
+def begin(spec: TrainSpec, initial: bytes, numbers: Numbers) -> tuple[bytes, Scaling]:
     """After ``prepare``: the first state, and the scaling that all Trusts share from now on."""
-    _, scaling, _ = scaling_from({trust: _prepared(update) for trust, update in updates.items()}, spec)
+    _, scaling, _ = scaling_from(numbers, spec)
     return start(initial), scaling
 
 
 def advance(
-    spec: TrainSpec, progress: Progress, updates: Updates, persons: Mapping[str, float]
+    spec: TrainSpec, progress: Progress, numbers: Numbers, persons: Mapping[str, float]
 ) -> tuple[bytes, dict[str, float]]:
     """After a round of ``train``: the next state, and numbers to plot."""
-    tensors = {trust: update.tensors for trust, update in updates.items()}
+    tensors = {trust: one.tensors for trust, one in numbers.items()}
     mechanism = spec.privacy.mechanism
     if isinstance(mechanism, FullBatch):
-        number, noise = progress.round + 1, {trust: _noise_multiplier(update) for trust, update in updates.items()}
+        number, noise = progress.round + 1, {trust: one.noise_multiplier for trust, one in numbers.items()}
         return descend(
             progress.state, tensors, persons, mechanism, noise=noise, round_number=number, rounds=spec.rounds
         )
     if not isinstance(mechanism, DPSGD):
         raise ReplyError(f"no rule for {mechanism.kind}")
     return average(progress.state, tensors, persons, mechanism)
-
-
-def _prepared(update: AcceptedUpdate) -> Prepared:
-    return Prepared(update.tensors, _noise_multiplier(update))
 
 
 def _noise_multiplier(update: AcceptedUpdate) -> float:

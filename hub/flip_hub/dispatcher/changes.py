@@ -27,13 +27,15 @@ from flip_hub.database import (
     ReceivedUpdate,
     RefusalRow,
     Routine,
+    SharedSum,
     TaskRow,
     also,
     now,
 )
-from flip_hub.dispatcher.accept import AcceptedUpdate
+from flip_hub.dispatcher.accept import Answer
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.events import Happening
+from flip_hub.dispatcher.facts import Sum
 from flip_hub.errors import ConflictError
 from flip_hub.models import BlobStore, keep_model
 
@@ -74,6 +76,7 @@ class Change:
     Attributes:
         entries: audit entries beside the state step's own; without any, ``routine`` says why there is none.
         deliveries: tasks, new or changed.
+        sum: with noise shares, the sum that the next answers belong to.
         waits_for: what the job waits for, in words; None leaves it as it is.
     """
 
@@ -81,12 +84,13 @@ class Change:
     routine: str = ""
     step: Step | None = None
     deliveries: tuple[Delivery, ...] = ()
-    updates: tuple[AcceptedUpdate, ...] = ()
+    updates: tuple[Answer, ...] = ()
     refusals: tuple[tuple[str, RefusalCode], ...] = ()
     events: tuple[Happening, ...] = ()
     checkpoint: NewCheckpoint | None = None
     result: JobResult | None = None
     model: NewModel | None = None
+    sum: Sum | None = None
     waits_for: str | None = None
 
     def followed_by(self, other: Change) -> Change:
@@ -120,6 +124,8 @@ def commit(database: Database, blobs: BlobStore, job_id: str, change: Change) ->
         _write_events(session, job_id, change.events)
         if change.checkpoint is not None:
             _write_checkpoint(session, job, change.checkpoint)
+        if change.sum is not None:
+            session.merge(_sum(job_id, change.sum))
         if change.waits_for is not None:
             job.reason = change.waits_for
         if change.model is not None:
@@ -162,6 +168,7 @@ def _task(job_id: str, delivery: Delivery) -> dict[str, Any]:
         "trust": delivery.trust,
         "step": delivery.step,
         "round": delivery.round,
+        "sum_attempt": delivery.sum_attempt,
         "attempt": delivery.attempt,
         "state": delivery.state,
         "message_id": delivery.message_id or None,
@@ -175,25 +182,38 @@ def _write_answers(session: Session, job_id: str, change: Change) -> None:
     rows = [_update(job_id, one) for one in change.updates]
     if rows:
         # one that was stored before and could not be read any more gives way
-        place = tuple_(ReceivedUpdate.step, ReceivedUpdate.round, ReceivedUpdate.trust)
-        same = place.in_([(row["step"], row["round"], row["trust"]) for row in rows])
+        place = tuple_(ReceivedUpdate.step, ReceivedUpdate.round, ReceivedUpdate.sum_attempt, ReceivedUpdate.trust)
+        same = place.in_([(*one.place, one.trust) for one in change.updates])
         session.execute(delete(ReceivedUpdate).where(ReceivedUpdate.job_id == job_id, same))
         session.execute(insert(ReceivedUpdate), rows)
     for trust, code in change.refusals:
         session.merge(RefusalRow(job_id=job_id, trust=trust, code=code, at=now()))
 
 
-def _update(job_id: str, accepted: AcceptedUpdate) -> dict[str, Any]:
-    record = accepted.record
+def _update(job_id: str, accepted: Answer) -> dict[str, Any]:
+    step, number, sum_attempt = accepted.place
     return {
         "job_id": job_id,
-        "step": record.step,
-        "round": record.round,
-        "trust": record.trust,
+        "step": step,
+        "round": number,
+        "trust": accepted.trust,
+        "sum_attempt": sum_attempt,
         "record": accepted.token,
-        "tensors": record.tensors,
+        "tensors": accepted.blob,
         "received_at": now(),
     }
+
+
+def _sum(job_id: str, new: Sum) -> SharedSum:
+    return SharedSum(
+        job_id=job_id,
+        step=new.step,
+        round=new.number,
+        attempt=new.attempt,
+        roster=new.roster,
+        trusts=list(new.trusts),
+        opened_at=now(),
+    )
 
 
 def _write_events(session: Session, job_id: str, events: Sequence[Happening]) -> None:

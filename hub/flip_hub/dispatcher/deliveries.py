@@ -13,6 +13,9 @@ from enum import StrEnum
 from flip_sdk.contract.states import StateMachine, Transition, rows
 from flip_sdk.contract.tasks import Step
 
+Place = tuple[Step, int, int]
+"""Where in a job: its step, the round, and which try at the round's sum (0 where noise is not shared)."""
+
 
 class DeliveryState(StrEnum):
     """Where a task is, seen from the hub."""
@@ -50,6 +53,7 @@ class Delivery:
     """A row of the ``task`` table.
 
     Attributes:
+        sum_attempt: which try at the round's sum; 0 where noise is not shared.
         message_id: the carrier's, once it was handed over.
         epoch: the carrier's at that moment: with another one the message is gone.
         sent_at: when it was planned or handed over, whichever is later.
@@ -65,12 +69,14 @@ class Delivery:
     expires_at: datetime
     message_id: str = ""
     epoch: str = ""
+    sum_attempt: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Where in its job it belongs."""
+        return self.step, self.round, self.sum_attempt
 
     @property
     def open(self) -> bool:
         """Whether an answer may still come."""
         return self.state in OPEN
-
-    def is_for(self, step: str, number: int) -> bool:
-        """Whether it belongs to this round."""
-        return self.step == step and self.round == number

@@ -14,7 +14,9 @@ class EventName(StrEnum):
 
     EXECUTING = "job.executing"
     UPDATE = "update"
+    KEYS = "keys"
     ROUND = "round"
+    AGAIN = "again"
     REFUSED = "refused"
     RESENT = "resent"
     WAITING = "waiting"
@@ -78,6 +80,18 @@ def round_closed(step: str, number: int, rounds: int, numbers: Mapping[str, floa
     of = f"{count} Trust{'' if count == 1 else 's'}"
     words = f"Round {number} of {rounds}: {of}." if step == "train" else f"Prepared with {of}."
     return Happening(EventName.ROUND, words, number, None, numbers)
+
+
+def keys_exchanged(trusts: Sequence[str]) -> Happening:
+    """The Trusts that share the noise have each other's keys."""
+    words = f"{len(trusts)} Trusts share the noise: {', '.join(trusts)}. Nobody but themselves can tell them apart."
+    return Happening(EventName.KEYS, words, 0, None, {"trusts": float(len(trusts))})
+
+
+def summed_again(number: int, trusts: Sequence[str]) -> Happening:
+    """A sum is tried again over fewer Trusts."""
+    words = f"Asked again, with fresh noise, over {len(trusts)} Trusts: {', '.join(trusts)}."
+    return Happening(EventName.AGAIN, words, number, None, {"trusts": float(len(trusts))})
 
 
 def completed(words: str, number: int) -> Happening:

@@ -6,11 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, CountSpec, DistributedNoise, EvaluateSpec, Scaling, TrainSpec
 from flip_sdk.contract.states import JobState
 from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Step
 
-from flip_hub.dispatcher.deliveries import Delivery
+from flip_hub.dispatcher.deliveries import Delivery, Place
+
+FEWEST_IN_A_SUM = 2
+"""With one Trust alone, a sum would be its own numbers."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A try at a round's sum with noise shares: over exactly these Trusts, or it means nothing.
+
+    Attributes:
+        attempt: 1, 2, … within the round.
+        roster: digest of the job's roster, which every task names.
+        trusts: in the order of their names.
+    """
+
+    step: Step
+    number: int
+    attempt: int
+    roster: str
+    trusts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -18,14 +38,21 @@ class Round:
     """One federated iteration: every Trust gets the same step on the same inputs.
 
     Attributes:
-        number: 0 for ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``.
+        number: 0 for ``keys``, ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``.
         weights: digest of the weights that travel with it.
+        sum: with noise shares, which sum the answers belong to.
     """
 
     step: Step
     number: int
     weights: str | None = None
     scaling: Scaling | None = None
+    sum: Sum | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where in its job it is."""
+        return self.step, self.number, self.sum.attempt if self.sum else 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +69,7 @@ class Facts:
         served: Trusts that have answered any task of this job, so that they hold its graph.
         asked: Trusts that any task of this job was made for.
         refused: Trusts that said no for good.
+        sums: with noise shares, a sum each time that the Trusts in it, or the try, changed; oldest first.
     """
 
     job: SignedOffJob
@@ -55,6 +83,7 @@ class Facts:
     served: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     refused: Mapping[str, RefusalCode] = field(default_factory=dict)
+    sums: tuple[Sum, ...] = ()
 
     @property
     def spec(self) -> CountSpec | TrainSpec | EvaluateSpec:
@@ -69,17 +98,34 @@ class Facts:
     @property
     def min_trusts(self) -> int:
         """Fewest Trusts with which a round may end."""
-        return self.spec.min_trusts if isinstance(self.spec, TrainSpec) else 1
+        if not isinstance(self.spec, TrainSpec):
+            return 1
+        model = self.sharing
+        if model is None:
+            return self.spec.min_trusts
+        fewest = FEWEST_FOR_DISTRIBUTED if self.round.step == "keys" else FEWEST_IN_A_SUM
+        return max(self.spec.min_trusts, model.honest_of(len(self.job.trusts)), fewest)
+
+    @property
+    def sharing(self) -> DistributedNoise | None:
+        """How the Trusts share the noise; None where each adds its own in full."""
+        return sharing_of(self.spec)
 
     @property
     def open(self) -> list[Delivery]:
         """Deliveries that still wait for an answer."""
         return [d for d in self.deliveries if d.open]
 
-    def of(self, trust: str, step: str, number: int) -> list[Delivery]:
+    def of(self, trust: str, place: Place) -> list[Delivery]:
         """A Trust's deliveries of one round, oldest first."""
-        found = [d for d in self.deliveries if d.trust == trust and d.is_for(step, number)]
+        found = [d for d in self.deliveries if d.trust == trust and d.place == place]
         return sorted(found, key=lambda d: d.attempt)
+
+
+def sharing_of(spec: CountSpec | TrainSpec | EvaluateSpec) -> DistributedNoise | None:
+    """How a job's Trusts share the noise; None where each adds its own in full."""
+    model = spec.privacy.trust_model if isinstance(spec, TrainSpec) else None
+    return model if isinstance(model, DistributedNoise) else None
 
 
 @dataclass(frozen=True)
@@ -90,6 +136,7 @@ class Standing:
         title: the Trust's name for people.
         key: its enrolled identity key.
         consent: ``opted_in``, ``paused``, ``left`` or ``none``.
+        trust_models: on whom its steward accepted that the guarantee depends.
     """
 
     trust: str
@@ -100,8 +147,9 @@ class Standing:
     job_kinds: tuple[str, ...] = ()
     expires_at: datetime | None = None
     seen_at: datetime | None = None
+    trust_models: tuple[str, ...] = ("local",)
 
-    def objection(self, kind: str, now: datetime) -> str:
+    def objection(self, spec: CountSpec | TrainSpec | EvaluateSpec, now: datetime) -> str:
         """Why nothing may be sent to it for such a job, in words; empty where it may."""
         if not self.active:
             return "it is no longer enrolled"
@@ -111,4 +159,7 @@ class Standing:
             )
         if self.expires_at is not None and self.expires_at <= now:
             return "its opt-in to the project has expired"
-        return "" if kind in self.job_kinds else f"it did not allow jobs of the kind {kind}"
+        if spec.kind not in self.job_kinds:
+            return f"it did not allow jobs of the kind {spec.kind}"
+        shared = sharing_of(spec) is not None and "distributed" not in self.trust_models
+        return "its data steward did not accept noise shared among Trusts" if shared else ""

@@ -10,12 +10,14 @@ from flip_sdk.contract.tasks import RefusalCode
 
 from flip_hub.database import Entry
 from flip_hub.dispatcher import events
-from flip_hub.dispatcher.accept import Accepted, AcceptedUpdate, Expected, Refused, Stopped, accept
+from flip_hub.dispatcher.accept import Accepted, AcceptedKey, AcceptedUpdate, Answer, Expected, Refused, Stopped, accept
 from flip_hub.dispatcher.changes import Change, entry
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.errors import ReplyError
 from flip_hub.dispatcher.facts import Facts
 from flip_hub.dispatcher.judge import failures
+from flip_hub.dispatcher.plan import WITHOUT_GRAPH
+from flip_hub.dispatcher.summing import with_sum
 from flip_hub.flower.grid import Incoming
 
 HEALS = frozenset(
@@ -73,7 +75,7 @@ class _Found:
 
     facts: Facts
     turned: dict[str, Delivery] = field(default_factory=dict)
-    updates: list[AcceptedUpdate] = field(default_factory=list)
+    updates: list[Answer] = field(default_factory=list)
     refusals: list[tuple[str, RefusalCode]] = field(default_factory=list)
     events: list[events.Happening] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -95,11 +97,12 @@ class _Found:
     def file(self, delivery: Delivery, answer: Accepted, retries: int) -> None:
         """An answer that was verified."""
         match answer:
-            case AcceptedUpdate():
+            case AcceptedUpdate() | AcceptedKey():
                 self.turn(delivery, DeliveryState.ANSWERED)
                 self._supersede(delivery)
                 self.updates.append(answer)
-                self.events.append(events.update(delivery.trust, delivery.round, suppressed=answer.record.suppressed))
+                suppressed = isinstance(answer, AcceptedUpdate) and answer.record.suppressed
+                self.events.append(events.update(delivery.trust, delivery.round, suppressed=suppressed))
             case Stopped():
                 self.turn(delivery, DeliveryState.ANSWERED)
                 self._record("task.stopped", delivery)
@@ -107,7 +110,7 @@ class _Found:
                 self._refuse(delivery, code, retries)
 
     def _refuse(self, delivery: Delivery, code: RefusalCode, retries: int) -> None:
-        sent = self.facts.of(delivery.trust, delivery.step, delivery.round)
+        sent = self.facts.of(delivery.trust, delivery.place)
         heals = code in HEALS and failures(sent) + 1 < retries
         self.turn(delivery, DeliveryState.RETRIED if heals else DeliveryState.REFUSED)
         self._record("task.refused", delivery, code=str(code))
@@ -120,7 +123,7 @@ class _Found:
     def _supersede(self, delivery: Delivery) -> None:
         """Earlier and later attempts of the same round: one answer is enough."""
         for other in self.open:
-            if other.trust == delivery.trust and other.is_for(delivery.step, delivery.round):
+            if other.trust == delivery.trust and other.place == delivery.place:
                 self.turn(other, DeliveryState.SUPERSEDED)
 
     def _record(self, event: str, delivery: Delivery, **details: str) -> None:
@@ -143,9 +146,9 @@ def apply(facts: Facts, change: Change) -> Facts:
     """The facts after a change that was committed: the same that reading the database again would give."""
     changed = {d.task_id: d for d in change.deliveries}
     kept = {d.task_id: d for d in facts.deliveries} | changed
-    now_here = {u.record.trust for u in change.updates if _is_current(facts, u)}
-    prepared = {u.record.trust for u in change.updates if u.record.step == "prepare"}
-    answered = {d.trust for d in changed.values() if d.state is DeliveryState.ANSWERED and d.step != "cancel"}
+    now_here = {u.trust for u in change.updates if u.place == facts.round.place}
+    prepared = {u.trust for u in change.updates if u.place[0] == "prepare"}
+    answered = {d.trust for d in changed.values() if d.state is DeliveryState.ANSWERED and d.step not in WITHOUT_GRAPH}
     return replace(
         facts,
         state=change.step.target if change.step else facts.state,
@@ -155,8 +158,5 @@ def apply(facts: Facts, change: Change) -> Facts:
         served=facts.served | answered,
         asked=facts.asked | {d.trust for d in changed.values()},
         refused={**facts.refused, **dict(change.refusals)},
+        sums=with_sum(facts.sums, change.sum) if change.sum else facts.sums,
     )
-
-
-def _is_current(facts: Facts, update: AcceptedUpdate) -> bool:
-    return (update.record.step, update.record.round) == (facts.round.step, facts.round.number)

@@ -10,7 +10,9 @@ from enum import StrEnum
 from flip_sdk.contract.tasks import REFUSAL_WORDS
 
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
-from flip_hub.dispatcher.facts import Facts, Standing
+from flip_hub.dispatcher.facts import Facts, Standing, Sum
+from flip_hub.dispatcher.plan import PREPARE
+from flip_hub.dispatcher.summing import spare
 from flip_hub.dispatcher.watch import Limits, Watch
 
 FAILURES = frozenset({DeliveryState.RETRIED, DeliveryState.DROPPED})
@@ -49,6 +51,13 @@ class Close:
 
 
 @dataclass(frozen=True)
+class Again:
+    """With noise shares: the round's sum is tried again over these Trusts, and the others are out of the job."""
+
+    trusts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Fail:
     """The job ends, for this reason."""
 
@@ -60,7 +69,7 @@ class Wait:
     """Nothing to do before something arrives."""
 
 
-Decision = Send | Close | Fail | Wait
+Decision = Send | Close | Again | Fail | Wait
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,8 @@ def _next_step(facts: Facts, view: View, stands: Mapping[str, Stand]) -> Decisio
     possible = len(places) - places.count(Place.OUT)
     if possible < facts.min_trusts:
         return Fail(_too_few(facts, stands))
+    if facts.round.sum is not None:
+        return _next_of_sum(facts, facts.round.sum, stands)
     due = tuple(trust for trust, stand in stands.items() if stand.place is Place.DUE)
     late = tuple(trust for trust in stands if _may_catch_up(trust, facts, view))
     if due or late:
@@ -96,11 +107,30 @@ def _next_step(facts: Facts, view: View, stands: Mapping[str, Stand]) -> Decisio
     return Close() if places.count(Place.ANSWERED) == possible else Wait()
 
 
+def _next_of_sum(facts: Facts, here: Sum, stands: Mapping[str, Stand]) -> Decision:
+    """A sum needs every one of its Trusts, so nobody is asked before all are there."""
+    places = {trust: stands[trust].place for trust in here.trusts}
+    settled = not {Place.WAITING, Place.OFFLINE} & set(places.values())
+    left = tuple(trust for trust, place in places.items() if place is not Place.OUT)
+    if len(left) < len(places):
+        # whoever is still under way may drop out as well: one more try then leaves out both
+        if not settled:
+            return Wait()
+        return Again(left) if spare(facts) else Fail(_no_spare(facts, stands))
+    begun = any(delivery.place == facts.round.place for delivery in facts.deliveries)
+    due = tuple(trust for trust, place in places.items() if place is Place.DUE)
+    if due and (begun or settled):
+        return Send(due)
+    return Close() if set(places.values()) == {Place.ANSWERED} else Wait()
+
+
 def stand_of(trust: str, facts: Facts, view: View) -> Stand:
     """Where one Trust stands in the current round."""
+    if facts.round.sum is not None and trust not in facts.round.sum.trusts:
+        return Stand(Place.OUT)
     if trust in facts.answered:
         return Stand(Place.ANSWERED)
-    sent = facts.of(trust, facts.round.step, facts.round.number)
+    sent = facts.of(trust, facts.round.place)
     if words := _obstacle(trust, facts, view, sent):
         return Stand(Place.OUT, words)
     since = view.watch.offline_since.get(trust)
@@ -137,7 +167,7 @@ def _obstacle(trust: str, facts: Facts, view: View, sent: list[Delivery]) -> str
         return objection
     if absence := _absence(trust, view):
         return absence
-    unprepared = facts.round.step == "train" and trust not in facts.prepared
+    unprepared = facts.sharing is None and facts.round.step == "train" and trust not in facts.prepared
     return "it has still to prepare for training; it takes part from the next round on" if unprepared else ""
 
 
@@ -152,7 +182,7 @@ def _absence(trust: str, view: View) -> str:
 
 def _objection(trust: str, facts: Facts, view: View) -> str:
     standing = view.standings.get(trust)
-    return standing.objection(facts.spec.kind, view.now) if standing else "it is not enrolled"
+    return standing.objection(facts.spec, view.now) if standing else "it is not enrolled"
 
 
 def failures(sent: list[Delivery]) -> int:
@@ -164,7 +194,7 @@ def _may_catch_up(trust: str, facts: Facts, view: View) -> bool:
     """A Trust that was away during ``prepare`` may still do it, aside, and take part from the next round on."""
     if facts.round.step != "train" or trust in facts.prepared | facts.refused.keys() or trust not in view.watch.online:
         return False
-    sent = facts.of(trust, "prepare", 0)
+    sent = facts.of(trust, PREPARE.place)
     return not _objection(trust, facts, view) and failures(sent) < view.limits.retries and is_due(trust, sent, view)
 
 
@@ -180,10 +210,28 @@ def _end_of_time(facts: Facts, view: View) -> str:
 
 
 def _too_few(facts: Facts, stands: Mapping[str, Stand]) -> str:
-    reasons = " ".join(f"{trust}: {s.words.rstrip('.')}." for trust, s in stands.items() if s.place is Place.OUT)
     possible = sum(stand.place is not Place.OUT for stand in stands.values())
-    step = f"round {facts.round.number}" if facts.round.step == "train" else f"the step {facts.round.step}"
-    return f"{step[0].upper()}{step[1:]} needs {_trusts(facts.min_trusts)}, {possible} could take part. {reasons}"
+    needs = f"needs {_trusts(facts.min_trusts)}, {possible} could take part."
+    return f"{_step_of(facts)} {needs} {_reasons(facts, stands)}"
+
+
+def _no_spare(facts: Facts, stands: Mapping[str, Stand]) -> str:
+    asks = "Submit it again, with more spare_rounds."
+    return f"{_step_of(facts)} broke off, and the job has no spare round left. {_reasons(facts, stands)} {asks}"
+
+
+def _step_of(facts: Facts) -> str:
+    return f"Round {facts.round.number}" if facts.round.step == "train" else f"The step {facts.round.step}"
+
+
+def _reasons(facts: Facts, stands: Mapping[str, Stand]) -> str:
+    out = {trust: stand.words for trust, stand in stands.items() if stand.place is Place.OUT}
+    words = {t: w or _before(facts, t) for t, w in out.items()}
+    return " ".join(f"{trust}: {why.rstrip('.')}." for trust, why in words.items())
+
+
+def _before(facts: Facts, trust: str) -> str:
+    return REFUSAL_WORDS[facts.refused[trust]] if trust in facts.refused else "it dropped out of an earlier sum"
 
 
 def _trusts(number: int) -> str:

@@ -39,7 +39,7 @@ class Outbox:
 
     def planned(self, facts: Facts, new: Sequence[Delivery]) -> Change:
         """What is written before they go: an earlier attempt that was never handed over is given up."""
-        before = {d.task_id: facts.of(d.trust, d.step, d.round) for d in new}
+        before = {d.task_id: facts.of(d.trust, d.place) for d in new}
         unsent = [old for sent in before.values() for old in sent if old.state is DeliveryState.PLANNED]
         again = [
             events.resent(d.trust, d.round, _WHY_AGAIN[sent[-1].state]) for d in new if (sent := before[d.task_id])
@@ -74,6 +74,8 @@ class Outbox:
             parts["graph"] = self._graph_bytes(held.facts)
         if task.weights is not None and held.weights is not None:
             parts["weights"] = held.weights
+        if task.roster is not None:
+            parts["roster"] = held.roster
         return parts
 
     def _graph_bytes(self, facts: Facts) -> bytes:

@@ -16,8 +16,11 @@ from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.facts import Facts, Round
 from flip_hub.dispatcher.tensors import Shapes, expected_shapes
 
+KEYS = Round("keys", 0)
 PREPARE = Round("prepare", 0)
 CANCEL = Round("cancel", 0)
+WITHOUT_GRAPH = frozenset({"keys", "cancel"})
+"""Steps that no model and no patient has a part in."""
 
 
 def plan(facts: Facts, round_: Round, task_ids: Mapping[str, str], now: datetime, lasts: timedelta) -> list[Delivery]:
@@ -37,10 +40,11 @@ def plan(facts: Facts, round_: Round, task_ids: Mapping[str, str], now: datetime
             trust=trust,
             step=round_.step,
             round=round_.number,
-            attempt=1 + max((d.attempt for d in facts.of(trust, round_.step, round_.number)), default=0),
+            attempt=1 + max((d.attempt for d in facts.of(trust, round_.place)), default=0),
             state=DeliveryState.PLANNED,
             sent_at=now,
             expires_at=expires_at,
+            sum_attempt=round_.place[2],
         )
         for trust, task_id in task_ids.items()
     ]
@@ -61,6 +65,9 @@ def task_of(facts: Facts, delivery: Delivery, now: datetime) -> Task:
         weights=round_.weights,
         graph=facts.graph if carries_graph(facts, delivery) else None,
         scaling=round_.scaling,
+        roster=round_.sum.roster if round_.sum else None,
+        summed=round_.sum.trusts if round_.sum else (),
+        sum_attempt=round_.place[2],
         issued_at=now,
         expires_at=delivery.expires_at,
     )
@@ -68,21 +75,21 @@ def task_of(facts: Facts, delivery: Delivery, now: datetime) -> Task:
 
 def round_of(facts: Facts, delivery: Delivery) -> Round:
     """The round that a delivery belongs to, with its inputs."""
-    if delivery.is_for(facts.round.step, facts.round.number):
+    if delivery.place == facts.round.place:
         return facts.round
     return CANCEL if delivery.step == "cancel" else PREPARE
 
 
 def carries_graph(facts: Facts, delivery: Delivery) -> bool:
     """With a Trust's first task, and again once it said no for a reason that heals (it may have lost the graph)."""
-    if delivery.step == "cancel" or facts.graph is None:
+    if delivery.step in WITHOUT_GRAPH or facts.graph is None:
         return False
-    sent = facts.of(delivery.trust, delivery.step, delivery.round)
+    sent = facts.of(delivery.trust, delivery.place)
     return delivery.trust not in facts.served or any(d.state is DeliveryState.RETRIED for d in sent)
 
 
 def expected_of(facts: Facts, delivery: Delivery, parameters: Shapes) -> Expected:
     """What an answer to a delivery has to agree with: the task is made once more from the same facts."""
     task = task_of(facts, delivery, delivery.sent_at)
-    shapes = {} if delivery.step == "cancel" else expected_shapes(facts.spec, delivery.step, parameters)
+    shapes = {} if delivery.step in WITHOUT_GRAPH else expected_shapes(facts.spec, delivery.step, parameters)
     return Expected.of(task, shapes)

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import PublicKey, verify
 from flip_sdk.contract.states import JobState
-from flip_sdk.contract.tasks import RefusalCode, SignedOffJob
+from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Step
 from flip_sdk.errors import PublicError
 from flip_sdk.mechanisms.aggregate import current_weights
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from flip_hub.database import Checkpoint, Consent, Job, Project, ReceivedUpdate, RefusalRow, TaskRow, Trust
-from flip_hub.dispatcher.accept import AcceptedUpdate, accept
+from flip_hub.database import Checkpoint, Consent, Job, Project, ReceivedUpdate, RefusalRow, SharedSum, TaskRow, Trust
+from flip_hub.dispatcher.accept import AcceptedKey, AcceptedUpdate, Answer, accept
 from flip_hub.dispatcher.arithmetic import Progress, persons_of
-from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
+from flip_hub.dispatcher.deliveries import Delivery, DeliveryState, Place
 from flip_hub.dispatcher.errors import SignOffError
-from flip_hub.dispatcher.facts import Facts, Round, Standing
-from flip_hub.dispatcher.plan import CANCEL, PREPARE, expected_of
+from flip_hub.dispatcher.facts import Facts, Round, Standing, Sum, sharing_of
+from flip_hub.dispatcher.plan import CANCEL, KEYS, PREPARE, WITHOUT_GRAPH, expected_of
+from flip_hub.dispatcher.summing import persons_of_all, sum_of
 from flip_hub.dispatcher.tensors import Shapes, shapes_of
 from flip_hub.errors import HubError
 from flip_hub.models import BlobStore
@@ -39,7 +41,9 @@ class Recovered:
         weights: what travels with the current round; None where nothing does.
         parameters: names and shapes of the model's parameters.
         updates: the current round's, by Trust.
-        persons: noisy person counts out of ``prepare``, by Trust.
+        keys: with noise shares, the Trusts' fresh keys while they are collected.
+        roster: with noise shares, all of them together: it travels with every task after that.
+        persons: noisy person counts out of ``prepare``, by Trust; with noise shares, of all together.
     """
 
     facts: Facts
@@ -47,22 +51,34 @@ class Recovered:
     weights: bytes | None = field(default=None, repr=False)
     parameters: Shapes = field(default_factory=dict)
     updates: dict[str, AcceptedUpdate] = field(default_factory=dict, repr=False)
+    keys: dict[str, AcceptedKey] = field(default_factory=dict)
+    roster: bytes = field(default=b"", repr=False)
     persons: dict[str, float] = field(default_factory=dict)
 
-    def with_updates(self, updates: Iterable[AcceptedUpdate]) -> Recovered:
+    def with_updates(self, answers: Iterable[Answer]) -> Recovered:
         """The same, once these have come and are stored."""
-        spec, here = self.facts.spec, self.facts.round
-        new = {u.record.trust: u for u in updates if (u.record.step, u.record.round) == (here.step, here.number)}
-        prepared = [u for u in updates if u.record.step == "prepare"]
-        persons = persons_of(prepared) if isinstance(spec, TrainSpec) else {}
-        return replace(self, updates=self.updates | new, persons=self.persons | persons)
+        updates = [a for a in answers if isinstance(a, AcceptedUpdate)]
+        keys = {a.trust: a for a in answers if isinstance(a, AcceptedKey)}
+        new = {u.trust: u for u in updates if u.place == self.facts.round.place}
+        persons = persons_of(u for u in updates if u.place == PREPARE.place)
+        return replace(self, updates=self.updates | new, keys=self.keys | keys, persons=self.persons | persons)
 
     def next_round(self, progress: Progress) -> Recovered:
         """The same, once a round has closed and its checkpoint is stored."""
-        round_, weights = training_round(progress)
+        round_, weights = training_round(progress, self.facts.sums)
+        persons = persons_of_all(progress.history) if round_.sum else self.persons
+        return replace(self._at(round_), progress=progress, weights=weights, persons=persons)
+
+    def summing(self, roster: bytes) -> Recovered:
+        """The same, once the sum that comes next is stored: the first one, or one more try."""
+        last = self.facts.sums[-1]
+        round_ = PREPARE if self.facts.round.step == "keys" else self.facts.round
+        return replace(self._at(replace(round_, sum=last)), roster=roster)
+
+    def _at(self, round_: Round) -> Recovered:
         kept = tuple(d for d in self.facts.deliveries if d.step in {"prepare", "cancel"})
         facts = replace(self.facts, round=round_, answered=frozenset(), deliveries=kept)
-        return replace(self, facts=facts, progress=progress, weights=weights, updates={})
+        return replace(self, facts=facts, updates={}, keys={})
 
 
 def recover(session: Session, blobs: BlobStore, job_id: str, governance: PublicKey) -> Recovered:
@@ -95,21 +111,22 @@ def verified_job(job: Job, governance: PublicKey) -> SignedOffJob:
 
 
 def _recovered(session: Session, blobs: BlobStore, job: Job, signed: SignedOffJob) -> Recovered:
-    progress = _progress(session, blobs, job)
-    round_, weights = current_round(signed.spec, progress, blobs)
+    progress, sums = _progress(session, blobs, job), _sums(session, job)
+    round_, weights = current_round(signed.spec, progress, sums, blobs)
     parameters = {} if isinstance(signed.spec, CountSpec) else shapes_of(blobs.get(signed.spec.model.graph))
-    facts = _facts(session, job, signed, round_)
-    updates = _stored(session, blobs, facts, parameters, round_)
-    prepared = _stored(session, blobs, facts, parameters, PREPARE) if round_.step == "train" else {}
-    if round_.step == "prepare":
-        prepared = updates
-    known = replace(facts, answered=frozenset(updates), prepared=frozenset(prepared))
-    persons = persons_of(prepared.values()) if isinstance(signed.spec, TrainSpec) else {}
-    return Recovered(known, progress, weights, parameters, updates, persons)
+    facts = replace(_facts(session, job, signed, round_), sums=sums)
+    answers = _stored(session, blobs, facts, parameters, round_)
+    before = _stored(session, blobs, facts, parameters, PREPARE) if round_.step == "train" and not round_.sum else {}
+    prepared = {a.trust for a in (*answers, *before) if a.place[0] == "prepare"}
+    known = replace(facts, answered=frozenset(a.trust for a in answers), prepared=frozenset(prepared))
+    persons = persons_of_all(progress.history) if progress and round_.sum else {}
+    roster = blobs.get(round_.sum.roster) if round_.sum else b""
+    held = Recovered(known, progress, weights, parameters, roster=roster, persons=persons)
+    return held.with_updates((*answers, *before))
 
 
 def current_round(
-    spec: CountSpec | TrainSpec | EvaluateSpec, progress: Progress | None, blobs: BlobStore
+    spec: CountSpec | TrainSpec | EvaluateSpec, progress: Progress | None, sums: tuple[Sum, ...], blobs: BlobStore
 ) -> tuple[Round, bytes | None]:
     """The round after the last checkpoint, and the weights that travel with it."""
     match spec:
@@ -117,16 +134,25 @@ def current_round(
             return Round("count", 0), None
         case EvaluateSpec():
             return Round("evaluate", 0, spec.model.weights, spec.scaling), blobs.get(spec.model.weights)
-        case TrainSpec() if progress is None:
-            return PREPARE, None
+        case TrainSpec() if progress is not None:
+            return training_round(progress, sums)
+        case TrainSpec() if sharing_of(spec) is not None and not sums:
+            return KEYS, None
         case TrainSpec():
-            return training_round(progress)
+            return replace(PREPARE, sum=sum_of(sums, "prepare", 0)), None
 
 
-def training_round(progress: Progress) -> tuple[Round, bytes]:
+def training_round(progress: Progress, sums: tuple[Sum, ...]) -> tuple[Round, bytes]:
     """The round that follows a checkpoint: the same one however often it is asked for."""
-    weights = current_weights(progress.state)
-    return Round("train", progress.round + 1, digest(weights), progress.scaling), weights
+    weights, number = current_weights(progress.state), progress.round + 1
+    return Round("train", number, digest(weights), progress.scaling, sum_of(sums, "train", number)), weights
+
+
+def _sums(session: Session, job: Job) -> tuple[Sum, ...]:
+    # the step prepare comes before the step train by its name as well
+    place = (SharedSum.step, SharedSum.round, SharedSum.attempt)
+    rows = session.scalars(select(SharedSum).where(SharedSum.job_id == job.job_id).order_by(*place))
+    return tuple(Sum(_step(row.step), row.round, row.attempt, row.roster, tuple(row.trusts)) for row in rows)
 
 
 def _progress(session: Session, blobs: BlobStore, job: Job) -> Progress | None:
@@ -140,7 +166,7 @@ def _progress(session: Session, blobs: BlobStore, job: Job) -> Progress | None:
 
 def _facts(session: Session, job: Job, signed: SignedOffJob, round_: Round) -> Facts:
     tasks = [_delivery(row) for row in session.scalars(select(TaskRow).where(TaskRow.job_id == job.job_id))]
-    here = (round_, PREPARE, CANCEL)
+    here = {round_.place, PREPARE.place, CANCEL.place}
     refusals = session.execute(select(RefusalRow.trust, RefusalRow.code).where(RefusalRow.job_id == job.job_id))
     return Facts(
         job=signed,
@@ -148,34 +174,34 @@ def _facts(session: Session, job: Job, signed: SignedOffJob, round_: Round) -> F
         state=JobState(job.state),
         round=round_,
         cancel_requested=job.cancel_requested,
-        deliveries=tuple(d for d in tasks if any(d.is_for(r.step, r.number) for r in here)),
-        served=frozenset(d.trust for d in tasks if d.state is DeliveryState.ANSWERED and d.step != "cancel"),
+        deliveries=tuple(d for d in tasks if d.place in here),
+        served=frozenset(d.trust for d in tasks if d.state is DeliveryState.ANSWERED and d.step not in WITHOUT_GRAPH),
         asked=frozenset(d.trust for d in tasks),
         refused={trust: RefusalCode(code) for trust, code in refusals},
     )
 
 
-def _stored(
-    session: Session, blobs: BlobStore, facts: Facts, parameters: Shapes, round_: Round
-) -> dict[str, AcceptedUpdate]:
+def _stored(session: Session, blobs: BlobStore, facts: Facts, parameters: Shapes, round_: Round) -> tuple[Answer, ...]:
+    step, number, sum_attempt = round_.place
     chosen = (
         select(ReceivedUpdate, Trust.identity_key)
         .join(Trust, Trust.name == ReceivedUpdate.trust)
         .where(
             ReceivedUpdate.job_id == facts.job.job_id,
-            ReceivedUpdate.step == round_.step,
-            ReceivedUpdate.round == round_.number,
+            ReceivedUpdate.step == step,
+            ReceivedUpdate.round == number,
+            ReceivedUpdate.sum_attempt == sum_attempt,
         )
     )
-    found = (_verified(row, blobs, facts, parameters) for row in session.execute(chosen))
-    return {update.record.trust: update for update in found if update is not None}
+    found = (_verified(row, round_.place, blobs, facts, parameters) for row in session.execute(chosen))
+    return tuple(answer for answer in found if answer is not None)
 
 
 def _verified(
-    row: Row[ReceivedUpdate, str], blobs: BlobStore, facts: Facts, parameters: Shapes
-) -> AcceptedUpdate | None:
+    row: Row[ReceivedUpdate, str], place: Place, blobs: BlobStore, facts: Facts, parameters: Shapes
+) -> Answer | None:
     stored, key = row
-    answered = [d for d in facts.of(stored.trust, stored.step, stored.round) if d.state is DeliveryState.ANSWERED]
+    answered = [d for d in facts.of(stored.trust, place) if d.state is DeliveryState.ANSWERED]
     if not answered:
         return None
     try:
@@ -184,7 +210,7 @@ def _verified(
     except (HubError, PublicError):
         # as if it had never come: the Trust is asked again
         return None
-    return accepted if isinstance(accepted, AcceptedUpdate) else None
+    return accepted if isinstance(accepted, AcceptedUpdate | AcceptedKey) else None
 
 
 def _tensors(stored: ReceivedUpdate, blobs: BlobStore) -> dict[str, bytes]:
@@ -195,7 +221,7 @@ def _delivery(row: TaskRow) -> Delivery:
     return Delivery(
         task_id=row.task_id,
         trust=row.trust,
-        step=row.step,  # type: ignore[arg-type]  # a Step: the dispatcher alone writes this table
+        step=_step(row.step),
         round=row.round,
         attempt=row.attempt,
         state=DeliveryState(row.state),
@@ -203,7 +229,13 @@ def _delivery(row: TaskRow) -> Delivery:
         expires_at=row.expires_at,
         message_id=row.message_id or "",
         epoch=row.epoch,
+        sum_attempt=row.sum_attempt,
     )
+
+
+def _step(name: str) -> Step:
+    # the dispatcher alone writes these tables
+    return cast(Step, name)
 
 
 def standings(session: Session, project_id: str) -> tuple[str, dict[str, Standing]]:
@@ -217,4 +249,10 @@ def _standing(trust: Trust, consent: Consent | None) -> Standing:
     bare = Standing(trust.name, trust.title, trust.identity_key, trust.active, seen_at=trust.seen_at)
     if consent is None:
         return bare
-    return replace(bare, consent=consent.state, job_kinds=tuple(consent.job_kinds), expires_at=consent.expires_at)
+    return replace(
+        bare,
+        consent=consent.state,
+        job_kinds=tuple(consent.job_kinds),
+        trust_models=tuple(consent.trust_models),
+        expires_at=consent.expires_at,
+    )

@@ -22,30 +22,32 @@ from flip_hub.dispatcher.recover import Recovered
 
 @dataclass(frozen=True)
 class Released:
-    """Every update that a job's Trusts released: ``(step, round, trust)`` → digest of the signed record."""
+    """Every record that a job's Trusts signed: step, round, Trust and, where a sum was repeated, try → its digest."""
 
-    updates: Mapping[tuple[str, int, str], str]
+    updates: Mapping[tuple[str | int, ...], str]
 
     @property
     def trusts(self) -> tuple[str, ...]:
         """Trusts that released anything."""
-        return tuple(sorted({trust for _, _, trust in self.updates}))
+        return tuple(sorted({str(key[2]) for key in self.updates if key[0] != "keys"}))
 
     @property
     def digest(self) -> str:
         """One digest over all of them, in order."""
-        lines = [
-            f"{step} {number} {trust} {self.updates[step, number, trust]}"
-            for step, number, trust in sorted(self.updates)
-        ]
+        lines = [" ".join((*map(str, key), self.updates[key])) for key in sorted(self.updates)]
         return digest("\n".join(lines).encode())
 
 
 def released_by(session: Session, job_id: str) -> Released:
     """What a job's Trusts have released until now."""
-    chosen = select(ReceivedUpdate.step, ReceivedUpdate.round, ReceivedUpdate.trust, ReceivedUpdate.record)
-    rows = session.execute(chosen.where(ReceivedUpdate.job_id == job_id))
-    return Released({(step, number, trust): digest(record.encode()) for step, number, trust, record in rows})
+    place = (ReceivedUpdate.step, ReceivedUpdate.round, ReceivedUpdate.trust, ReceivedUpdate.sum_attempt)
+    rows = session.execute(select(*place, ReceivedUpdate.record).where(ReceivedUpdate.job_id == job_id))
+    return Released(
+        {
+            (step, number, trust, *((attempt,) if attempt > 1 else ())): digest(record.encode())
+            for step, number, trust, attempt, record in rows
+        }
+    )
 
 
 def counted(held: Recovered, released: Released) -> JobResult:
@@ -100,7 +102,7 @@ def lineage(held: Recovered, released: Released, model: ModelRef, progress: Prog
         "epsilon": spec.privacy.epsilon,
         "delta": spec.privacy.delta,
         "rounds": progress.round,
-        "updates": {f"{step}/{number}/{trust}": d for (step, number, trust), d in sorted(released.updates.items())},
+        "updates": {"/".join(map(str, key)): d for key, d in sorted(released.updates.items())},
     }
 
 

@@ -20,11 +20,12 @@ from flip_hub.dispatcher.closing import close, superseded
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.facts import Facts, Standing
 from flip_hub.dispatcher.inbox import Sorter, apply
-from flip_hub.dispatcher.judge import Close, Decision, Fail, Place, Send, Stand, View, decide
+from flip_hub.dispatcher.judge import Again, Close, Decision, Fail, Place, Send, Stand, View, decide
 from flip_hub.dispatcher.outbox import Outbox
 from flip_hub.dispatcher.plan import CANCEL, PREPARE, expected_of
 from flip_hub.dispatcher.recover import Recovered, recover, standings
 from flip_hub.dispatcher.results import Released, released_by
+from flip_hub.dispatcher.summing import dropped, next_try
 from flip_hub.dispatcher.tools import Tools
 from flip_hub.dispatcher.watch import Watch
 from flip_hub.flower.grid import Incoming
@@ -78,7 +79,7 @@ class JobRunner:
             if update.content:
                 self._tools.blobs.put(update.content)
         self._commit(change)
-        self._held = self._held.with_updates([replace(update, content=b"") for update in change.updates])
+        self._held = self._held.with_updates([update.kept() for update in change.updates])
 
     def advance(self, online: frozenset[str] | None, *, cancel_requested: bool = False) -> None:
         """Do whatever can be done now.
@@ -112,6 +113,9 @@ class JobRunner:
             case Close():
                 self._close()
                 return self._held.facts.state is JobState.EXECUTING
+            case Again(trusts):
+                self._sum_again(trusts)
+                return True
             case Fail(reason):
                 self._end(JobState.FAILED, reason)
         return False
@@ -155,15 +159,29 @@ class JobRunner:
         seconds = (self._now() - self._watch.started_at).total_seconds()
         closed = close(self._held, self._released, seconds, self._tools.blobs)
         late = [d for d in superseded(facts) if d.message_id]
-        if closed.progress is None:
-            stops = self._stops({d.trust for d in late})
+        after = closed.onward(replace(self._held, facts=apply(facts, closed.change)))
+        if after is None:
+            stops = self._stops({d.trust for d in late} | dropped(facts))
             self._commit(replace(closed.change, deliveries=(*closed.change.deliveries, *stops)))
             return
         self._late.update({d.message_id: d for d in late})
         self._watch.tardy |= {d.trust for d in late if d.trust in self._watch.online}
-        after = replace(self._held, facts=apply(facts, closed.change)).next_round(closed.progress)
         self._watch.begin_round(self._now())
         self._begin_round(after, closed.change)
+
+    def _sum_again(self, trusts: Collection[str]) -> None:
+        """Throw the round's sum away and begin it anew, in one change, with the next try's tasks."""
+        facts = self._held.facts
+        again = next_try(facts, trusts)
+        change = Change(
+            entries=(entry("sum.repeated", self.job_id, round=again.number, attempt=again.attempt, over=again.trusts),),
+            deliveries=superseded(facts),
+            events=(events.summed_again(again.number, again.trusts),),
+            sum=again,
+        )
+        after = replace(self._held, facts=apply(facts, change)).summing(self._held.roster)
+        self._watch.begin_round(self._now())
+        self._begin_round(after, change)
 
     def _begin_round(self, after: Recovered, closing: Change) -> None:
         self._refresh()
@@ -280,7 +298,7 @@ class JobRunner:
 
     def _objection(self, trust: str) -> str:
         standing = self._standings.get(trust)
-        return standing.objection(self._held.facts.spec.kind, self._now()) if standing else "not enrolled"
+        return standing.objection(self._held.facts.spec, self._now()) if standing else "not enrolled"
 
     def _refused(self, trust: str) -> bool:
         return trust in self._held.facts.refused

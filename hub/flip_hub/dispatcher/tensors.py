@@ -9,6 +9,7 @@ import numpy.typing as npt
 from flip_sdk.contract.graph import parse_graph
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.tasks import Step
+from flip_sdk.secure_sum.vector import size_of
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
@@ -16,6 +17,8 @@ from flip_hub.dispatcher.errors import ReplyError
 
 Tensors = dict[str, npt.NDArray[np.float64]]
 Shapes = Mapping[str, tuple[int, ...]]
+Masked = npt.NDArray[np.uint64]
+NO_MASKED: Masked = np.zeros(0, dtype=np.uint64)
 _NUMBERS = frozenset({np.dtype("float32"), np.dtype("float64"), np.dtype("int64")})
 
 
@@ -57,10 +60,7 @@ def read_tensors(content: bytes, shapes: Shapes) -> Tensors:
     Raises:
         ReplyError: not safetensors, other names or shapes, not numbers, or not finite.
     """
-    try:
-        arrays = load(content)
-    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ReplyError("the tensors are not safetensors") from error
+    arrays = _arrays(content)
     if {name: array.shape for name, array in arrays.items()} != dict(shapes):
         raise ReplyError("the tensors are not the ones that were asked for")
     if any(array.dtype not in _NUMBERS for array in arrays.values()):
@@ -70,3 +70,28 @@ def read_tensors(content: bytes, shapes: Shapes) -> Tensors:
     if not all(np.isfinite(array).all() for array in wide.values()):
         raise ReplyError("the tensors hold numbers that are not finite")
     return wide
+
+
+def read_masked(content: bytes, shapes: Shapes) -> Masked:
+    """The masked vector of an update with noise shares. Any value may occur in it: they look like chance.
+
+    Args:
+        content: the blob.
+        shapes: of the tensors that were asked for, one after the other.
+
+    Raises:
+        ReplyError: not safetensors, something beside the vector, another length, or not integers modulo 2^64.
+    """
+    arrays = _arrays(content)
+    if {name: array.shape for name, array in arrays.items()} != {"masked": (size_of(shapes),)}:
+        raise ReplyError("the masked vector is not the one that was asked for")
+    if arrays["masked"].dtype != np.uint64:
+        raise ReplyError("the masked vector does not hold integers modulo 2^64")
+    return arrays["masked"].astype(np.uint64, copy=False)
+
+
+def _arrays(content: bytes) -> dict[str, npt.NDArray[np.generic]]:
+    try:
+        return dict(load(content))
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise ReplyError("the tensors are not safetensors") from error

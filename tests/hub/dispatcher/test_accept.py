@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from flip_hub.dispatcher.accept import AcceptedUpdate, Expected, Refused, Stopped, accept
+from flip_hub.dispatcher.accept import AcceptedKey, AcceptedUpdate, Expected, Refused, Stopped, accept
 from flip_hub.dispatcher.errors import ReplyError
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import SigningKey
-from flip_sdk.contract.tasks import CancelReceipt, PrivacyClaim, Refusal, RefusalCode, SafeUpdate
+from flip_sdk.contract.tasks import CancelReceipt, KeyShare, PrivacyClaim, Refusal, RefusalCode, SafeUpdate
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
@@ -19,7 +19,7 @@ from safetensors.numpy import save
 KEY = SigningKey.generate()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INPUTS = digest(b"inputs")
-EXPECTED = Expected("task-1", "job-1", "aldgate", "train", 2, INPUTS, {"w": (2,), "b": (1,)})
+EXPECTED = Expected("task-1", "job-1", "aldgate", ("train", 2, 0), INPUTS, {"w": (2,), "b": (1,)})
 GOOD = {"w": np.array([1.0, 2.0]), "b": np.array([3.0])}
 
 
@@ -107,7 +107,7 @@ def test_too_large_an_update_is_dropped_unread(monkeypatch) -> None:
 
 
 def test_a_count_may_be_suppressed_and_then_holds_no_numbers() -> None:
-    expected = replace(EXPECTED, step="count", round=0, shapes={"persons": (1,)})
+    expected = replace(EXPECTED, place=("count", 0, 0), shapes={"persons": (1,)})
     parts = update(b"", step="count", round=0, tensors=None, suppressed=True)
     accepted = accept(parts, KEY.public, expected)
     assert isinstance(accepted, AcceptedUpdate)
@@ -117,7 +117,7 @@ def test_a_count_may_be_suppressed_and_then_holds_no_numbers() -> None:
 
 
 def test_prepare_has_to_say_how_much_noise_is_in_it() -> None:
-    expected = replace(EXPECTED, step="prepare", round=0, shapes={"persons": (1,)})
+    expected = replace(EXPECTED, place=("prepare", 0, 0), shapes={"persons": (1,)})
     content = save({"persons": np.array([50.0])})
     with pytest.raises(ReplyError):
         accept(update(content, step="prepare", round=0), KEY.public, expected)
@@ -140,6 +140,58 @@ def test_a_refusal_is_taken_for_its_own_task_only() -> None:
 def test_a_receipt_answers_a_cancel_only() -> None:
     receipt = CancelReceipt(task_id="task-1", job_id="job-1", trust="aldgate", issued_at=NOW)
     parts = {"reply": KEY.sign(receipt).encode()}
-    assert accept(parts, KEY.public, replace(EXPECTED, step="cancel")) == Stopped()
+    assert accept(parts, KEY.public, replace(EXPECTED, place=("cancel", 0, 0))) == Stopped()
     with pytest.raises(ReplyError):
         accept(parts, KEY.public, EXPECTED)
+
+
+MASKED = replace(EXPECTED, place=("train", 2, 3), masked=True)
+VECTOR = np.array([0, 1, 2**64 - 1], dtype=np.uint64)
+
+
+def test_a_masked_vector_is_taken_as_it_is() -> None:
+    accepted = accept(update(save({"masked": VECTOR})), KEY.public, MASKED)
+    assert isinstance(accepted, AcceptedUpdate)
+    assert accepted.place == ("train", 2, 3)
+    assert accepted.masked.tolist() == VECTOR.tolist()
+    assert accepted.tensors == {}
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        GOOD,
+        {"masked": VECTOR[:2]},
+        {"masked": VECTOR.reshape(3, 1)},
+        {"masked": VECTOR.astype(np.int64)},
+        {"masked": VECTOR.astype(np.float64)},
+        {"masked": VECTOR, "persons": np.array([5.0])},
+    ],
+    ids=["in the clear", "too short", "shape", "signed", "floats", "a number in the clear beside it"],
+)
+def test_anything_but_the_masked_vector_is_dropped(tensors) -> None:
+    with pytest.raises(ReplyError):
+        accept(update(save(tensors)), KEY.public, MASKED)
+
+
+def test_a_masked_vector_is_no_answer_where_noise_is_not_shared() -> None:
+    with pytest.raises(ReplyError):
+        accept(update(save({"masked": VECTOR})), KEY.public, EXPECTED)
+
+
+def test_a_key_answers_the_exchange_of_keys_only() -> None:
+    def share(**changes: str) -> dict[str, bytes]:
+        fields = {"task_id": "task-1", "job_id": "job-1", "trust": "aldgate", "public_key": "ab" * 32}
+        return {"reply": KEY.sign(KeyShare(**(fields | changes), issued_at=NOW)).encode()}
+
+    keys = replace(EXPECTED, place=("keys", 0, 0), shapes={})
+    accepted = accept(share(), KEY.public, keys)
+    assert isinstance(accepted, AcceptedKey)
+    assert accepted.token == share()["reply"].decode()
+    for change in ({"task_id": "task-2"}, {"job_id": "job-2"}, {"trust": "carrick"}):
+        with pytest.raises(ReplyError):
+            accept(share(**change), KEY.public, keys)
+    with pytest.raises(ReplyError):
+        accept(share(), KEY.public, EXPECTED)
+    with pytest.raises(ReplyError):
+        accept(update(b"", step="keys", round=0, tensors=None), KEY.public, keys)
