@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from flip_sdk.mechanisms.blocks import REPRODUCIBLE
+
+# as in a worker, and before torch is imported anywhere
+os.environ.update(REPRODUCIBLE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

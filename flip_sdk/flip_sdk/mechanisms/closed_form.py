@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.graph import GraphRecord, Loss, Ref
+from flip_sdk.mechanisms.blocks import filled
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -76,8 +77,7 @@ def clipped_sum(
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         residual = _residual(logits_of(form, weights, features), labels, loss)
-        squares = np.square(features).sum(axis=1) + (1.0 if form.bias else 0.0)
-        norms = np.sqrt(np.square(residual).sum(axis=1) * squares)
+        norms = _length(residual) * np.hypot(_length(features), 1.0 if form.bias else 0.0)
         factors = np.minimum(1.0, max_grad_norm / norms)
         # whoever's gradient is not finite counts as zero, and never poisons the sum
         usable = np.isfinite(norms) & np.isfinite(factors) & np.isfinite(residual).all(axis=1)
@@ -91,8 +91,9 @@ def clipped_sum(
 
 def logits_of(form: LinearForm, weights: Mapping[str, Array], features: Array) -> Array:
     """Logits ``[n, outputs]``."""
-    logits: Array = features @ weights[form.weight].T + (weights[form.bias] if form.bias else 0.0)
-    return logits
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits: Array = filled(features) @ weights[form.weight].T + (weights[form.bias] if form.bias else 0.0)
+    return logits[: len(features)]
 
 
 def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
@@ -104,6 +105,14 @@ def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
     hits = np.arange(logits.shape[1])[None, :] == labels[:, None]
     residual: Array = shifted / shifted.sum(axis=1, keepdims=True) - hits
     return residual
+
+
+def _length(rows: Array) -> Array:
+    """L2 norm of each row, of tiny and of huge numbers too: a square that underflows would hide a gradient."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    unit = np.where(largest > 0, largest, 1.0)
+    length: Array = largest * np.sqrt(np.square(rows / unit[:, None]).sum(axis=1))
+    return length
 
 
 def _trained(record: GraphRecord, argument: object) -> str | None:

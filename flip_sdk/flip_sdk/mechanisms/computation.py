@@ -12,6 +12,7 @@ from torch import Tensor
 from flip_sdk.contract.graph import LIMITS, Limits, Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.errors import ModelError
+from flip_sdk.mechanisms.blocks import chunks, filled
 from flip_sdk.mechanisms.closed_form import logits_of
 from flip_sdk.mechanisms.features import mapped, scaled
 from flip_sdk.mechanisms.gradients import clipped_sum, in_float64
@@ -119,8 +120,9 @@ def _logits(model: Model, weights: dict[str, Tensor], features: Array) -> Tensor
         return model.scoring(weights, x.unsqueeze(0)).squeeze(0)
 
     parts = [
-        torch.func.vmap(one, randomness="different")(torch.from_numpy(part.astype(np.float32)))
-        for part in np.array_split(features, max(1, -(-len(features) // _SCORED_AT_ONCE)))
-        if len(part)
+        torch.func.vmap(one, randomness="different")(torch.from_numpy(filled(features[part]).astype(np.float32)))[
+            : len(features[part])
+        ]
+        for part in chunks(len(features), _SCORED_AT_ONCE)
     ]
     return torch.cat(parts).double() if parts else torch.zeros(0, 1, dtype=torch.float64)

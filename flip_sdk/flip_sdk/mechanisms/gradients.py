@@ -16,6 +16,7 @@ from torch.func import grad, vmap
 
 from flip_sdk.contract.graph import Loss
 from flip_sdk.mechanisms import closed_form
+from flip_sdk.mechanisms.blocks import BLOCK, chunk_size, chunks, filled
 from flip_sdk.mechanisms.model import Model
 from flip_sdk.models.losses import LOSSES
 
@@ -50,11 +51,12 @@ def general_clipped_sum(
     trained = {key: weights[key] for key in model.record.parameters}
     sums = {key: torch.zeros(tensor.shape, dtype=torch.float64) for key, tensor in trained.items()}
     per_person = _per_person(model, weights, loss)
-    size = max(1, min(MAX_CHUNK, CHUNK_BYTES // max(1, model.record.person_bytes)))
-    for start in range(0, len(features), size):
-        people = torch.from_numpy(features[start : start + size].astype(np.float32))
-        gradients = per_person(trained, people, torch.from_numpy(labels[start : start + size]))
-        _add_clipped(sums, gradients, max_grad_norm)
+    most = min(MAX_CHUNK, CHUNK_BYTES // max(1, model.record.person_bytes))
+    block = min(BLOCK, chunk_size(most))
+    for part in chunks(len(features), most):
+        people = torch.from_numpy(filled(features[part], block).astype(np.float32))
+        gradients = per_person(trained, people, torch.from_numpy(filled(labels[part], block)))
+        _add_clipped(sums, gradients, max_grad_norm, len(labels[part]))
     return {key: value.numpy() for key, value in sums.items()}
 
 
@@ -78,13 +80,14 @@ def _per_person(
     return mapped
 
 
-def _add_clipped(sums: dict[str, Tensor], gradients: dict[str, Tensor], max_grad_norm: float) -> None:
+def _add_clipped(sums: dict[str, Tensor], gradients: dict[str, Tensor], max_grad_norm: float, persons: int) -> None:
+    """Add the clipped gradients of the first ``persons`` rows; the others only fill a block."""
     squares = sum(g.flatten(1).to(torch.float64).square().sum(dim=1) for g in gradients.values())
     norms = torch.as_tensor(squares).sqrt()
     # a float32 gradient squared in float64 cannot overflow, so the norm is finite exactly where the gradient is
     usable = torch.isfinite(norms)
     factors = torch.where(usable & (norms > max_grad_norm), max_grad_norm / norms, 1.0)
-    factors = torch.where(usable, factors, 0.0)
+    factors = torch.where(usable & (torch.arange(len(norms)) < persons), factors, 0.0)
     for key, gradient in gradients.items():
         rows = torch.nan_to_num(gradient.flatten(1).to(torch.float64), nan=0.0, posinf=0.0, neginf=0.0)
         sums[key] += (factors @ rows).reshape(sums[key].shape)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.blocks import REPRODUCIBLE
 
 import flip_sdk
 import flip_trust
@@ -45,6 +46,7 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    **REPRODUCIBLE,
     # memory freed is kept instead of handed back to the system: most gradients take half the time
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(1024 * 1024 * 1024),
