@@ -15,16 +15,19 @@ from flip_sdk.accounting.calibrate import AnySpec, calibrate, event_for
 from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.contract.jobs import CountSpec, TrainSpec
 from flip_sdk.contract.records import Digest
+from flip_sdk.contract.signatures import PublicKey
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import RefusalCode
 
-from flip_trust import consent, taskbook
+from flip_trust import consent, sharing, taskbook
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
 from flip_trust.database import Database, Statement, Transaction
 from flip_trust.errors import RefusedError
 from flip_trust.ledger import store
+from flip_trust.sharing import Sharing
+from flip_trust.sums import trust_model_of
 from flip_trust.verify import VerifiedTask
 
 _PROOF = object()
@@ -46,17 +49,20 @@ class AcceptedTask:
 
     Attributes:
         verified: the task and its job.
-        event: the ledger's event that pays for it: noise has to be exactly this.
+        event: the ledger's event that pays for it: noise has to be exactly this. None for the step ``keys``, which
+            releases no number about anybody.
         graph: the job's model graph, from this task or kept from an earlier one.
         persons: the noisy number of persons that ``prepare`` released, for the rounds after it.
         stored: a release of the same (job, step, round) for the same inputs.
+        sharing: with noise shares, this Trust's key and the other Trusts'.
     """
 
     verified: VerifiedTask
-    event: AnyEvent
+    event: AnyEvent | None
     graph: bytes | None = field(repr=False)
     persons: float | None
     stored: StoredRelease | None
+    sharing: Sharing | None
     _proof: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,12 +80,14 @@ class Grounds:
         check_model: raises RefusedError for a model graph that breaks a rule or is too large.
         kept_graph: the graph kept for a job, by its digest.
         sandboxed: whether engine workers run in a sandbox on this machine.
+        identity: this Trust's own public identity key.
     """
 
     check_concepts: Callable[[AnySpec], None]
     check_model: Callable[[bytes, AnySpec], None]
     kept_graph: Callable[[str, Digest], bytes | None]
     sandboxed: bool
+    identity: PublicKey
 
 
 def admit(
@@ -106,7 +114,7 @@ def admit(
             _check_not_cancelled(transaction, task.job_id)
             if refused:
                 raise refused
-            accepted = _accept(transaction, verified, config, graph, now)
+            accepted = _accept(transaction, verified, config, grounds, graph, now)
         except RefusedError as error:
             taskbook.step(transaction, task.task_id, TaskState.REFUSED, refusal=error.refusal)
             refused = RefusedError(error.refusal, task.task_id, task.job_id)
@@ -122,7 +130,8 @@ def require_live(reader: Reader, accepted: AcceptedTask, now: datetime) -> None:
         RefusedError: the result stays here.
     """
     task, job = accepted.verified.task, accepted.verified.job
-    consent.require(consent.standing(reader, task.project_id), job.spec.kind, now)
+    consent.require(consent.standing(reader, task.project_id), job.spec.kind, now, trust_model_of(job.spec))
+    sharing.require_confirmed(reader, accepted.verified)
     _check_not_cancelled(reader, task.job_id)
 
 
@@ -146,7 +155,7 @@ def _model(verified: VerifiedTask, config: TrustConfig, grounds: Grounds) -> byt
     if isinstance(spec, CountSpec):
         return None
     graph = verified.graph or grounds.kept_graph(task.job_id, spec.model.graph)
-    if graph is None and task.step != "prepare":
+    if graph is None and task.step not in ("keys", "prepare"):
         raise RefusedError(RefusalCode.GRAPH_MISSING)
     if len(graph or b"") + len(verified.weights or b"") > config.max_model_bytes:
         raise RefusedError(RefusalCode.MODEL_TOO_LARGE)
@@ -160,10 +169,15 @@ def _epsilon(spec: AnySpec) -> float:
 
 
 def _accept(
-    transaction: Transaction, verified: VerifiedTask, config: TrustConfig, graph: bytes | None, now: datetime
+    transaction: Transaction,
+    verified: VerifiedTask,
+    config: TrustConfig,
+    grounds: Grounds,
+    graph: bytes | None,
+    now: datetime,
 ) -> AcceptedTask:
     task, spec = verified.task, verified.job.spec
-    agreed = consent.require(consent.standing(transaction, task.project_id), spec.kind, now)
+    agreed = consent.require(consent.standing(transaction, task.project_id), spec.kind, now, trust_model_of(spec))
     job = _job(transaction, task.job_id)
     if job and job["spec"] != spec.digest():
         # the debit was for what the job was then; governance has no second version of it
@@ -173,10 +187,14 @@ def _accept(
     if task.step == "train" and not stored:
         _check_prepared(transaction, task.job_id, persons)
     first = _first_task(verified) if not job else ()
+    shared = sharing.join(transaction, verified, grounds.identity)
+    event = event_for(spec, task.step, len(verified.job.trusts)) if task.step != "keys" else None
+    if shared and event and not stored:
+        sharing.check_try(transaction, verified, event)
     if not store.is_debited(transaction, task.job_id):
         _debit(transaction, verified, agreed, config)
     taskbook.step(transaction, task.task_id, TaskState.ACCEPTED, *first, _forget_older_rounds(verified))
-    return AcceptedTask(verified, event_for(spec, task.step, len(verified.job.trusts)), graph, persons, stored, _PROOF)
+    return AcceptedTask(verified, event, graph, persons, stored, shared, _PROOF)
 
 
 def _job(reader: Reader, job_id: str) -> dict[str, Any]:
@@ -192,7 +210,8 @@ def _check_not_cancelled(reader: Reader, job_id: str) -> None:
 def _stored(reader: Reader, verified: VerifiedTask) -> StoredRelease | None:
     task = verified.task
     rows = reader.read(
-        "SELECT * FROM release WHERE job_id = ? AND step = ? AND round = ?", (task.job_id, task.step, task.round)
+        "SELECT * FROM release WHERE job_id = ? AND step = ? AND round = ? AND attempt = ?",
+        (task.job_id, task.step, task.round, task.sum_attempt),
     )
     if not rows:
         return None
@@ -219,7 +238,9 @@ def _debit(transaction: Transaction, verified: VerifiedTask, agreed: Consent, co
         or store.would_cost(transaction, debits, config.total_delta) > config.total_epsilon
     ):
         raise RefusedError(RefusalCode.BUDGET_EXCEEDED)
-    store.debit(transaction, task.project_id, task.job_id, debits, "admission")
+    # an exchange of keys releases nothing about anybody: where it comes to nothing, nothing was spent
+    if task.step != "keys":
+        store.debit(transaction, task.project_id, task.job_id, debits, "admission")
 
 
 def _first_task(verified: VerifiedTask) -> tuple[Statement]:

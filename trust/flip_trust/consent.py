@@ -64,7 +64,7 @@ def every(reader: Reader) -> list[Consent]:
     return [_consent(row) for row in reader.read("SELECT * FROM consent ORDER BY project_id")]
 
 
-def require(consent: Consent | None, kind: str | None, now: datetime) -> Consent:
+def require(consent: Consent | None, kind: str | None, now: datetime, trust_model: TrustModelName = "local") -> Consent:
     """The consent that allows this.
 
     Raises:
@@ -78,6 +78,8 @@ def require(consent: Consent | None, kind: str | None, now: datetime) -> Consent
         raise RefusedError(RefusalCode.CONSENT_EXPIRED)
     if kind not in consent.terms.job_kinds:
         raise RefusedError(RefusalCode.JOB_KIND_NOT_ALLOWED)
+    if trust_model not in consent.terms.trust_models:
+        raise RefusedError(RefusalCode.TRUST_MODEL_NOT_ALLOWED)
     return consent
 
 

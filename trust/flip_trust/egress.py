@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from flip_sdk.contract.notices import Notice, ProjectForTrust, SignedNotice, TrustRequest
 from flip_sdk.contract.signatures import SigningKey
-from flip_sdk.contract.tasks import CancelReceipt, Refusal
+from flip_sdk.contract.tasks import CancelReceipt, KeyShare, Refusal
 
 from flip_trust.disclosure.protect import ProtectedUpdate
 
 if TYPE_CHECKING:
     from flip_trust.agent.carrier import Received
 
-Outgoing = ProtectedUpdate | Refusal | CancelReceipt
+Outgoing = ProtectedUpdate | KeyShare | Refusal | CancelReceipt
 
 
 class Carrier(Protocol):
@@ -52,7 +52,7 @@ def send(carrier: Carrier, received: Received, outgoing: Outgoing, key: SigningK
             parts = {"reply": key.sign(outgoing.update).encode()}
             if outgoing.tensors is not None:
                 parts["tensors"] = outgoing.tensors
-        case Refusal() | CancelReceipt():
+        case KeyShare() | Refusal() | CancelReceipt():
             parts = {"reply": key.sign(outgoing).encode()}
         case _:
             raise TypeError("only typed records leave a Trust")

@@ -3,6 +3,7 @@
     TrustError
     ├── SetupError (PublicError)           trust.toml, a key, the pinned hub or the data set is missing or wrong
     ├── ConsentError (PublicError)         an opt-in, pause or leave that cannot be
+    ├── PeerError (PublicError)            another Trust's key that cannot be confirmed or forgotten
     ├── AuditBrokenError (PublicError)     the audit chain does not verify: which entry
     ├── RefusedError                       a task is refused, with its fixed code
     │   └── LedgerUnavailableError         the database cannot be written (disk full): nothing may be computed
@@ -34,6 +35,12 @@ class ConsentError(TrustError, PublicError):
     """What the data steward asked for cannot be."""
 
     code = "bad_consent"
+
+
+class PeerError(TrustError, PublicError):
+    """Another Trust's key cannot be confirmed, or is not."""
+
+    code = "bad_peer"
 
 
 class AuditBrokenError(TrustError, PublicError):

@@ -38,7 +38,7 @@ ALTER TABLE consent ADD COLUMN epsilon_alone REAL;
 CREATE TABLE peer (
     trust TEXT PRIMARY KEY, identity_key TEXT NOT NULL UNIQUE, confirmed_by TEXT NOT NULL, confirmed_at TEXT NOT NULL);
 CREATE TABLE sharing (
-    job_id TEXT PRIMARY KEY REFERENCES job (job_id), secret BLOB, roster TEXT);
+    job_id TEXT PRIMARY KEY REFERENCES job (job_id), secret BLOB, roster TEXT, last_at TEXT);
 CREATE TABLE release_with_attempts (
     job_id TEXT NOT NULL, step TEXT NOT NULL, round INTEGER NOT NULL, inputs TEXT NOT NULL, refusal TEXT, record BLOB,
     tensors BLOB, at TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job_id, step, round, attempt));

@@ -46,7 +46,8 @@ def offer(transaction: Transaction, verified: VerifiedTask) -> None:
 def described(verified: VerifiedTask) -> dict[str, Any]:
     """What the audit log says about a task."""
     task = verified.task
-    return {
+    summed = {"summed": list(task.summed), "try": task.sum_attempt, "roster": task.roster} if task.summed else {}
+    return summed | {
         "project": task.project_id,
         "job": task.job_id,
         "step": task.step,

@@ -19,6 +19,7 @@ from flip_sdk.errors import RecordError, SignatureError
 
 from flip_trust.errors import RefusedError
 from flip_trust.keys import PinnedHub
+from flip_trust.sums import check_sum
 
 _PROOF = object()
 
@@ -33,6 +34,7 @@ class VerifiedTask:
         inputs: what the task computes on, whatever its attempt.
         graph: model graph that came with it, if one did.
         weights: model weights that came with it, if some did.
+        roster: with noise shares, the signed keys of the Trusts, not checked against this Trust's peers yet.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class VerifiedTask:
     inputs: str
     graph: bytes | None = field(repr=False)
     weights: bytes | None = field(repr=False)
+    roster: bytes | None = field(repr=False)
     _proof: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ def verify_task(
     """Check everything that can be checked without the Trust's own state.
 
     Args:
-        parts: ``task``, and where they belong ``graph`` and ``weights``, as they arrived.
+        parts: ``task``, and where they belong ``graph``, ``weights`` and ``roster``, as they arrived.
         hub: the keys pinned at enrolment.
         trust: this Trust's name.
         now: the time to check expiry against.
@@ -84,10 +87,10 @@ def verify_task(
         if seen(task.task_id):
             raise RefusedError(RefusalCode.REPLAYED)
         _check_fit(task, job)
-        graph, weights = _blobs(task, parts)
+        graph, weights, roster = _blobs(task, parts)
     except RefusedError as refused:
         raise RefusedError(refused.refusal, task.task_id, task.job_id) from refused
-    return VerifiedTask(task, job, inputs_digest(task), graph, weights, _PROOF)
+    return VerifiedTask(task, job, inputs_digest(task), graph, weights, roster, _PROOF)
 
 
 def _signed_task(content: bytes, hub: PinnedHub) -> Task:
@@ -132,6 +135,7 @@ def _check_fit(task: Task, job: SignedOffJob) -> None:
     spec = job.spec
     if check(spec) or not _step_fits(task, spec):
         raise RefusedError(RefusalCode.BAD_RECORD)
+    check_sum(task, job)
     if not isinstance(spec, CountSpec):
         if task.graph not in (None, spec.model.graph):
             raise RefusedError(RefusalCode.BAD_RECORD)
@@ -149,6 +153,8 @@ def _step_fits(task: Task, spec: CountSpec | TrainSpec | EvaluateSpec) -> bool:
                 and task.weights == spec.model.weights
                 and task.scaling in (None, spec.scaling)
             )
+        case TrainSpec() if task.step == "keys":
+            return True
         case TrainSpec() if task.step == "prepare":
             return task.round == 0 and task.scaling is None
         case TrainSpec() if task.step == "train":
@@ -158,11 +164,13 @@ def _step_fits(task: Task, spec: CountSpec | TrainSpec | EvaluateSpec) -> bool:
             return False
 
 
-def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes | None]:
-    graph, weights = parts.get("graph"), parts.get("weights")
+def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes | None, bytes | None]:
+    graph, weights, roster = (parts.get(name) for name in ("graph", "weights", "roster"))
     if (task.weights is None) != (weights is None) or (graph is not None and task.graph is None):
         raise RefusedError(RefusalCode.BAD_RECORD)
     for named, content in ((task.graph, graph), (task.weights, weights)):
         if content is not None and digest(content) != named:
             raise RefusedError(RefusalCode.BAD_RECORD)
-    return graph, weights
+    if (digest(roster) if roster is not None else None) != task.roster:
+        raise RefusedError(RefusalCode.ROSTER_REFUSED)
+    return graph, weights, roster

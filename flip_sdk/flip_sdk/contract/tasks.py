@@ -147,12 +147,18 @@ class Measure(Record):
 
 
 class PrivacyClaim(Record):
-    """What one release cost and what its number carries: noise included in ``standard_error`` where given."""
+    """What one release cost and what its number carries: noise included in ``standard_error`` where given.
 
-    mechanism: Literal["gaussian", "poisson_gaussian", "discrete_laplace"]
+    Attributes:
+        honest: with noise shares (``shared_gaussian``, whose ``noise_multiplier`` is one share's), how many honest
+            Trusts' shares have to be in the sum.
+    """
+
+    mechanism: Literal["gaussian", "shared_gaussian", "poisson_gaussian", "discrete_laplace"]
     noise_multiplier: Finite | None = None
     sampling_rate: Finite | None = None
     steps: Annotated[int, Field(ge=1)] = 1
+    honest: Annotated[int, Field(ge=2, le=200)] | None = None
     epsilon: Finite | None = None
     delta: Delta | None = None
 

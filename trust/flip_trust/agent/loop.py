@@ -11,7 +11,7 @@ from typing import Protocol
 from flip_sdk.contract.jobs import CountSpec
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.contract.states import TaskState
-from flip_sdk.contract.tasks import CancelReceipt, RefusalCode
+from flip_sdk.contract.tasks import CancelReceipt, KeyShare, RefusalCode
 
 from flip_trust import egress, taskbook
 from flip_trust.agent import jobs, log
@@ -125,7 +125,7 @@ class Agent:
         outgoing = self._runner.run(order.verified)
         try:
             sent = self._send(order.received, outgoing)
-            if sent and isinstance(outgoing, ProtectedUpdate):
+            if sent and isinstance(outgoing, ProtectedUpdate | KeyShare):
                 with self._database.transaction() as transaction:
                     taskbook.step(transaction, task.task_id, TaskState.REPORTED)
                 log.event(_log, "task.reported", **about)

@@ -16,9 +16,9 @@ import numpy as np
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
 from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.states import TaskState
-from flip_sdk.contract.tasks import Refusal, RefusalCode
+from flip_sdk.contract.tasks import KeyShare, Refusal, RefusalCode
 
-from flip_trust import taskbook
+from flip_trust import sharing, taskbook
 from flip_trust.admission import AcceptedTask, Grounds, admit, require_live
 from flip_trust.agent import log
 from flip_trust.agent.sessions import Pool, Session, Sessions
@@ -50,7 +50,7 @@ class TaskRunner:
     grounds: Grounds
     clock: Clock
 
-    def run(self, verified: VerifiedTask) -> ProtectedUpdate | Refusal:
+    def run(self, verified: VerifiedTask) -> ProtectedUpdate | KeyShare | Refusal:
         """Carry out a verified task, or refuse it. Never raises."""
         task, about = verified.task, log.about(verified.task)
         try:
@@ -67,9 +67,11 @@ class TaskRunner:
         """The record of a refusal."""
         return Refusal(task_id=task_id, job_id=job_id, trust=self.config.name, code=code, issued_at=self.clock())
 
-    def _run(self, verified: VerifiedTask) -> ProtectedUpdate:
+    def _run(self, verified: VerifiedTask) -> ProtectedUpdate | KeyShare:
         accepted = admit(verified, database=self.database, config=self.config, grounds=self.grounds, now=self.clock())
         try:
+            if verified.task.step == "keys":
+                return self._key_share(accepted)
             return self._repeated(accepted) if accepted.stored else self._computed(accepted)
         except LedgerUnavailableError:
             raise
@@ -81,6 +83,23 @@ class TaskRunner:
             state = TaskState.REFUSED if refusable else TaskState.FAILED
             code = error.code if refusable else RefusalCode.ENGINE_FAILED
             raise RefusedError(self._concluded(verified, code, state)) from error
+
+    def _key_share(self, accepted: AcceptedTask) -> KeyShare:
+        """This Trust's public key for the job, the same however often it is asked for."""
+        task, shared = accepted.verified.task, accepted.sharing
+        if shared is None:
+            raise DisclosureError("the job shares no noise")
+        with self.database.transaction() as transaction:
+            require_live(transaction, accepted, self.clock())
+            taskbook.step(transaction, task.task_id, TaskState.EXECUTED)
+            taskbook.step(transaction, task.task_id, TaskState.PROTECTED)
+        return KeyShare(
+            task_id=task.task_id,
+            job_id=task.job_id,
+            trust=task.trust,
+            public_key=shared.key.public_hex,
+            issued_at=self.clock(),
+        )
 
     def _repeated(self, accepted: AcceptedTask) -> ProtectedUpdate:
         stored, task = accepted.stored, accepted.verified.task
@@ -107,7 +126,8 @@ class TaskRunner:
         with self.database.transaction() as transaction:
             require_live(transaction, accepted, self.clock())
             taskbook.step(transaction, task.task_id, TaskState.EXECUTED)
-            also = (persons,) if protected.persons is not None else ()
+            also = [persons] if protected.persons is not None else []
+            also += sharing.noted(accepted.verified, self.clock())
             taskbook.step(
                 transaction, task.task_id, TaskState.PROTECTED, self._release(accepted, protected, None), *also
             )

@@ -87,6 +87,7 @@ def grounds_of(config: TrustConfig, omop: Omop, sandboxed: bool) -> Grounds:
         check_model=_check_model,
         kept_graph=partial(cohorts.kept_graph, config.jobs),
         sandboxed=sandboxed,
+        identity=load_identity(config).public,
     )
 
 

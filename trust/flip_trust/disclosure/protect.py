@@ -18,18 +18,21 @@ from flip_sdk.contract.graph import parse_graph
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import MAX_UPDATE_BYTES, PrivacyClaim, RefusalCode, SafeUpdate
-from flip_sdk.errors import ModelError, RecordError
+from flip_sdk.errors import ModelError, RecordError, SecureSumError
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace
+from flip_sdk.secure_sum.layout import layout_of
 from safetensors.numpy import save
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.config import TrustConfig
 from flip_trust.disclosure.floors import gaussian_threshold, laplace_threshold
+from flip_trust.disclosure.shares import masked_share
 from flip_trust.engine.records import RawUpdate
 from flip_trust.errors import DisclosureError, RefusedError
 
 _PROOF = object()
 Tensors = dict[str, npt.NDArray[np.float64]]
+Masked = dict[str, npt.NDArray[np.uint64]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def protect(accepted: AcceptedTask, raw: RawUpdate, config: TrustConfig, now: da
             return _count(accepted, raw, config, now)
         case EvaluateSpec():
             return _histogram(accepted, spec, raw, config, now)
+        case TrainSpec() if accepted.sharing is not None:
+            return _share(accepted, spec, raw, config, now)
         case TrainSpec() if step == "prepare":
             return _statistics(accepted, spec, raw, config, now)
         case TrainSpec():
@@ -136,6 +141,21 @@ def _statistics(
     return _sealed(accepted, noisy, _claim(event, rounds=1), now, persons)
 
 
+def _share(
+    accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, config: TrustConfig, now: datetime
+) -> ProtectedUpdate:
+    """A part of a sum over Trusts: the same numbers as without, but masked, and with a share of the noise."""
+    try:
+        parameters = _parameters(accepted) if accepted.verified.task.step == "train" else {}
+        layout = layout_of(spec, accepted.verified.task.step, parameters)
+    except SecureSumError as error:
+        raise DisclosureError("this mechanism has no rule for what may leave") from error
+    _check_sensitivity(raw, layout.sensitivity)
+    exact = {name: _tensor(raw, name, shape) for name, shape in layout.shapes.items()}
+    share = masked_share(accepted, spec, exact, layout, config.floor)
+    return _sealed(accepted, share.tensors, share.claim, now, share.persons)
+
+
 def _training(accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, now: datetime) -> ProtectedUpdate:
     shapes = _parameters(accepted)
     if set(raw.tensors) != set(shapes):
@@ -168,7 +188,11 @@ def _claim(event: Gaussian | PoissonGaussian, *, rounds: int) -> PrivacyClaim:
 
 
 def _sealed(
-    accepted: AcceptedTask, tensors: Tensors | None, claim: PrivacyClaim, now: datetime, persons: float | None = None
+    accepted: AcceptedTask,
+    tensors: Tensors | Masked | None,
+    claim: PrivacyClaim,
+    now: datetime,
+    persons: float | None = None,
 ) -> ProtectedUpdate:
     task = accepted.verified.task
     blob = bytes(save(tensors)) if tensors is not None else None
