@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, SharedGaussian
-from flip_sdk.contract.notices import ProjectForTrust
+from flip_sdk.contract.notices import PeerKey, ProjectForTrust, fingerprint
 from rich.table import Column, Table
 
 from flip_trust import consent
@@ -13,6 +13,7 @@ from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
 from flip_trust.ledger import store
+from flip_trust.peers import Peer
 
 
 def projects_table(asked: Iterable[ProjectForTrust], decided: Iterable[Consent]) -> Table:
@@ -30,6 +31,23 @@ def projects_table(asked: Iterable[ProjectForTrust], decided: Iterable[Consent])
         )
     for decision in standing.values():
         table.add_row(decision.project_id, "", "", "", "", _standing(decision))
+    return table
+
+
+def peers_table(offered: Iterable[PeerKey], confirmed: Iterable[Peer]) -> Table:
+    """Other Trusts: the keys that the hub hands out, and what was confirmed about each."""
+    table = Table("trust", "fingerprint of its key", "standing here", title="Other Trusts")
+    known = {peer.record.trust: peer for peer in confirmed}
+    shown = set()
+    for record in offered:
+        peer = known.get(record.trust)
+        same = peer is not None and peer.record == record
+        changed = "CHANGED since it was confirmed: confirm it anew, or forget it" if peer else "not confirmed"
+        table.add_row(record.trust, fingerprint(record), _confirmed(peer) if peer and same else changed)
+        shown.add(record)
+    for peer in known.values():
+        if peer.record not in shown:
+            table.add_row(peer.record.trust, fingerprint(peer.record), _confirmed(peer))
     return table
 
 
@@ -65,10 +83,16 @@ def tasks_table(reader: Reader, most: int = 20) -> Table:
     return table
 
 
+def _confirmed(peer: Peer) -> str:
+    return f"confirmed by {peer.confirmed_by} on {peer.confirmed_at:%Y-%m-%d}"
+
+
 def _standing(decision: Consent | None) -> str:
     if decision is None:
         return "not decided"
-    until = f" until {decision.terms.expires_at:%Y-%m-%d}" if decision.state == "opted_in" else ""
+    terms = decision.terms
+    until = f" until {terms.expires_at:%Y-%m-%d}, {'/'.join(terms.trust_models)} noise"
+    until = until if decision.state == "opted_in" else ""
     told = "" if decision.announced else " (the hub is not told yet)"
     return decision.state.replace("_", " ") + until + told
 

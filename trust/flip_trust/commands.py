@@ -1,0 +1,67 @@
+"""What every command of ``flip-trust`` needs: errors in words, the Trust's home, and what the hub says when asked."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+from flip_sdk.contract.notices import ProjectForTrust, TrustRequest
+from flip_sdk.errors import PublicError
+from rich.console import Console
+from rich.markup import escape
+
+from flip_trust.config import TrustConfig
+from flip_trust.database import Database
+from flip_trust.errors import LedgerUnavailableError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Home = Annotated[Path | None, typer.Option(envvar="FLIP_TRUST_HOME", help="The Trust's home folder.")]
+out, err = Console(), Console(stderr=True)
+say = functools.partial(out.print, soft_wrap=True, highlight=False)
+
+
+def command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A command whose public errors are shown in words, and end it with 1."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def shown(*arguments: P.args, **options: P.kwargs) -> R:
+            try:
+                return function(*arguments, **options)
+            except PublicError as error:
+                err.print(f"[red]{escape(error.message)}[/red] {escape(error.mend)}", highlight=False, soft_wrap=True)
+            except LedgerUnavailableError:
+                err.print("[red]The database cannot be read or written.[/red] Is the disk full? Nothing was changed.")
+            raise typer.Exit(1)
+
+        return parent.command(name)(shown)
+
+    return decorate
+
+
+def opened(home: Path | None) -> tuple[TrustConfig, Database]:
+    """The Trust's settings and its database."""
+    config = TrustConfig.load(home)
+    return config, Database.open(config.database)
+
+
+def asked(config: TrustConfig) -> list[ProjectForTrust]:
+    """Which projects the hub says want this Trust's data; none, and a warning, where it does not answer."""
+    from flip_trust import egress
+    from flip_trust.agent.hub_client import HubClient, HubRefusedError, HubUnreachableError
+    from flip_trust.keys import load_hub, load_identity
+
+    request = TrustRequest(trust=config.name, asks="projects", request_id=egress.new_id(), issued_at=datetime.now(UTC))
+    try:
+        with HubClient(load_hub(config.hub_file)) as client:
+            return egress.ask_projects(client, request, load_identity(config))
+    except HubRefusedError:
+        err.print("[yellow]The hub does not know this Trust yet: hand its enrolment record to the operator.[/yellow]")
+    except HubUnreachableError:
+        err.print("[yellow]The hub cannot be reached; this is what this Trust itself knows.[/yellow]")
+    return []
