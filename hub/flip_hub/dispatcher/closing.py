@@ -6,21 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flip_sdk.contract.api import JobResult
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, TrainSpec
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JobState
+from flip_sdk.contract.statistics import rounds_of
 from flip_sdk.mechanisms.aggregate import trained_weights
 from flip_sdk.secure_sum.roster import build_roster
 
 from flip_hub.database import Entry
-from flip_hub.dispatcher import arithmetic, events
+from flip_hub.dispatcher import arithmetic, events, statistics
 from flip_hub.dispatcher.accept import Answer
 from flip_hub.dispatcher.arithmetic import Progress
 from flip_hub.dispatcher.changes import Change, NewCheckpoint, NewModel, Step, entry
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState
 from flip_hub.dispatcher.facts import Facts
 from flip_hub.dispatcher.recover import Recovered
-from flip_hub.dispatcher.results import Released, counted, evaluated, lineage, trained
+from flip_hub.dispatcher.results import Released, answered, counted, evaluated, lineage, trained
 from flip_hub.dispatcher.summing import ALL, first_sum, total_of
 from flip_hub.models import BlobStore
 
@@ -61,6 +62,11 @@ def close(held: Recovered, released: Callable[[], Released], seconds: float, blo
             return Closed(_completed(held, counted(held, released()), "The count is done."))
         case EvaluateSpec():
             return Closed(_completed(held, evaluated(held, released()), "The evaluation is done."))
+        case StatisticsSpec() if statistics.is_last(spec, held.facts.round.number):
+            found = statistics.answer(spec, held.progress, held.facts.round.number, held.updates)
+            return Closed(_completed(held, answered(held, released(), found), "The answer is done."))
+        case StatisticsSpec():
+            return _close_step(held, spec, seconds, blobs)
         case TrainSpec() if held.facts.round.step == "keys":
             return _close_keys(held, blobs)
         case TrainSpec():
@@ -78,6 +84,21 @@ def _close_keys(held: Recovered, blobs: BlobStore) -> Closed:
         waits_for="",
     )
     return Closed(change, roster=roster)
+
+
+def _close_step(held: Recovered, spec: StatisticsSpec, seconds: float, blobs: BlobStore) -> Closed:
+    number = held.facts.round.number
+    state = statistics.advance(spec, held.progress, number, held.updates)
+    row = {"round": float(number), "seconds": round(seconds, 4), "trusts": float(len(held.updates))}
+    history = (*(held.progress.history if held.progress else ()), row)
+    change = Change(
+        entries=(_closed_entry(held.facts, held.updates),),
+        deliveries=superseded(held.facts),
+        events=(events.round_closed("statistics", number, rounds_of(spec.question), row),),
+        checkpoint=NewCheckpoint(number, blobs.put(state), None, history),
+        waits_for="",
+    )
+    return Closed(change, Progress(number, state, None, history))
 
 
 def _close_training(

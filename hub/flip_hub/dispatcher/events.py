@@ -78,7 +78,8 @@ def round_closed(step: str, number: int, rounds: int, numbers: Mapping[str, floa
     """A round is aggregated and kept."""
     count = int(numbers["trusts"])
     of = f"{count} Trust{'' if count == 1 else 's'}"
-    words = f"Round {number} of {rounds}: {of}." if step == "train" else f"Prepared with {of}."
+    names = {"train": f"Round {number} of {rounds}", "statistics": f"Step {number + 1} of {rounds}"}
+    words = f"{names[step]}: {of}." if step in names else f"Prepared with {of}."
     return Happening(EventName.ROUND, words, number, None, numbers)
 
 

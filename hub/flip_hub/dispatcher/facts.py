@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, CountSpec, DistributedNoise, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, AnySpec, DistributedNoise, EvaluateSpec, Scaling, TrainSpec
 from flip_sdk.contract.states import JobState
 from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Step
 
@@ -38,7 +38,7 @@ class Round:
     """One federated iteration: every Trust gets the same step on the same inputs.
 
     Attributes:
-        number: 0 for ``keys``, ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``.
+        number: 0 for ``keys``, ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``; from 0 on for ``statistics``.
         weights: digest of the weights that travel with it.
         sum: with noise shares, which sum the answers belong to.
     """
@@ -86,14 +86,14 @@ class Facts:
     sums: tuple[Sum, ...] = ()
 
     @property
-    def spec(self) -> CountSpec | TrainSpec | EvaluateSpec:
+    def spec(self) -> AnySpec:
         """What was asked."""
         return self.job.spec
 
     @property
     def graph(self) -> str | None:
-        """Digest of the job's model graph; a count has none."""
-        return None if isinstance(self.spec, CountSpec) else self.spec.model.graph
+        """Digest of the job's model graph; a count and statistics have none."""
+        return self.spec.model.graph if isinstance(self.spec, TrainSpec | EvaluateSpec) else None
 
     @property
     def min_trusts(self) -> int:
@@ -122,7 +122,7 @@ class Facts:
         return sorted(found, key=lambda d: d.attempt)
 
 
-def sharing_of(spec: CountSpec | TrainSpec | EvaluateSpec) -> DistributedNoise | None:
+def sharing_of(spec: AnySpec) -> DistributedNoise | None:
     """How a job's Trusts share the noise; None where each adds its own in full."""
     model = spec.privacy.trust_model if isinstance(spec, TrainSpec) else None
     return model if isinstance(model, DistributedNoise) else None
@@ -149,7 +149,7 @@ class Standing:
     seen_at: datetime | None = None
     trust_models: tuple[str, ...] = ("local",)
 
-    def objection(self, spec: CountSpec | TrainSpec | EvaluateSpec, now: datetime) -> str:
+    def objection(self, spec: AnySpec, now: datetime) -> str:
         """Why nothing may be sent to it for such a job, in words; empty where it may."""
         if not self.active:
             return "it is no longer enrolled"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, Scaling, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import PublicKey, verify
 from flip_sdk.contract.states import JobState
@@ -28,6 +28,7 @@ from flip_hub.dispatcher.errors import SignOffError
 from flip_hub.dispatcher.facts import Facts, Round, Standing, Sum, sharing_of
 from flip_hub.dispatcher.plan import CANCEL, KEYS, PREPARE, WITHOUT_GRAPH, expected_of
 from flip_hub.dispatcher.summing import persons_of_all, sum_of
+from flip_hub.dispatcher.statistics import statistics_round
 from flip_hub.dispatcher.tensors import Shapes, shapes_of
 from flip_hub.errors import HubError
 from flip_hub.models import BlobStore
@@ -65,7 +66,7 @@ class Recovered:
 
     def next_round(self, progress: Progress) -> Recovered:
         """The same, once a round has closed and its checkpoint is stored."""
-        round_, weights = training_round(progress, self.facts.sums)
+        round_, weights = round_after(self.facts.spec, progress, self.facts.sums)
         persons = persons_of_all(progress.history) if round_.sum else self.persons
         return replace(self._at(round_), progress=progress, weights=weights, persons=persons)
 
@@ -113,7 +114,8 @@ def verified_job(job: Job, governance: PublicKey) -> SignedOffJob:
 def _recovered(session: Session, blobs: BlobStore, job: Job, signed: SignedOffJob) -> Recovered:
     progress, sums = _progress(session, blobs, job), _sums(session, job)
     round_, weights = current_round(signed.spec, progress, sums, blobs)
-    parameters = {} if isinstance(signed.spec, CountSpec) else shapes_of(blobs.get(signed.spec.model.graph))
+    spec = signed.spec
+    parameters = shapes_of(blobs.get(spec.model.graph)) if isinstance(spec, TrainSpec | EvaluateSpec) else {}
     facts = replace(_facts(session, job, signed, round_), sums=sums)
     answers = _stored(session, blobs, facts, parameters, round_)
     before = _stored(session, blobs, facts, parameters, PREPARE) if round_.step == "train" and not round_.sum else {}
@@ -126,7 +128,7 @@ def _recovered(session: Session, blobs: BlobStore, job: Job, signed: SignedOffJo
 
 
 def current_round(
-    spec: CountSpec | TrainSpec | EvaluateSpec, progress: Progress | None, sums: tuple[Sum, ...], blobs: BlobStore
+    spec: AnySpec, progress: Progress | None, sums: tuple[Sum, ...], blobs: BlobStore
 ) -> tuple[Round, bytes | None]:
     """The round after the last checkpoint, and the weights that travel with it."""
     match spec:
@@ -134,12 +136,19 @@ def current_round(
             return Round("count", 0), None
         case EvaluateSpec():
             return Round("evaluate", 0, spec.model.weights, spec.scaling), blobs.get(spec.model.weights)
+        case StatisticsSpec():
+            return statistics_round(progress)
         case TrainSpec() if progress is not None:
             return training_round(progress, sums)
         case TrainSpec() if sharing_of(spec) is not None and not sums:
             return KEYS, None
         case TrainSpec():
             return replace(PREPARE, sum=sum_of(sums, "prepare", 0)), None
+
+
+def round_after(spec: AnySpec, progress: Progress, sums: tuple[Sum, ...]) -> tuple[Round, bytes | None]:
+    """The round that follows a checkpoint."""
+    return statistics_round(progress) if isinstance(spec, StatisticsSpec) else training_round(progress, sums)
 
 
 def training_round(progress: Progress, sums: tuple[Sum, ...]) -> tuple[Round, bytes]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flip_sdk.contract.api import JobResult, RefusalView
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
+from flip_sdk.contract.statistics import Estimate, is_pure
 from flip_sdk.contract.tasks import REFUSAL_WORDS
 from flip_sdk.mechanisms.aggregate import figures
 from sqlalchemy import select
@@ -71,6 +72,13 @@ def evaluated(held: Recovered, released: Released) -> JobResult:
     return _result(held, released, epsilon=spec.epsilon, delta=0.0, figures=figures(histograms, spec.epsilon))
 
 
+def answered(held: Recovered, released: Released, found: tuple[Estimate, ...]) -> JobResult:
+    """The result of a statistics job: estimates by Trust and over all, with errors that include the noise."""
+    spec = held.facts.spec
+    assert isinstance(spec, StatisticsSpec)
+    return _result(held, released, epsilon=spec.epsilon, delta=spec.delta, statistics=found)
+
+
 def trained(held: Recovered, released: Released, model: ModelRef, progress: Progress) -> JobResult:
     """A training's result."""
     spec = held.facts.spec
@@ -131,7 +139,9 @@ def _result(held: Recovered, released: Released, *, epsilon: float, delta: float
     )
 
 
-def _mechanism(spec: CountSpec | EvaluateSpec | TrainSpec) -> str:
+def _mechanism(spec: AnySpec) -> str:
+    if isinstance(spec, StatisticsSpec) and not is_pure(spec.question):
+        return "Gaussian, local noise"
     return (
         f"{spec.privacy.mechanism.kind}, local noise"
         if isinstance(spec, TrainSpec)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.graph import parse_graph
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.contract.tasks import Step
+from flip_sdk.mechanisms.statistics.release import release_of
 from flip_sdk.secure_sum.vector import size_of
 from safetensors import SafetensorError
 from safetensors.numpy import load
@@ -31,7 +32,7 @@ def shapes_of(graph: bytes) -> dict[str, tuple[int, ...]]:
     return {name: tuple(weight.shape) for name, weight in parse_graph(graph).parameters.items()}
 
 
-def expected_shapes(spec: CountSpec | TrainSpec | EvaluateSpec, step: Step, parameters: Shapes) -> Shapes:
+def expected_shapes(spec: AnySpec, step: Step, parameters: Shapes) -> Shapes:
     """What an update of this step has to hold.
 
     Args:
@@ -44,6 +45,8 @@ def expected_shapes(spec: CountSpec | TrainSpec | EvaluateSpec, step: Step, para
             return {"persons": (1,)}
         case EvaluateSpec(), "evaluate":
             return {"histogram": (2, spec.bins)}
+        case StatisticsSpec(), "statistics":
+            return release_of(spec.question).shapes
         case TrainSpec(), "prepare" if spec.privacy.scaling == "dp_statistics":
             width = (len(spec.features),)
             return {"persons": (1,), "sum": width, "sum_of_squares": width}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.signatures import PublicKey, SigningKey, verify
 from flip_sdk.contract.tasks import (
@@ -28,6 +28,7 @@ from flip_sdk.contract.tasks import (
 from safetensors.numpy import save
 
 from flip_hub.dispatcher.tensors import Shapes, Tensors, expected_shapes, shapes_of
+from flip_hub.dispatcher.testing_shares import PlayedShares
 
 Parts = Mapping[str, bytes]
 Release = tuple[str, bytes]
@@ -48,7 +49,8 @@ class PlayedTrust:
         silent: takes tasks and never answers.
         tasks: every task it verified, in order.
         debited: jobs in its ledger.
-        released: (job, step, round) → inputs and tensors.
+        released: (job, step, round) → inputs and tensors; with noise shares, of the last try.
+        shares: its part in noise shares.
     """
 
     name: str
@@ -64,6 +66,7 @@ class PlayedTrust:
     cancelled: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.shares = PlayedShares(self.name, {self.name: self.key.public})
         self._seen: set[str] = set()
         self._shapes: dict[str, Shapes] = {}
 
@@ -89,25 +92,37 @@ class PlayedTrust:
             self.cancelled.add(task.job_id)
             receipt = CancelReceipt(task_id=task.task_id, job_id=task.job_id, trust=self.name, issued_at=_now())
             return {"reply": self.key.sign(receipt).encode()}
+        if task.step == "keys":
+            refused = self.refuse(task)
+            return self._refusal(task, refused) if refused else {"reply": self._sign(self.shares.key_share(task))}
         if task.graph is not None:
             assert digest(parts["graph"]) == task.graph
             self._shapes[task.job_id] = shapes_of(parts["graph"])
         if task.weights is not None:
             assert digest(parts["weights"]) == task.weights
         code = RefusalCode.CANCELLED if task.job_id in self.cancelled else self.refuse(task)
-        return self._refusal(task, code) if code else self._release(task, job)
+        return self._refusal(task, code) if code else self._release(task, job, parts)
 
-    def _release(self, task: Task, job: SignedOffJob) -> dict[str, bytes]:
+    def _release(self, task: Task, job: SignedOffJob, parts: Parts) -> dict[str, bytes]:
         if task.step in {"train", "evaluate"} and task.job_id not in self._shapes:
             return self._refusal(task, RefusalCode.GRAPH_MISSING)
         inputs, release = inputs_digest(task), (task.job_id, task.step, task.round)
-        if release not in self.released:
+        if release not in self.released or (task.summed and self.released[release][0] != inputs):
+            if code := self.shares.objection(task, job) if task.summed else None:
+                return self._refusal(task, code)
             self.debited.add(task.job_id)
-            shapes = expected_shapes(job.spec, task.step, self._shapes.get(task.job_id, {}))
-            self.released[release] = (inputs, bytes(save(self._numbers(job.spec, task, shapes))))
+            self.released[release] = (inputs, self._tensors(task, job.spec, parts))
         if self.released[release][0] != inputs:
             return self._refusal(task, RefusalCode.OUT_OF_ORDER)
         return self._update(task, inputs, self.released[release][1])
+
+    def _tensors(self, task: Task, spec: AnySpec, parts: Parts) -> bytes:
+        parameters = self._shapes.get(task.job_id, {})
+        numbers = self._numbers(spec, task, expected_shapes(spec, task.step, parameters))
+        if not task.summed:
+            return bytes(save(numbers))
+        assert isinstance(spec, TrainSpec)
+        return self.shares.masked(task, spec, parts, parameters, numbers)
 
     def _update(self, task: Task, inputs: str, tensors: bytes) -> dict[str, bytes]:
         update = SafeUpdate(
@@ -130,8 +145,10 @@ class PlayedTrust:
     def _sign(self, record: Record) -> bytes:
         return self.key.sign(record).encode()
 
-    def _numbers(self, spec: CountSpec | TrainSpec | EvaluateSpec, task: Task, shapes: Shapes) -> Tensors:
-        seed = hashlib.sha256(f"{self.name} {inputs_digest(task)}".encode()).digest()
+    def _numbers(self, spec: AnySpec, task: Task, shapes: Shapes) -> Tensors:
+        # keys are drawn anew in every run of a test, and must not make another job of it
+        inputs = f"{task.step} {task.round} {task.weights} {task.sum_attempt}" if task.summed else inputs_digest(task)
+        seed = hashlib.sha256(f"{self.name} {inputs}".encode()).digest()
         generator = np.random.default_rng(int.from_bytes(seed[:8], "big"))
         numbers = {name: generator.normal(size=shape) for name, shape in sorted(shapes.items())}
         if isinstance(spec, EvaluateSpec):

@@ -73,6 +73,8 @@ class Hub:
         self.governance, self.key = SigningKey.generate(), SigningKey.generate()
         self.clock = Clock()
         self.trusts = {name: PlayedTrust(name, self.key.public, self.governance.public) for name in NAMES}
+        for trust in self.trusts.values():
+            trust.shares.peers = {name: other.key.public for name, other in self.trusts.items()}
         self.carrier = FakeCarrier(responders={name: trust.respond for name, trust in self.trusts.items()})
         self.tools = Tools(
             database=self.database,
@@ -119,7 +121,13 @@ class Hub:
         for name in self.trusts:
             self.consent(name)
 
-    def consent(self, trust: str, state: str = "opted_in", kinds: list[str] | None = None) -> None:
+    def consent(
+        self,
+        trust: str,
+        state: str = "opted_in",
+        kinds: list[str] | None = None,
+        models: tuple[str, ...] = ("local", "distributed"),
+    ) -> None:
         with self.database.write(Routine("a test")) as session:
             session.merge(
                 Consent(
@@ -127,6 +135,7 @@ class Hub:
                     project_id=PROJECT,
                     state=state,
                     job_kinds=KINDS if kinds is None else kinds,
+                    trust_models=list(models),
                     epsilon=10.0,
                     delta=1e-5,
                     expires_at=self.clock.now + timedelta(days=10),
