@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
-from flip_sdk.contract.notices import ProjectForTrust
+from flip_sdk.contract.notices import PeerKey, ProjectForTrust
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from flip_hub.config import HubConfig
 from flip_hub.database import Budget, Catalogue, Consent, Person, Project, Trust, now
+from flip_hub.governance.sharing import peers_of
 from flip_hub.governance.trusts import enrolled, is_online
 from flip_hub.governance.when import state_of
 
@@ -60,7 +61,7 @@ def projects_for(session: Session, trust: str) -> list[ProjectForTrust]:
     """The approved projects that ask for a Trust's data, as its data steward sees them."""
     names = {person.name: person for person in session.scalars(select(Person))}
     return [
-        _for_trust(project, names)
+        _for_trust(project, names, peers_of(session, project, trust))
         for project in session.scalars(select(Project).order_by(Project.project_id))
         if trust in project.application.trusts and state_of(project) is ProjectState.APPROVED
     ]
@@ -79,10 +80,11 @@ def _budget(config: HubConfig, trust: Trust, consent: Consent | None, reported: 
         spent=reported.spent if reported else 0.0,
         expires_at=consent.expires_at if consent else None,
         job_kinds=tuple(consent.job_kinds) if consent else (),
+        trust_models=tuple(consent.trust_models) if consent else ("local",),
     )
 
 
-def _for_trust(project: Project, names: dict[str, Person]) -> ProjectForTrust:
+def _for_trust(project: Project, names: dict[str, Person], peers: tuple[PeerKey, ...]) -> ProjectForTrust:
     application = project.application
     approvals = [r for r in project.reviews if r.version == project.version and r.decision == "approve"]
     return ProjectForTrust(
@@ -96,4 +98,5 @@ def _for_trust(project: Project, names: dict[str, Person]) -> ProjectForTrust:
         epsilon=application.epsilon,
         delta=application.delta,
         expires_at=project.expires_at,
+        peers=peers,
     )

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from flip_sdk.contract.api import JobView, SubmitJob
 from flip_sdk.contract.check import Violation
-from flip_sdk.contract.jobs import TrainSpec
+from flip_sdk.contract.jobs import StatisticsSpec, TrainSpec
 from flip_sdk.contract.states import JOB, JobState
+from flip_sdk.contract.statistics import rounds_of
 from flip_sdk.errors import SpecError
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +21,7 @@ from flip_hub.governance.access import permit
 from flip_hub.governance.jobs import load, view
 from flip_hub.governance.office import Office
 from flip_hub.governance.rules import Spec, chosen_trusts, epsilon_of, violations
+from flip_hub.governance.sharing import sharing_of, trust_model_words
 from flip_hub.governance.signoff import sign_off
 from flip_hub.policy import Subject
 
@@ -111,7 +113,7 @@ def _row(job_id: str, subject: Subject, wanted: SubmitJob, trusts: list[str], mo
         state=JobState.SIGNED_OFF,
         reason="",
         round=0,
-        rounds=spec.rounds if isinstance(spec, TrainSpec) else 1,
+        rounds=_rounds(spec),
         trusts=trusts,
         submitted_by=subject.name,
         idempotency_key=wanted.idempotency_key,
@@ -120,19 +122,35 @@ def _row(job_id: str, subject: Subject, wanted: SubmitJob, trusts: list[str], mo
     )
 
 
+def _rounds(spec: Spec) -> int:
+    if isinstance(spec, StatisticsSpec):
+        return rounds_of(spec.question)
+    return spec.rounds if isinstance(spec, TrainSpec) else 1
+
+
 def _record(session: Session, entry: Entry, job: Job) -> None:
     """The steps from ``submitted`` to ``signed_off``, as the state table names them, for the audit and the watcher."""
     entry.details.update(project=job.project_id, kind=job.kind, spec=job.spec_digest, epsilon=epsilon_of(job.spec))
+    noise = trust_model_words(job.spec, job.trusts) if isinstance(job.spec, TrainSpec) else ""
     steps = (
         ("job.submitted", "Submitted."),
         (JOB.step(JobState.SUBMITTED, JobState.VALIDATED).event, "Every rule holds."),
-        (JOB.step(JobState.VALIDATED, JobState.SIGNED_OFF).event, f"Signed off for {', '.join(job.trusts)}."),
+        (
+            JOB.step(JobState.VALIDATED, JobState.SIGNED_OFF).event,
+            f"Signed off for {', '.join(job.trusts)}. {noise}".strip(),
+        ),
     )
     session.flush()
     for sequence, (event, words) in enumerate(steps, start=1):
         session.add(JobEventRow(job_id=job.job_id, sequence=sequence, at=job.submitted_at, event=event, words=words))
     also(session, Entry("governance", steps[1][0], entry.subject))
-    also(session, Entry("governance", steps[2][0], entry.subject, {"trusts": job.trusts, "project": job.project_id}))
+    also(session, Entry("governance", steps[2][0], entry.subject, _signed_details(job)))
+
+
+def _signed_details(job: Job) -> dict[str, object]:
+    model = sharing_of(job.spec)
+    shared = {"trust_model": "distributed", "min_honest": model.honest_of(len(job.trusts))} if model else {}
+    return {"trusts": job.trusts, "project": job.project_id, **shared}
 
 
 def _record_refusal(office: Office, subject: Subject, project_id: str, found: list[Violation]) -> None:

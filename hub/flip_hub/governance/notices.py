@@ -114,6 +114,7 @@ def _mirror_consent(session: Session, notice: ConsentNotice) -> None:
         return
     row.state = notice.state
     row.job_kinds = list(notice.job_kinds)
+    row.trust_models = list(notice.trust_models)
     row.epsilon, row.delta = notice.epsilon, notice.delta
     row.expires_at, row.issued_at = notice.expires_at, notice.issued_at
 

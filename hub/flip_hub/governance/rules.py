@@ -8,15 +8,16 @@ from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation, check
 from flip_sdk.contract.concepts import unknown_concepts
 from flip_sdk.contract.graph import check_output, check_weights, parse_graph
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.errors import ModelError
 from sqlalchemy.orm import Session
 
 from flip_hub.database import BlobUse, Project
 from flip_hub.governance.consents import budgets, catalogues, left, takes_part
 from flip_hub.governance.office import Office
+from flip_hub.governance.sharing import accepts, sharing_violations
 
-Spec = CountSpec | TrainSpec | EvaluateSpec
+Spec = AnySpec
 
 
 def violations(office: Office, session: Session, project: Project, spec: Spec) -> list[Violation]:
@@ -26,6 +27,7 @@ def violations(office: Office, session: Session, project: Project, spec: Spec) -
         *check(spec),
         *_scope(project, spec),
         *_trusts(project, spec, parts),
+        *_sharing(project, spec, parts),
         *_budget(project, spec, parts),
         *unknown_concepts(spec, (c for catalogue in catalogues(session, project) for c in catalogue.concepts)),
         *_model(office, session, spec),
@@ -42,8 +44,23 @@ def epsilon_of(spec: Spec) -> float:
     return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
 
 
+def delta_of(spec: Spec) -> float:
+    """The chance outside of what it costs; 0 for counts, evaluations and tables."""
+    return spec.privacy.delta if isinstance(spec, TrainSpec) else getattr(spec, "delta", 0.0)
+
+
 def _asked(project: Project, spec: Spec, parts: list[TrustBudget]) -> list[TrustBudget]:
+    return [b for b in _taking_part(project, spec, parts) if accepts(b, spec)]
+
+
+def _taking_part(project: Project, spec: Spec, parts: list[TrustBudget]) -> list[TrustBudget]:
     return [b for b in parts if takes_part(project, b, spec.kind) and (not spec.trusts or b.trust in spec.trusts)]
+
+
+def _sharing(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[Violation]:
+    willing = _asked(project, spec, parts)
+    others = [b.trust for b in _taking_part(project, spec, parts) if b not in willing]
+    return sharing_violations(spec, willing, others)
 
 
 def _scope(project: Project, spec: Spec) -> Iterator[Violation]:
@@ -69,11 +86,11 @@ def _scope(project: Project, spec: Spec) -> Iterator[Violation]:
             message=f"Epsilon {epsilon_of(spec):g} is over the project's {application.epsilon:g}.",
             mend="Ask for less.",
         )
-    if isinstance(spec, TrainSpec) and spec.privacy.delta > application.delta:
+    if delta_of(spec) > application.delta:
         yield Violation(
             rule="delta_over_project",
-            where="privacy.delta",
-            message=f"Delta {spec.privacy.delta:g} is over the project's {application.delta:g}.",
+            where="privacy.delta" if isinstance(spec, TrainSpec) else "delta",
+            message=f"Delta {delta_of(spec):g} is over the project's {application.delta:g}.",
             mend="Ask for less.",
         )
 
@@ -95,8 +112,7 @@ def _trusts(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[
                 message=f"{name} does not take part: {_why_not(known.get(name), spec.kind)}.",
                 mend="Leave it out, or ask its data steward.",
             )
-    asked = _asked(project, spec, parts)
-    if not asked and not spec.trusts:
+    if not _taking_part(project, spec, parts) and not spec.trusts:
         reasons = "; ".join(f"{name}: {_why_not(known.get(name), spec.kind)}" for name in project.application.trusts)
         yield Violation(
             rule="no_trust",
@@ -104,6 +120,7 @@ def _trusts(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[
             message=f"No Trust takes part in {spec.kind} jobs of this project ({reasons}).",
             mend="Ask the Trusts' data stewards to opt in; see project.budget().",
         )
+    asked = _asked(project, spec, parts)
     if isinstance(spec, TrainSpec) and not spec.trusts and 0 < len(asked) < spec.min_trusts:
         yield Violation(
             rule="too_few_trusts",
@@ -141,7 +158,7 @@ def _budget(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[
 
 
 def _model(office: Office, session: Session, spec: Spec) -> Iterator[Violation]:
-    if isinstance(spec, CountSpec):
+    if not isinstance(spec, TrainSpec | EvaluateSpec):
         return
     missing = False
     for name, digest in (("graph", spec.model.graph), ("weights", spec.model.weights)):

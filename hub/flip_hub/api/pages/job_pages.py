@@ -15,6 +15,7 @@ from flip_hub.api.sessions import CSRF_FIELD, Asking, At, check_csrf, desk_of
 from flip_hub.database import JobResultRow
 from flip_hub.governance import access, intake, jobs
 from flip_hub.governance.rules import epsilon_of
+from flip_hub.governance.sharing import trust_model_words
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 
 router = APIRouter()
@@ -35,6 +36,7 @@ def job_page(request: Request, subject: Asking, office: At, job_id: Token) -> Re
             job=jobs.view(session, job),
             spec=job.spec,
             epsilon=epsilon_of(job.spec),
+            noise=trust_model_words(job.spec, job.trusts),
             events=jobs.events_after(session, job, 0).events,
             result=kept.content if kept and may_see else None,
             ended=job.state in JOB.ends(),
