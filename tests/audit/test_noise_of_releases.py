@@ -1,0 +1,139 @@
+"""The noise of what leaves, looked at directly: its size, and that no two releases share any of it.
+
+Reuse of random numbers is what a canary's score can miss. Thresholds are at 5.5 standard errors and more: each test
+fails by chance once in ten million runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import flip_trust
+import numpy as np
+import pytest
+from flip_sdk.mechanisms.noise import discrete_laplace
+from flip_trust.engine import EnginePool, sandbox_available
+from scipy.stats import chisquare
+
+import flip_sdk
+from tests.audit.canaries import DP_SGD, crowd
+
+FEW = 20
+BOTH = ("full_batch", "dp_sgd")
+
+
+def noise_of(bench, releases, round_=1):
+    """``[releases, canaries]``: released numbers of canaries that took no part, in units of the promised noise."""
+    session = bench.session(crowd(bench.count, np.arange(bench.count) < FEW))
+    drawn = np.array([bench.release(session, round_) for _ in range(releases)])
+    return drawn[:, FEW:] / bench.noise
+
+
+def unrelated(one, other):
+    """On the grid of noisy results, a few in a thousand meet by chance."""
+    related = abs(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+    return len(np.intersect1d(one, other)) < 0.02 * one.size and related < 5.5 / math.sqrt(one.size)
+
+
+@pytest.mark.parametrize("mechanism", BOTH)
+def test_it_has_its_size_within_two_percent(bench, mechanism):
+    drawn = noise_of(bench(mechanism), 60)
+    assert drawn.std() == pytest.approx(1.0, rel=0.02)
+    assert abs(drawn.mean()) < 5.5 / math.sqrt(drawn.size)
+
+
+@pytest.mark.parametrize("mechanism", BOTH)
+def test_no_two_steps_share_it(bench, mechanism):
+    drawn = noise_of(bench(mechanism), 20)
+    assert unrelated(drawn[::2], drawn[1::2])
+    between = np.corrcoef(drawn)[~np.eye(len(drawn), dtype=bool)]
+    assert np.abs(between).max() < 6.5 / math.sqrt(drawn.shape[1])
+
+
+@pytest.mark.parametrize("mechanism", BOTH)
+def test_nor_do_two_numbers_of_one_release(bench, mechanism):
+    drawn = noise_of(bench(mechanism), 20)
+    assert abs(np.corrcoef(drawn[:, :-1].ravel(), drawn[:, 1:].ravel())[0, 1]) < 5.5 / math.sqrt(drawn[:, 1:].size)
+
+
+@pytest.mark.parametrize("mechanism", BOTH)
+def test_nor_do_two_trusts_that_get_the_same_orders(bench, mechanism):
+    assert unrelated(noise_of(bench(mechanism), 20), noise_of(bench(mechanism, number=1), 20))
+
+
+def test_nor_do_workers_one_after_the_other(bench, tmp_path):
+    """Real ones: DP-SGD draws its noise inside the worker."""
+    one = bench("dp_sgd")
+    people = crowd(one.count, np.arange(one.count) < FEW)
+    weights = one.accepted[1].verified.weights
+    drawn = []
+    sandbox = "bubblewrap" if sandbox_available() else "none"
+    with EnginePool(tmp_path / "slots", sandbox, spare=2, settle=0.0) as pool:
+        for _ in range(2):
+            session = pool.open(people, one.bounds, one.exported.graph)
+            raw = session.dp_sgd(weights, None, "mse", DP_SGD, 1.0, expected_persons=1000.0)
+            drawn.append(raw.tensors["layer.weight"].ravel()[FEW:])
+            session.close()
+    assert unrelated(*drawn)
+
+
+def test_nor_does_a_process_that_was_forked():
+    code = (
+        "import os, numpy as np\n"
+        "from flip_sdk.mechanisms.noise import gaussian, discrete_gaussian, discrete_laplace, uniform\n"
+        "def draw():\n"
+        "    zeros = np.zeros(12, dtype=np.int64)\n"
+        "    whole = (discrete_laplace(zeros, 1e6), discrete_gaussian((12,), 1e6))\n"
+        "    return [tuple(one.tolist()) for one in (gaussian((12,), 1.0), uniform(12), *whole)]\n"
+        "draw()\n"
+        "for _ in range(2):\n"
+        "    if os.fork() == 0:\n"
+        "        print(draw(), flush=True); os._exit(0)\n"
+        "    os.wait()\n"
+        "print(draw())\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.splitlines()
+    drawn = [ast.literal_eval(line) for line in said]
+    assert len(drawn) == 3
+    for kind in zip(*drawn, strict=True):
+        assert len(set(kind)) == 3
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 10.0])
+def test_discrete_laplace_noise_has_its_distribution(scale):
+    drawn = discrete_laplace(np.zeros(40_000, dtype=np.int64), scale)
+    edge = int(6 * scale)
+    q = math.exp(-1 / scale)
+    counts = np.bincount(np.clip(drawn, -edge, edge) + edge, minlength=2 * edge + 1)
+    expected = (1 - q) / (1 + q) * q ** np.abs(np.arange(-edge, edge + 1))
+    expected[[0, -1]] = q**edge / (1 + q)
+    assert chisquare(counts, expected * drawn.size).pvalue > 1e-7
+
+
+_SEEDED = {"random", "default_rng", "RandomState", "Generator", "manual_seed", "rand", "randn", "randint", "seed"}
+_SOURCES = [path for package in (flip_sdk, flip_trust) for path in Path(package.__file__).parent.rglob("*.py")]
+_MADE_UP = {"testing", "dashboards"}
+"""Packages that make up patients or pictures and release nothing."""
+
+
+def test_nothing_but_the_operating_systems_generator_is_ever_used():
+    """By name: ``random``, numpy's and torch's generators are nowhere in what runs at a Trust."""
+    used = set()
+    for path in _SOURCES:
+        if _MADE_UP & set(path.parts):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+            if name in _SEEDED:
+                used.add((path.name, name))
+    # dropout's masks are no release: torch's generator is seeded with the system's random numbers, once, at the start
+    assert used == {("worker.py", "manual_seed")}
+
+
+def test_dp_sgd_as_audited_is_what_the_job_asked_for(bench):
+    mechanism = bench("dp_sgd").accepted[1].verified.job.spec.privacy.mechanism
+    assert mechanism == DP_SGD
