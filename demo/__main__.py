@@ -73,6 +73,7 @@ def _play(story: Story, teller: Teller) -> str:
     teller.say(f"JupyterHub refuses a workspace for now: “{escape(story.refused_workspace())}”")
     story.sign_off()
     story.opt_in_everywhere()
+    story.confirm_peers()
     story.wait_for_consent()
     teller.chapter("3. ada's workspace, and the tutorial in its kernel")
     story.open_workspace()

@@ -38,6 +38,16 @@ STEWARDS = {"aldgate": SAM.name, "brookfield": "bella", "carrick": "conor", "dun
 """Each Trust's data steward. They work at their own Trusts; only sam also has an account at the hub."""
 
 
+def steward_of(trust: str) -> str:
+    """A Trust's data steward."""
+    return STEWARDS.get(trust, f"steward-of-{trust}")
+
+
+def operator_of(trust: str) -> str:
+    """The one who runs a Trust's node, and compares fingerprints with the others."""
+    return f"operator-of-{trust}"
+
+
 class Visitor:
     """One person with a browser of their own: a signed-in session with JupyterHub and its services."""
 

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from typing import TypeVar
 
 from flip_sdk.contract.api import Application, DashboardView, JobResult, JobView, TrustBudget
@@ -20,7 +21,7 @@ from flip_sdk.contract.records import Instant
 from pydantic import TypeAdapter
 
 from demo import patients
-from demo.people import ADA, MINA, PEOPLE, PROJECT, RUFUS, STEWARDS, Actor, Visitor
+from demo.people import ADA, MINA, PEOPLE, PROJECT, RUFUS, Actor, Visitor, operator_of, steward_of
 from demo.platform import Platform, TrustPlan
 from demo.processes import PlatformError
 from demo.telling import Teller
@@ -32,6 +33,7 @@ TUTORIAL = "tutorials/01_first_federated_model.ipynb"
 """Where a workspace has it."""
 DASHBOARD = "training-report"
 JOB_KINDS = "count,train,evaluate"
+TRUST_MODELS = "local,distributed"
 _JOBS = TypeAdapter(list[JobView])
 _DASHBOARDS = TypeAdapter(list[DashboardView])
 _BUDGETS = TypeAdapter(list[TrustBudget])
@@ -106,7 +108,7 @@ class Story:
         """Each steward publishes what the Trust holds: names and bounds, and a noisy person count."""
 
         def publish(name: str) -> str:
-            return self.platform.flip_trust(name, "catalogue", "publish", "--steward", STEWARDS[name])
+            return self.platform.flip_trust(name, "catalogue", "publish", "--steward", steward_of(name))
 
         _side_by_side(publish, self.trusts)
         self.teller.say("Each data steward publishes a catalogue: concepts, public bounds, a noisy person count")
@@ -116,15 +118,33 @@ class Story:
         until = expiry().date().isoformat()
         self.platform.flip_trust(
             *(name, "consent", "opt-in", project, "--epsilon", str(epsilon), "--delta", str(DELTA)),
-            *("--until", until, "--kinds", JOB_KINDS, "--steward", STEWARDS[name]),
+            *("--until", until, "--kinds", JOB_KINDS, "--trust-models", TRUST_MODELS, "--steward", steward_of(name)),
         )
         self.teller.say(
-            f"{STEWARDS[name]}, data steward of {name}, opts in: ε ≤ {epsilon:g}, δ = {DELTA:g}, until {until}"
+            f"{steward_of(name)}, data steward of {name}, opts in: ε ≤ {epsilon:g}, δ = {DELTA:g}, until {until}"
         )
 
     def opt_in_everywhere(self, project: str = PROJECT) -> None:
         """Every Trust's steward opts in."""
         _side_by_side(lambda name: self.opt_in(name, project), self.trusts)
+
+    def confirm_peers(self) -> None:
+        """The Trusts' operators read the fingerprints of their keys out to each other, and confirm them."""
+
+        def read_out(name: str) -> str:
+            return self.platform.flip_trust(name, "peers", "fingerprint").strip()
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            fingerprints = dict(zip(self.trusts, pool.map(read_out, self.trusts), strict=True))
+
+        def confirm(pair: tuple[str, str]) -> None:
+            name, other = pair
+            self.platform.flip_trust(
+                *(name, "peers", "confirm", other, fingerprints[other], "--operator", operator_of(name)),
+            )
+
+        _side_by_side(confirm, permutations(self.trusts, 2))
+        self.teller.say("The Trusts' operators compare the fingerprints of their keys, so that they may share noise")
 
     def wait_for_consent(self, project: str = PROJECT) -> None:
         """Until the hub knows that every Trust is online and opted in."""
