@@ -186,14 +186,17 @@ def _accept(
     persons = job.get("persons")
     if task.step == "train" and not stored:
         _check_prepared(transaction, task.job_id, persons)
-    first = _first_task(verified) if not job else ()
     shared = sharing.join(transaction, verified, grounds.identity)
     event = event_for(spec, task.step, len(verified.job.trusts)) if task.step != "keys" else None
     if shared and event and not stored:
         sharing.check_try(transaction, verified, event)
     if not store.is_debited(transaction, task.job_id):
         _debit(transaction, verified, agreed, config)
-    taskbook.step(transaction, task.task_id, TaskState.ACCEPTED, *first, _forget_older_rounds(verified))
+    new = (*(_first_task(verified) if not job else ()), *(shared.new if shared else ()))
+    details = sharing.described(shared)
+    taskbook.step(
+        transaction, task.task_id, TaskState.ACCEPTED, *new, _forget_older_rounds(verified), details=details
+    )
     return AcceptedTask(verified, event, graph, persons, stored, shared, _PROOF)
 
 

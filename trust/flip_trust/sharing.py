@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.contract.jobs import TrainSpec
@@ -37,18 +38,20 @@ class Sharing:
         key: its own key for the job.
         publics: every Trust's public key for the job; empty in the step ``keys``.
         context: which sum the task is for; None in the step ``keys``.
+        new: what the acceptance of the task makes durable: the key that was made, or the roster that is now the job's.
     """
 
     key: EphemeralKey = field(repr=False)
     publics: Mapping[str, str]
     context: SumContext | None
+    new: tuple[Statement, ...] = field(default=(), repr=False)
 
 
-def join(transaction: Transaction, verified: VerifiedTask, identity: PublicKey) -> Sharing | None:
+def join(reader: Reader, verified: VerifiedTask, identity: PublicKey) -> Sharing | None:
     """Take part in what a task asks for; None where the job does not share noise.
 
     Args:
-        transaction: where the job's key is kept, and made at its first task.
+        reader: where the job's key is kept.
         verified: the task.
         identity: this Trust's own identity key, which its entry in the roster has to be signed by.
 
@@ -58,23 +61,27 @@ def join(transaction: Transaction, verified: VerifiedTask, identity: PublicKey) 
     task, job = verified.task, verified.job
     if sharing_of(job.spec) is None:
         return None
-    require_confirmed(transaction, verified)
-    if task.step == "keys":
-        return Sharing(_own_key(transaction, task.job_id), {}, None)
-    rows = transaction.read("SELECT secret, roster FROM sharing WHERE job_id = ?", (task.job_id,))
-    if not rows or rows[0]["secret"] is None or rows[0]["roster"] not in (None, task.roster):
+    require_confirmed(reader, verified)
+    rows = reader.read("SELECT secret, roster FROM sharing WHERE job_id = ?", (task.job_id,))
+    if task.step == "keys" and not rows:
+        key = EphemeralKey.generate()
+        made = ("INSERT INTO sharing (job_id, secret) VALUES (?, ?)", (task.job_id, key.to_bytes()))
+        return Sharing(key, {}, None, (made,))
+    # without a key the job has ended here, or never began; and its first roster is its only one
+    if not rows or rows[0]["secret"] is None or rows[0]["roster"] not in (None, task.roster or rows[0]["roster"]):
         raise RefusedError(RefusalCode.ROSTER_REFUSED)
     key = EphemeralKey.from_bytes(rows[0]["secret"])
-    publics = _publics(verified, key, peers.keys(transaction) | {task.trust: identity})
-    if rows[0]["roster"] is None:
-        transaction.write(
-            Entry("admission", "sharing.roster_fixed", f"job/{task.job_id}", {"roster": task.roster, "keys": publics}),
-            ("UPDATE sharing SET roster = ? WHERE job_id = ?", (task.roster, task.job_id)),
-        )
-    context = SumContext(
-        task.job_id, task.step, task.round, task.sum_attempt, task.summed, roster_digest=task.roster or ""
-    )
-    return Sharing(key, publics, context)
+    if task.step == "keys" or task.roster is None:
+        return Sharing(key, {}, None)
+    publics = _publics(verified, key, peers.keys(reader) | {task.trust: identity})
+    context = SumContext(task.job_id, task.step, task.round, task.sum_attempt, task.summed, task.roster)
+    fixed = ("UPDATE sharing SET roster = ? WHERE job_id = ?", (task.roster, task.job_id))
+    return Sharing(key, publics, context, (fixed,) if rows[0]["roster"] is None else ())
+
+
+def described(shared: Sharing | None) -> dict[str, Any]:
+    """What the audit log keeps of a job's keys, once."""
+    return {"keys": dict(shared.publics)} if shared and shared.new and shared.publics else {}
 
 
 def check_try(reader: Reader, verified: VerifiedTask, event: AnyEvent | None) -> None:
@@ -120,20 +127,6 @@ def forget(transaction: Transaction, job_id: str) -> None:
             Entry("agent", "sharing.key_deleted", f"job/{job_id}"),
             ("UPDATE sharing SET secret = NULL WHERE job_id = ?", (job_id,)),
         )
-
-
-def _own_key(transaction: Transaction, job_id: str) -> EphemeralKey:
-    rows = transaction.read("SELECT secret FROM sharing WHERE job_id = ?", (job_id,))
-    if rows:
-        if rows[0]["secret"] is None:
-            raise RefusedError(RefusalCode.ROSTER_REFUSED)
-        return EphemeralKey.from_bytes(rows[0]["secret"])
-    key = EphemeralKey.generate()
-    transaction.write(
-        Entry("admission", "sharing.key_made", f"job/{job_id}", {"public_key": key.public_hex}),
-        ("INSERT INTO sharing (job_id, secret) VALUES (?, ?)", (job_id, key.to_bytes())),
-    )
-    return key
 
 
 def _publics(verified: VerifiedTask, key: EphemeralKey, known: Mapping[str, PublicKey]) -> dict[str, str]:
