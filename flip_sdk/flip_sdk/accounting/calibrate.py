@@ -1,7 +1,7 @@
 """From the epsilon a job asks for to the noise it gets: deterministic, so that each side can reckon it again.
 
-The same RDP accounting that the ledger is enforced by, so that a job that asks for epsilon costs that much and no more
-when it is the first in the ledger.
+The same bounds that the ledger is enforced by, so that a job that asks for epsilon costs that much and no more when it
+is the first in the ledger: full-batch jobs by exact Gaussian differential privacy, sampled ones by Rényi's.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flip_sdk.accounting.composition import counted, epsilon_of
-from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure, SharedGaussian
+from flip_sdk.accounting import renyi
+from flip_sdk.accounting.composition import GAUSSIAN_SHARE, counted, sum_of, within
+from flip_sdk.accounting.events import INTEGERS, AnyEvent, Gaussian, PoissonGaussian, Pure, SharedGaussian
+from flip_sdk.accounting.gaussian import squared_at
+from flip_sdk.accounting.statistics import statistics_event
 from flip_sdk.contract.jobs import (
     DPSGD,
     FEWEST_FOR_DISTRIBUTED,
+    AnySpec,
     CountSpec,
     DistributedNoise,
     EvaluateSpec,
     Privacy,
+    StatisticsSpec,
     TrainSpec,
 )
 
@@ -27,9 +32,8 @@ SMALLEST_SHARE = 0.02
 """Share of a training job's privacy loss that its noisy person count gets where the job gives it none."""
 FLOOR_SHARE = 0.05
 """Share of it that pays, with noise shares, for a Trust's own noisy look at its floor, which is never sent."""
-_TIGHT = 0.9975
-_STEPS = 200
-AnySpec = CountSpec | TrainSpec | EvaluateSpec
+_ROUNDED = 1 - 1e-8
+_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def calibrate(spec: AnySpec, trusts: int = 1) -> tuple[Debit, ...]:
             return (Debit("evaluate", Pure(epsilon=spec.epsilon)),)
         case TrainSpec():
             return _training(spec.privacy, spec.rounds, trusts)
+        case StatisticsSpec():
+            return (Debit("statistics", statistics_event(spec)),)
 
 
 def event_for(spec: AnySpec, step: str, trusts: int = 1) -> AnyEvent:
@@ -77,61 +83,61 @@ def event_for(spec: AnySpec, step: str, trusts: int = 1) -> AnyEvent:
 
 def _training(privacy: Privacy, rounds: int, trusts: int) -> tuple[Debit, ...]:
     share = max(privacy.scaling_share, SMALLEST_SHARE)
-    rho = _largest(
-        lambda value: epsilon_of({Gaussian(noise_multiplier=_multiplier(value)): 1}, privacy.delta), privacy.epsilon
-    )
+    if isinstance(privacy.mechanism, DPSGD) and privacy.mechanism.sampling_rate < 1:
+        return _sampled(privacy, privacy.mechanism, share, rounds)
+    squared = squared_at(privacy.epsilon, GAUSSIAN_SHARE * privacy.delta) * _ROUNDED
     if isinstance(privacy.trust_model, DistributedNoise):
-        return _distributed(privacy.trust_model, rho, share, rounds, trusts)
-    prepare = Gaussian(noise_multiplier=_multiplier(share * rho))
-    mechanism = privacy.mechanism
-    if not isinstance(mechanism, DPSGD):
-        train: AnyEvent = Gaussian(noise_multiplier=_multiplier((1 - share) * rho / rounds), steps=rounds)
-        return Debit("prepare", prepare), Debit("train", train)
+        return _distributed(privacy.trust_model, squared, share, rounds, trusts)
+    steps = rounds * (privacy.mechanism.local_steps if isinstance(privacy.mechanism, DPSGD) else 1)
+    noise = math.sqrt(steps / ((1 - share) * squared))
+    train: AnyEvent = Gaussian(noise_multiplier=noise, steps=steps)
+    if isinstance(privacy.mechanism, DPSGD):
+        train = PoissonGaussian(noise_multiplier=noise, sampling_rate=1, steps=steps)
+    return _prepare(share * squared), Debit("train", train)
 
-    def descent(intensity: float) -> PoissonGaussian:
+
+def _sampled(privacy: Privacy, mechanism: DPSGD, share: float, rounds: int) -> tuple[Debit, ...]:
+    def costs(events: tuple[AnyEvent, ...]) -> bool:
+        return within(sum_of(counted(events)), _ROUNDED * privacy.epsilon, privacy.delta)
+
+    def descent(noise: float) -> PoissonGaussian:
         return PoissonGaussian(
-            noise_multiplier=_multiplier(intensity),
-            sampling_rate=mechanism.sampling_rate,
-            steps=rounds * mechanism.local_steps,
+            noise_multiplier=noise, sampling_rate=mechanism.sampling_rate, steps=rounds * mechanism.local_steps
         )
 
-    intensity = _largest(lambda value: epsilon_of(counted((prepare, descent(value))), privacy.delta), privacy.epsilon)
-    return Debit("prepare", prepare), Debit("train", descent(intensity))
+    # the whole job ends under the Rényi bound, so its parts are shares of what a Gaussian could have there
+    delta = (1 - GAUSSIAN_SHARE) * privacy.delta
+    least = _least(lambda z: renyi.enough(lambda orders: renyi.of_gaussian(z**-2, orders), privacy.epsilon, delta))
+    prepare = _prepare(share / least**2)
+    return prepare, Debit("train", descent(_least(lambda noise: costs((prepare.event, descent(noise))))))
 
 
-def _distributed(model: DistributedNoise, rho: float, share: float, rounds: int, trusts: int) -> tuple[Debit, ...]:
+def _distributed(model: DistributedNoise, squared: float, share: float, rounds: int, trusts: int) -> tuple[Debit, ...]:
     """Shares of the noise, each sum paid for as often as it may be tried; the Trust's own floor has its own noise."""
     honest = model.honest_of(trusts)
     if trusts < FEWEST_FOR_DISTRIBUTED or honest > trusts:
         raise ValueError("so many Trusts cannot share noise as the job asks")
 
     def shared(part: float, steps: int) -> SharedGaussian:
-        together = _multiplier(part * rho / steps)
-        return SharedGaussian(noise_multiplier=together / math.sqrt(honest), honest=honest, steps=steps)
+        noise = math.sqrt((steps / (part * squared) + INTEGERS) / honest)
+        return SharedGaussian(noise_multiplier=noise, honest=honest, steps=steps)
 
     left = 1 - FLOOR_SHARE
     return (
-        Debit("floor", Gaussian(noise_multiplier=_multiplier(FLOOR_SHARE * rho))),
+        Debit("floor", Gaussian(noise_multiplier=1 / math.sqrt(FLOOR_SHARE * squared))),
         Debit("prepare", shared(left * share, 1 + min(1, model.spare_rounds))),
         Debit("train", shared(left * (1 - share), rounds + model.spare_rounds)),
     )
 
 
-def _multiplier(rho: float) -> float:
-    """Noise multiplier of a Gaussian release whose RDP at order α is ρα."""
-    return 1 / math.sqrt(2 * rho)
+def _prepare(squared: float) -> Debit:
+    return Debit("prepare", Gaussian(noise_multiplier=1 / math.sqrt(squared)))
 
 
-def _largest(cost: Callable[[float], float], epsilon: float) -> float:
-    """The largest value, bisected on a logarithmic scale, whose cost is within epsilon: from 99.75 % to all of it."""
-    low, high = 1e-12, 1e4
+def _least(affords: Callable[[float], bool]) -> float:
+    """The least noise multiplier that is affordable, bisected on a logarithmic scale."""
+    low, high = 1e-3, 1e7
     for _ in range(_STEPS):
         middle = math.sqrt(low * high)
-        spent = cost(middle)
-        if spent > epsilon:
-            high = middle
-        else:
-            low = middle
-            if spent >= _TIGHT * epsilon:
-                break
-    return low
+        low, high = (low, middle) if affords(middle) else (middle, high)
+    return high

@@ -1,57 +1,138 @@
-"""How events add up: Rényi differential privacy (Mironov, arXiv 1702.07476), composed order by order.
+"""How releases add up: the smallest ε that is sound to stop at, whatever each release was chosen after.
 
-RDP composition holds when each job is chosen after seeing the results of those before it (Feldman & Zrnic, arXiv
-2008.11193), so it can be enforced as a filter. A cost becomes an epsilon only to compare it with a budget.
+Three bounds, each a privacy filter by itself, and none that is not (composed privacy profiles must not be stopped at:
+Tran and others, "f-Differential Privacy Filters", arXiv 2602.06756):
+
+- the plain sum, where every release is pure: it needs no δ;
+- Gaussian DP (:mod:`~flip_sdk.accounting.gaussian`), where no release is on a sample: exact for Gaussians;
+- Rényi DP (:mod:`~flip_sdk.accounting.renyi`), for everything.
+
+A researcher's choices decide which of the last two a ledger ends under, so each is given half of δ: what ends under one
+and what ends under the other is (ε, δ/2) and (ε, δ/2), together (ε, δ).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
-from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent
-from dp_accounting.rdp import RdpAccountant, compute_epsilon
 
+from flip_sdk.accounting import gaussian, renyi
 from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure, SharedGaussian, parse_event
 
-_WHOLE_ORDERS = (*range(2, 64), 72, 80, 96, 112, 128, 160, 192, 256, 384, 512, 768, 1024)
-_LARGE_ORDERS = (2048, 4096, 16384, 65536, 10**6, 10**8)
-ORDERS = np.array(sorted({*(1 + x / 10 for x in range(1, 100)), *_WHOLE_ORDERS, *_LARGE_ORDERS}), dtype=np.float64)
-"""The large orders make a pure guarantee cost its epsilon, and no more."""
-
-Vector = npt.NDArray[np.float64]
+GAUSSIAN_SHARE = 0.5
+"""Of δ, for what ends under the Gaussian bound; the rest is for the Rényi bound."""
+_LOWEST, _HIGHEST = 1e-6, 1e5
+_STEPS = 34
 
 
-@lru_cache(maxsize=100_000)
-def rdp(event: AnyEvent) -> Vector:
-    """RDP of one event at :data:`ORDERS`; reckoned once, then kept."""
-    match event:
-        case Gaussian():
-            vector = _gaussian(event.noise_multiplier, event.steps)
-        case SharedGaussian():
-            vector = _gaussian(event.together, event.steps)
-        case PoissonGaussian():
-            vector = _poisson_gaussian(event)
-        case Pure():
-            vector = _pure(event.epsilon)
-    vector.setflags(write=False)
-    return vector
+@dataclass(frozen=True)
+class Sum:
+    """What events add up to; equal events give equal sums in whatever order they came.
+
+    Attributes:
+        squared: Σμ² of the Gaussian releases over everybody.
+        pure: (ε, how often) of the pure releases, by ε.
+        sampled: ``(α - 1) · ρ(α)`` of the releases on samples, at ``renyi.WHOLE_ORDERS``; None without any.
+        unsampled: Σμ² that those would have over everybody: a bound at larger orders.
+    """
+
+    squared: float
+    pure: tuple[tuple[float, int], ...]
+    sampled: renyi.Vector | None = field(compare=False)
+    unsampled: float
+
+    def moments(self, orders: renyi.Vector) -> renyi.Vector:
+        """``(α - 1) · ρ(α)`` of everything."""
+        total = renyi.of_gaussian(self.squared, orders)
+        for epsilon, times in self.pure:
+            total = total + times * renyi.of_pure(epsilon, orders)
+        if self.sampled is None:
+            return total
+        whole = renyi.of_gaussian(self.unsampled, orders)
+        inside = orders <= renyi.WHOLE_ORDERS[-1]
+        return total + np.where(inside, np.minimum(renyi.between(self.sampled, orders), whole), whole)
+
+    @property
+    def plain(self) -> float:
+        """The sum of the pure releases' ε; infinite where there are others."""
+        if self.squared > 0 or self.sampled is not None:
+            return math.inf
+        return math.fsum(times * epsilon for epsilon, times in self.pure)
+
+    @property
+    def all_squared(self) -> float:
+        """Σμ² with the pure releases as Gaussians; infinite where some are on samples."""
+        if self.sampled is not None:
+            return math.inf
+        return math.fsum([self.squared, *(times * gaussian.squared_of_pure(epsilon) for epsilon, times in self.pure)])
+
+
+def sum_of(events: Mapping[AnyEvent, int]) -> Sum:
+    """Add events up, each as often as its number says."""
+    squared: list[float] = []
+    pure: dict[float, int] = {}
+    sampled: dict[tuple[float, float], int] = {}
+    for event, times in events.items():
+        match event:
+            case Pure():
+                pure[event.epsilon] = pure.get(event.epsilon, 0) + times
+            case PoissonGaussian() if event.sampling_rate < 1:
+                key = (event.noise_multiplier, event.sampling_rate)
+                sampled[key] = sampled.get(key, 0) + times * event.steps
+            case _:
+                squared.append(times * _squared(event))
+    kinds = sorted(sampled.items())
+    return Sum(
+        math.fsum(squared),
+        tuple(sorted(pure.items())),
+        np.sum([steps * renyi.of_sampled(*key) for key, steps in kinds], axis=0) if kinds else None,
+        math.fsum(steps / noise**2 if noise > 1e-150 else math.inf for (noise, _), steps in kinds),
+    )
+
+
+def within(total: Sum, epsilon: float, delta: float) -> bool:
+    """Whether everything together is (ε, δ)-DP, soundly under adaptive choice."""
+    return (
+        total.plain <= epsilon
+        or gaussian.epsilon_at(total.all_squared, GAUSSIAN_SHARE * delta) <= epsilon
+        or renyi.enough(total.moments, epsilon, (1 - GAUSSIAN_SHARE) * delta)
+    )
 
 
 def epsilon_of(events: Mapping[AnyEvent, int], delta: float) -> float:
-    """Epsilon at ``delta`` of events, each composed as often as its number says.
+    """The smallest ε that events cost at ``delta``, each composed as often as its number says; infinite if none."""
+    return epsilon_of_sum(sum_of(events), delta)
 
-    Where every event is pure, their plain sum is a bound as well, and the smaller of the two counts.
-    """
-    if not events:
-        return 0.0
-    total = np.sum([times * rdp(event) for event, times in events.items()], axis=0)
-    with np.errstate(divide="ignore"):
-        epsilon = float(compute_epsilon(ORDERS, total, delta)[0])
-    plain = [times * event.epsilon for event, times in events.items() if isinstance(event, Pure)]
-    return min(epsilon, sum(plain)) if len(plain) == len(events) else epsilon
+
+def epsilon_of_sum(total: Sum, delta: float) -> float:
+    """As :func:`epsilon_of`, of what was added up already."""
+    best = min(total.plain, gaussian.epsilon_at(total.all_squared, GAUSSIAN_SHARE * delta))
+    share = (1 - GAUSSIAN_SHARE) * delta
+    low, high = _LOWEST, min(best, _HIGHEST)
+    # for Gaussians alone the Rényi bound is never the smaller one
+    if best <= low or not (total.pure or total.sampled is not None) or not renyi.enough(total.moments, high, share):
+        return best
+    for _ in range(_STEPS):
+        middle = math.sqrt(low * high)
+        if renyi.enough(total.moments, middle, share):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def alone(events: Mapping[AnyEvent, int]) -> dict[AnyEvent, int]:
+    """The same events if every other Trust worked with the hub: of shared noise, only this Trust's share is left."""
+    found: dict[AnyEvent, int] = {}
+    for event, times in events.items():
+        if isinstance(event, SharedGaussian):
+            event = event.alone  # noqa: PLW2901 (the very point)
+        found[event] = found.get(event, 0) + times
+    return found
 
 
 def counted(events: Iterable[AnyEvent]) -> dict[AnyEvent, int]:
@@ -62,32 +143,20 @@ def counted(events: Iterable[AnyEvent]) -> dict[AnyEvent, int]:
     return found
 
 
+def together(before: Mapping[AnyEvent, int], after: Mapping[AnyEvent, int]) -> dict[AnyEvent, int]:
+    """Both."""
+    found = dict(before)
+    for event, times in after.items():
+        found[event] = found.get(event, 0) + times
+    return found
+
+
 @lru_cache(maxsize=100_000)
 def stored_event(content: str) -> AnyEvent:
     """An event out of the database; equal rows are read once."""
     return parse_event(content)
 
 
-def _gaussian(noise_multiplier: float, steps: int) -> Vector:
-    return steps * ORDERS / (2 * noise_multiplier**2)
-
-
-def _poisson_gaussian(event: PoissonGaussian) -> Vector:
-    accountant = RdpAccountant(_WHOLE_ORDERS)
-    accountant.compose(PoissonSampledDpEvent(event.sampling_rate, GaussianDpEvent(event.noise_multiplier)), event.steps)
-    # (α - 1) · RDP(α) is convex and 0 at α = 1, so the line between two whole orders is a bound for those between them
-    known = np.array((1, *_WHOLE_ORDERS), dtype=np.float64)
-    moments = np.concatenate([[0.0], (known[1:] - 1) * accountant.rdp])
-    between = np.interp(ORDERS, known, moments) / (ORDERS - 1)
-    # sampling only ever lowers the cost, so at the largest orders, where it is slow to reckon, it is left out
-    return np.where(known[-1] >= ORDERS, between, _gaussian(event.noise_multiplier, event.steps))
-
-
-def _pure(epsilon: float) -> Vector:
-    # randomised response is the worst epsilon-DP mechanism there is: its divergence bounds every other's
-    kept = -np.log1p(np.exp(-epsilon))
-    flipped = kept - epsilon
-    divergence = np.logaddexp(ORDERS * kept + (1 - ORDERS) * flipped, ORDERS * flipped + (1 - ORDERS) * kept) / (
-        ORDERS - 1
-    )
-    return np.asarray(np.clip(divergence, 0.0, epsilon), dtype=np.float64)
+def _squared(event: Gaussian | SharedGaussian | PoissonGaussian) -> float:
+    left = event.squared_noise
+    return event.steps / left if left > 0 else math.inf

@@ -14,6 +14,16 @@ NoiseMultiplier = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
+INTEGERS = 9e-6
+"""Shares of noise are integers, in steps of which one person can move a sum by 1,000 or more. A discrete Gaussian of
+variance σ² is a continuous one of σ² - 9, rounded at random, but for a factor within 10^-76 of 1 (Peikert, "An
+Efficient and Parallel Gaussian Sampler for Lattices", CRYPTO 2010, theorem 3.1); a sum of such shares is one of them,
+and rounding is no further look at the data. So (3 / 1,000)² off the squared noise multiplier lets continuous bounds
+hold."""
+NO_NOISE = 1e-100
+"""A noise multiplier that protects nobody."""
+
+
 class Gaussian(Record):
     """``steps`` releases, each with Gaussian noise of ``noise_multiplier`` times its L2 sensitivity."""
 
@@ -21,6 +31,11 @@ class Gaussian(Record):
     noise_multiplier: NoiseMultiplier
     steps: Steps = 1
     unit: Literal["person"] = "person"
+
+    @property
+    def squared_noise(self) -> float:
+        """The noise multiplier, squared."""
+        return self.noise_multiplier**2
 
 
 class SharedGaussian(Record):
@@ -42,6 +57,17 @@ class SharedGaussian(Record):
         """Noise multiplier of the honest Trusts' shares together."""
         return self.noise_multiplier * math.sqrt(self.honest)
 
+    @property
+    def squared_noise(self) -> float:
+        """Of the honest shares together: the square of the Gaussian noise that they are at least as good as."""
+        return self.honest * self.noise_multiplier**2 - INTEGERS
+
+    @property
+    def alone(self) -> Gaussian:
+        """What is left if every other Trust worked with the hub: this Trust's own share."""
+        own = self.noise_multiplier**2 - INTEGERS
+        return Gaussian(noise_multiplier=math.sqrt(own) if own > 0 else NO_NOISE, steps=self.steps)
+
 
 class PoissonGaussian(Record):
     """``steps`` releases over a fresh Poisson sample of persons each, with Gaussian noise."""
@@ -51,6 +77,11 @@ class PoissonGaussian(Record):
     sampling_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     steps: Steps
     unit: Literal["person"] = "person"
+
+    @property
+    def squared_noise(self) -> float:
+        """The noise multiplier, squared."""
+        return self.noise_multiplier**2
 
 
 class Pure(Record):
