@@ -11,7 +11,7 @@ from flip_sdk.contract.jobs import DistributedNoise, Privacy
 from flip_sdk.contract.notices import PeerKey, fingerprint
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import verify
-from flip_sdk.contract.tasks import KeyShare, SignedOffJob
+from flip_sdk.contract.tasks import KeyShare, Refusal, RefusalCode, SignedOffJob
 from flip_sdk.secure_sum.layout import layout_of
 from flip_sdk.secure_sum.masking import add_up
 from flip_sdk.secure_sum.roster import build_roster
@@ -129,3 +129,11 @@ def opt_in(trust: Trust, **changes) -> None:
 def sums_in(trust: Trust) -> list[dict]:
     """What the audit log says a Trust took part in."""
     return [row["details"] for row in trust.events("task.offered") if "summed" in json.dumps(row["details"])]
+
+
+def refusal(circle: Circle, name: str, parts) -> RefusalCode:
+    """Why a Trust says no."""
+    record, tensors = circle.ask(name, parts)
+    assert isinstance(record, Refusal), record
+    assert tensors is None
+    return record.code
