@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flip_sdk.catalogue import Catalogue, Concept
+    from flip_sdk.categories import Grouping, by_age, by_condition, by_sex
     from flip_sdk.client import Hub, connect
     from flip_sdk.cohorts import Cohort, Rule, age_between, has_condition, measurement_between, sex_is
     from flip_sdk.contract.cohorts import Feature, Label
@@ -50,6 +51,7 @@ _HOMES = {
     "Feature": "contract.cohorts",
     "FlipError": "errors",
     "FullBatch": "contract.jobs",
+    "Grouping": "categories",
     "Hub": "client",
     "Job": "jobs",
     "JobFailedError": "errors",
@@ -65,6 +67,9 @@ _HOMES = {
     "Rule": "cohorts",
     "SpecError": "errors",
     "age_between": "cohorts",
+    "by_age": "categories",
+    "by_condition": "categories",
+    "by_sex": "categories",
     "connect": "client",
     "has_condition": "cohorts",
     "login": "signing_in",
@@ -83,6 +88,7 @@ __all__ = [
     "Feature",
     "FlipError",
     "FullBatch",
+    "Grouping",
     "Hub",
     "Job",
     "JobFailedError",
@@ -98,6 +104,9 @@ __all__ = [
     "Rule",
     "SpecError",
     "age_between",
+    "by_age",
+    "by_condition",
+    "by_sex",
     "connect",
     "has_condition",
     "login",

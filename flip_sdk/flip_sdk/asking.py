@@ -10,7 +10,7 @@ from flip_sdk.catalogue import Catalogue, Concept
 from flip_sdk.cohorts import Cohort
 from flip_sdk.contract import cohorts as contract
 from flip_sdk.contract.check import check
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, TrainSpec
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.errors import NotFoundError, SpecError
 from flip_sdk.privacy import build
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     LabelLike = contract.Label | Concept | str | int
     CohortLike = Cohort | contract.Cohort | None
 
-AnySpec = TypeVar("AnySpec", CountSpec, TrainSpec, EvaluateSpec)
+AnySpec = TypeVar("AnySpec", CountSpec, TrainSpec, EvaluateSpec, StatisticsSpec)
 
 
 class Names:

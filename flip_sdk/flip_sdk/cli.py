@@ -125,9 +125,7 @@ def jobs(project: ProjectId = None, as_json: AsJson = False) -> None:
 def watch(job: JobId) -> None:
     """Watch a job until it ends, then show what it released. Ctrl-C only stops watching."""
     watched = flip.connect().job(job).watch()
-    result = watched.result()
-    table = {"count": result.counts, "evaluate": result.figures, "train": result.history}[result.record.kind]
-    _show(table(), as_json=False)
+    _show(watched.result().table(), as_json=False)
 
 
 @app.command()

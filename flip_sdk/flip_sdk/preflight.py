@@ -10,9 +10,9 @@ from difflib import get_close_matches
 
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, TrainSpec
 
-Spec = CountSpec | TrainSpec | EvaluateSpec
+Spec = AnySpec
 _SEE = "See project.budget()."
 
 

@@ -25,6 +25,7 @@ from flip_sdk.jobs import Job
 from flip_sdk.preflight import Spec, notes, violations
 from flip_sdk.privacy import Privacy, build
 from flip_sdk.publishing import Dashboard, without_outputs
+from flip_sdk.questions import Questions
 from flip_sdk.results import Result
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from flip_sdk.frames import Frame
 
 
-class Project:
+class Project(Questions):
     """An approved purpose with people, data, an expiry and a privacy budget.
 
     Attributes:

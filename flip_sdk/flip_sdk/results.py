@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.cohorts import Feature
-from flip_sdk.contract.jobs import CountSpec, TrainSpec
+from flip_sdk.contract.jobs import EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.errors import NotFoundError
 from flip_sdk.preflight import Spec
 
@@ -41,8 +41,7 @@ class Result:
     def _repr_html_(self) -> str:
         from html import escape
 
-        tables = {"count": self.counts, "evaluate": self.figures, "train": self.history}
-        return f"<p>{escape(repr(self))}</p>{tables[self.record.kind]()._repr_html_()}"
+        return f"<p>{escape(repr(self))}</p>{self.table()._repr_html_()}"
 
     @property
     def id(self) -> str:
@@ -67,7 +66,33 @@ class Result:
     def features(self) -> tuple[Feature, ...]:
         """The model's inputs, in their order (``train`` and ``evaluate``)."""
         spec = self.spec
-        return () if isinstance(spec, CountSpec) else spec.features
+        return spec.features if isinstance(spec, TrainSpec | EvaluateSpec) else ()
+
+    def table(self) -> Frame:
+        """What the job released, by its kind: counts, figures, rounds or an answer."""
+        tables = {
+            "count": self.counts,
+            "evaluate": self.figures,
+            "train": self.history,
+            "statistics": self.statistics,
+        }
+        return tables[self.record.kind]()
+
+    def statistics(self) -> Frame:
+        """The answer to a question: estimates per Trust and together, with errors that include the noise.
+
+        Raises:
+            NotFoundError: the job asked no question.
+        """
+        from flip_sdk.answers import answers
+
+        spec = self.spec
+        if not isinstance(spec, StatisticsSpec):
+            raise NotFoundError(
+                f"Job {self.record.job_id} is a {self.record.kind} and answers no question.",
+                "Use the job of project.statistics().",
+            )
+        return answers(self.record, spec)
 
     def model(self) -> KeptModel:
         """The trained model as an ordinary torch module, to be called on raw feature rows (persons × features).

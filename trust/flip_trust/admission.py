@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flip_sdk.accounting.calibrate import AnySpec, calibrate, event_for
+from flip_sdk.accounting.calibrate import calibrate, event_for
 from flip_sdk.accounting.events import AnyEvent
-from flip_sdk.contract.jobs import CountSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import Digest
 from flip_sdk.contract.signatures import PublicKey
 from flip_sdk.contract.states import TaskState
@@ -144,15 +144,16 @@ def _policy(verified: VerifiedTask, config: TrustConfig, grounds: Grounds, now: 
         raise RefusedError(RefusalCode.PROJECT_EXPIRED)
     if _epsilon(spec) > config.max_epsilon_per_job:
         raise RefusedError(RefusalCode.EPSILON_OVER_CAP)
-    if not isinstance(spec, CountSpec) and config.production and not grounds.sandboxed:
+    has_model = isinstance(spec, TrainSpec | EvaluateSpec)
+    if has_model and config.production and not grounds.sandboxed:
         raise RefusedError(RefusalCode.SANDBOX_MISSING)
     grounds.check_concepts(spec)
-    return None if isinstance(spec, CountSpec) else _model(verified, config, grounds)
+    return _model(verified, config, grounds) if has_model else None
 
 
 def _model(verified: VerifiedTask, config: TrustConfig, grounds: Grounds) -> bytes | None:
     task, spec = verified.task, verified.job.spec
-    if isinstance(spec, CountSpec):
+    if not isinstance(spec, TrainSpec | EvaluateSpec):
         return None
     graph = verified.graph or grounds.kept_graph(task.job_id, spec.model.graph)
     if graph is None and task.step not in ("keys", "prepare"):
@@ -194,9 +195,7 @@ def _accept(
         _debit(transaction, verified, agreed, config)
     new = (*(_first_task(verified) if not job else ()), *(shared.new if shared else ()))
     details = sharing.described(shared)
-    taskbook.step(
-        transaction, task.task_id, TaskState.ACCEPTED, *new, _forget_older_rounds(verified), details=details
-    )
+    taskbook.step(transaction, task.task_id, TaskState.ACCEPTED, *new, _forget_older_rounds(verified), details=details)
     return AcceptedTask(verified, event, graph, persons, stored, shared, _PROOF)
 
 

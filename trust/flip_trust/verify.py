@@ -11,10 +11,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from flip_sdk.contract.check import check
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, Scaling, TrainSpec
+from flip_sdk.contract.jobs import (
+    DPSGD,
+    AnySpec,
+    CountSpec,
+    EvaluateSpec,
+    Scaffold,
+    Scaling,
+    StatisticsSpec,
+    TrainSpec,
+)
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import verify
-from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Task, inputs_digest
+from flip_sdk.contract.statistics import rounds_of
+from flip_sdk.contract.tasks import RefusalCode, SignedOffJob, Step, Task, inputs_digest
 from flip_sdk.errors import RecordError, SignatureError
 
 from flip_trust.errors import RefusedError
@@ -35,6 +45,7 @@ class VerifiedTask:
         graph: model graph that came with it, if one did.
         weights: model weights that came with it, if some did.
         roster: with noise shares, the signed keys of the Trusts, not checked against this Trust's peers yet.
+        correction: this Trust's drift correction (SCAFFOLD) that came with it, if one did.
     """
 
     task: Task
@@ -43,6 +54,7 @@ class VerifiedTask:
     graph: bytes | None = field(repr=False)
     weights: bytes | None = field(repr=False)
     roster: bytes | None = field(repr=False)
+    correction: bytes | None = field(repr=False)
     _proof: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +81,7 @@ def verify_task(
     """Check everything that can be checked without the Trust's own state.
 
     Args:
-        parts: ``task``, and where they belong ``graph``, ``weights`` and ``roster``, as they arrived.
+        parts: ``task``, and where they belong ``graph``, ``weights``, ``roster`` and ``correction``, as they arrived.
         hub: the keys pinned at enrolment.
         trust: this Trust's name.
         now: the time to check expiry against.
@@ -87,10 +99,10 @@ def verify_task(
         if seen(task.task_id):
             raise RefusedError(RefusalCode.REPLAYED)
         _check_fit(task, job)
-        graph, weights, roster = _blobs(task, parts)
+        blobs = _blobs(task, parts)
     except RefusedError as refused:
         raise RefusedError(refused.refusal, task.task_id, task.job_id) from refused
-    return VerifiedTask(task, job, inputs_digest(task), graph, weights, roster, _PROOF)
+    return VerifiedTask(task, job, inputs_digest(task), *blobs, _PROOF)
 
 
 def _signed_task(content: bytes, hub: PinnedHub) -> Task:
@@ -135,18 +147,24 @@ def _check_fit(task: Task, job: SignedOffJob) -> None:
     spec = job.spec
     if check(spec) or not _step_fits(task, spec):
         raise RefusedError(RefusalCode.BAD_RECORD)
+    if task.correction is not None and not _is_corrected(spec, task.step):
+        raise RefusedError(RefusalCode.BAD_RECORD)
     check_sum(task, job)
-    if not isinstance(spec, CountSpec):
+    if isinstance(spec, TrainSpec | EvaluateSpec):
         if task.graph not in (None, spec.model.graph):
             raise RefusedError(RefusalCode.BAD_RECORD)
         if task.scaling and not len(task.scaling.shift) == len(task.scaling.scale) == len(spec.features):
             raise RefusedError(RefusalCode.BAD_RECORD)
 
 
-def _step_fits(task: Task, spec: CountSpec | TrainSpec | EvaluateSpec) -> bool:
+def _step_fits(task: Task, spec: AnySpec) -> bool:
     match spec:
         case CountSpec():
             return (task.step, task.round) == ("count", 0) and not (task.graph or task.weights or task.scaling)
+        case StatisticsSpec():
+            inside = task.step == "statistics" and 0 <= task.round < rounds_of(spec.question)
+            # coefficients travel as weights, from the second round on
+            return inside and bool(task.weights) == (task.round > 0) and not (task.graph or task.scaling)
         case EvaluateSpec():
             return (
                 (task.step, task.round) == ("evaluate", 0)
@@ -164,8 +182,16 @@ def _step_fits(task: Task, spec: CountSpec | TrainSpec | EvaluateSpec) -> bool:
             return False
 
 
-def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes | None, bytes | None]:
-    graph, weights, roster = (parts.get(name) for name in ("graph", "weights", "roster"))
+def _is_corrected(spec: AnySpec, step: Step) -> bool:
+    """Whether a drift correction belongs to a step."""
+    mechanism = spec.privacy.mechanism if isinstance(spec, TrainSpec) else None
+    return step == "train" and isinstance(mechanism, DPSGD) and isinstance(mechanism.aggregation, Scaffold)
+
+
+def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes | None, bytes | None, bytes | None]:
+    graph, weights, roster, correction = (parts.get(name) for name in ("graph", "weights", "roster", "correction"))
+    if (digest(correction) if correction is not None else None) != task.correction:
+        raise RefusedError(RefusalCode.BAD_RECORD)
     if (task.weights is None) != (weights is None) or (graph is not None and task.graph is None):
         raise RefusedError(RefusalCode.BAD_RECORD)
     for named, content in ((task.graph, graph), (task.weights, weights)):
@@ -173,4 +199,4 @@ def _blobs(task: Task, parts: Mapping[str, bytes]) -> tuple[bytes | None, bytes 
             raise RefusedError(RefusalCode.BAD_RECORD)
     if (digest(roster) if roster is not None else None) != task.roster:
         raise RefusedError(RefusalCode.ROSTER_REFUSED)
-    return graph, weights, roster
+    return graph, weights, roster, correction

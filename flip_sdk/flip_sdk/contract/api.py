@@ -8,9 +8,10 @@ from pydantic import Field
 
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling, TrustModelName
-from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.notices import CatalogueConcept, LedgerMirror, TotalLine
 from flip_sdk.contract.records import Delta, Digest, Epsilon, Finite, Instant, Line, Name, Record, Text, Token
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
+from flip_sdk.contract.statistics import MOST_ESTIMATES, Estimate
 from flip_sdk.contract.tasks import RefusalCode
 
 
@@ -43,7 +44,12 @@ class Application(Record):
     organisation: Annotated[str, Field(min_length=2, max_length=200)]
     team: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
     trusts: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
-    job_kinds: Annotated[tuple[JobKind, ...], Field(min_length=1)] = ("count", "train", "evaluate")
+    job_kinds: Annotated[tuple[JobKind, ...], Field(min_length=1)] = (
+        "count",
+        "train",
+        "evaluate",
+        "statistics",
+    )
     epsilon: Epsilon
     delta: Delta = 1e-5
     expires_at: Instant
@@ -89,7 +95,12 @@ class ProjectView(Record):
 
 
 class TrustBudget(Record):
-    """One Trust's part in a project: its consent, its liveness and its ledger's own figures."""
+    """One Trust's part in a project: its consent, its liveness and its ledger's own figures.
+
+    Attributes:
+        ledger: the project's budget there; None until the Trust has told it.
+        total: the budget of its whole data set, which every project draws on.
+    """
 
     trust: Name
     title: Line
@@ -102,6 +113,9 @@ class TrustBudget(Record):
     expires_at: Instant | None
     job_kinds: tuple[JobKind, ...] = ()
     trust_models: tuple[TrustModelName, ...] = ("local",)
+    epsilon_alone: Finite | None = None
+    ledger: LedgerMirror | None = None
+    total: TotalLine | None = None
 
 
 class TrustCatalogue(Record):
@@ -186,6 +200,7 @@ class JobResult(Record):
         scaling: feature scaling the model expects (``train``).
         counts: persons per Trust (``count``); None where under the floor.
         figures: per Trust, and ``all`` (``evaluate``).
+        statistics: the question's answer, per Trust and ``all`` (``statistics``).
         epsilon: what the job cost at each Trust that took part, as asked.
         history: one row a round (``train``): round, loss, seconds, trusts.
         spec: what was asked, so that a kept model can be called and evaluated again with its features and label.
@@ -201,6 +216,7 @@ class JobResult(Record):
     scaling: Scaling | None = None
     counts: dict[str, int | None] = Field(default_factory=dict)
     figures: tuple[TrustFigures, ...] = ()
+    statistics: Annotated[tuple[Estimate, ...], Field(max_length=MOST_ESTIMATES)] = ()
     history: tuple[dict[str, Finite], ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)
     spec: JobSpec | None = None

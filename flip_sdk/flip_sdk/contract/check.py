@@ -7,37 +7,26 @@ from __future__ import annotations
 
 from collections import Counter
 
+from flip_sdk.contract.check_statistics import check_statistics
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, MeasurementBetween
 from flip_sdk.contract.jobs import (
     DPSGD,
     FEWEST_FOR_DISTRIBUTED,
+    AnySpec,
     CountSpec,
     DistributedNoise,
     EvaluateSpec,
     FullBatch,
+    StatisticsSpec,
     SufficientStatistics,
     TrainSpec,
 )
-from flip_sdk.contract.records import Line, Record
+from flip_sdk.contract.violations import Violation
+
+__all__ = ["Violation", "check"]
 
 
-class Violation(Record):
-    """One broken rule.
-
-    Attributes:
-        rule: stable name of the rule, for programs and tests.
-        where: path inside the JobSpec, such as ``features[2].low``.
-        message: what is wrong.
-        mend: what to do.
-    """
-
-    rule: Line
-    where: Line
-    message: str
-    mend: str = ""
-
-
-def check(spec: CountSpec | TrainSpec | EvaluateSpec) -> list[Violation]:
+def check(spec: AnySpec) -> list[Violation]:
     """All rules that a JobSpec breaks; an empty list means that it may be submitted."""
     found = _check_cohort(spec.cohort) + _check_trusts(spec.trusts)
     match spec:
@@ -45,6 +34,8 @@ def check(spec: CountSpec | TrainSpec | EvaluateSpec) -> list[Violation]:
             found += _check_features(spec.features) + _check_training(spec)
         case EvaluateSpec():
             found += _check_features(spec.features) + _check_evaluation(spec)
+        case StatisticsSpec():
+            found += check_statistics(spec)
         case CountSpec():
             pass
     return found

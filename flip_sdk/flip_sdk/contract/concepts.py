@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.cohorts import HasCondition, MeasurementBetween, SexIs
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.statistics import (
+    AnyQuestion,
+    ConditionRecorded,
+    LogisticRegression,
+    SexIn,
+    categories_of,
+    follow_up_of,
+    measurements_of,
+)
 
-Spec = CountSpec | TrainSpec | EvaluateSpec
+Spec = AnySpec
 
 
 def unknown_concepts(spec: Spec, published: Iterable[CatalogueConcept]) -> list[Violation]:
@@ -43,3 +53,23 @@ def _named(spec: Spec) -> Iterator[tuple[str, str, int]]:
     if isinstance(spec, TrainSpec | EvaluateSpec):
         yield from ((f"features[{i}]", "Measurement", feature.concept_id) for i, feature in enumerate(spec.features))
         yield from (("label", "Condition", concept_id) for concept_id in spec.label.condition_concept_ids)
+    if isinstance(spec, StatisticsSpec):
+        yield from (("question", domain, concept_id) for domain, concept_id in asked_about(spec.question))
+
+
+def asked_about(question: AnyQuestion) -> Iterator[tuple[Literal["Measurement", "Condition", "Gender"], int]]:
+    """The concepts that a question names, each with its domain."""
+    yield from (("Measurement", feature.concept_id) for feature in measurements_of(question))
+    for category in categories_of(question):
+        match category:
+            case SexIn():
+                yield from (("Gender", concept_id) for concept_id in category.concept_ids)
+            case ConditionRecorded():
+                yield from (("Condition", concept_id) for concept_id in category.concept_ids)
+            case _:
+                pass
+    if isinstance(question, LogisticRegression):
+        yield from (("Condition", concept_id) for concept_id in question.outcome.condition_concept_ids)
+    follow_up = follow_up_of(question)
+    if follow_up:
+        yield from (("Condition", concept_id) for concept_id in (*follow_up.start, *follow_up.event))

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from flip_sdk.contract.cohorts import Cohort, Feature, Label
 from flip_sdk.contract.records import SCHEMA_VERSION, Delta, Digest, Epsilon, Finite, Name, Record
+from flip_sdk.contract.statistics import Question
 from flip_sdk.errors import RecordError
 
 Part = Literal["all", "train", "test"]
@@ -52,11 +53,16 @@ class FullBatch(Record):
 
     The preset for small tabular cohorts. The hub steps by ``learning_rate · Σ / (n̂ · max_grad_norm)`` and averages
     the iterates of the last half of the rounds.
+
+    Attributes:
+        max_grad_norm: L2 bound of one person's gradient.
+        learning_rate: None lets the hub choose it by the size of the noise, which is public: large steps where there
+            is little of it, small ones where there is much (``mechanisms.aggregate.training.automatic_rate``).
     """
 
     kind: Literal["full_batch"] = "full_batch"
-    max_grad_norm: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 0.1
-    learning_rate: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 10.0
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] = 0.5
+    learning_rate: Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)] | None = None
 
 
 class FedAvg(Record):
@@ -124,6 +130,8 @@ class Privacy(Record):
         epsilon: bound for the whole job at each Trust, preparation and scaling included.
         delta: probability outside the bound.
         mechanism: how gradients become a release.
+        scaling: what puts features on one scale: their public bounds alone; noisy means and variances, measured by
+            all Trusts together; or means and spreads that are public already, given in the job (``TrainSpec.scaling``).
         scaling_share: share of the privacy loss (in RDP) spent on a noisy person count and, where ``scaling`` is
             ``dp_statistics``, on noisy means and variances shared by all Trusts.
     """
@@ -131,7 +139,7 @@ class Privacy(Record):
     epsilon: Epsilon = 3.0
     delta: Delta = 1e-5
     mechanism: Mechanism = FullBatch()
-    scaling: Literal["public_bounds", "dp_statistics"] = "dp_statistics"
+    scaling: Literal["public_bounds", "dp_statistics", "given"] = "dp_statistics"
     scaling_share: Share = 0.2
     trust_model: TrustModel = LocalNoise()
     unit: Literal["person"] = "person"
@@ -174,6 +182,8 @@ class TrainSpec(_Spec):
     max_records_per_person: Annotated[int, Field(ge=1, le=100)] = 1
     """1: a person is one row of the latest values. More: a row for each date of measurement, so many at most, drawn at
     random; a person's gradient is the mean over their rows, clipped once."""
+    scaling: Scaling | None = None
+    """Public means and spreads, where ``privacy.scaling`` is ``given``."""
 
 
 class EvaluateSpec(_Spec):
@@ -195,19 +205,43 @@ class EvaluateSpec(_Spec):
 
 
 class Scaling(Record):
-    """Per-feature shift and scale applied after clamping: ``(clamp(x) - shift) / scale``."""
+    """Per-feature shift and scale applied after clamping: ``(clamp(x) - shift) / scale``.
+
+    Attributes:
+        max_norm: a row that is longer then (L2) is shortened to this length, so that no row weighs more than others by
+            being far out. None leaves rows as they are.
+    """
 
     shift: tuple[Finite, ...]
     scale: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
+    max_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
+class StatisticsSpec(_Spec):
+    """One question about a cohort, answered by noisy sums over persons (``contract.statistics``).
+
+    Attributes:
+        epsilon: bound for the whole answer at each Trust, all its rounds included.
+        delta: 0 for tables, histograms, quantiles and curves (discrete Laplace noise); above for means and regressions
+            (Gaussian noise).
+    """
+
+    kind: Literal["statistics"] = "statistics"
+    question: Question
+    epsilon: Epsilon = 1.0
+    delta: Annotated[float, Field(ge=0, lt=0.01, allow_inf_nan=False)] = 0.0
+    part: Part = "all"
+
+
+TrainSpec.model_rebuild()
 EvaluateSpec.model_rebuild()
-JobSpec = Annotated[CountSpec | TrainSpec | EvaluateSpec, Field(discriminator="kind")]
-JobKind = Literal["count", "train", "evaluate"]
-_ADAPTER: TypeAdapter[CountSpec | TrainSpec | EvaluateSpec] = TypeAdapter(JobSpec)
+AnySpec = CountSpec | TrainSpec | EvaluateSpec | StatisticsSpec
+JobSpec = Annotated[CountSpec | TrainSpec | EvaluateSpec | StatisticsSpec, Field(discriminator="kind")]
+JobKind = Literal["count", "train", "evaluate", "statistics"]
+_ADAPTER: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 
 
-def parse_spec(content: bytes | str) -> CountSpec | TrainSpec | EvaluateSpec:
+def parse_spec(content: bytes | str) -> AnySpec:
     """Validate a JobSpec of any kind.
 
     Raises:

@@ -19,7 +19,7 @@ MAX_MODEL_BYTES = 256 * 1024 * 1024
 """Largest graph or weights a Trust reads."""
 MAX_UPDATE_BYTES = 256 * 1024 * 1024
 
-Step = Literal["keys", "prepare", "train", "evaluate", "count", "cancel"]
+Step = Literal["keys", "prepare", "train", "evaluate", "count", "statistics", "cancel"]
 """``prepare`` is a training job's round 0: a noisy person count and, where asked, noisy feature statistics. With noise
 shares ``keys`` comes before it: every Trust sends a fresh public key, and no number about anybody."""
 
@@ -44,9 +44,10 @@ class Task(Record):
 
     Attributes:
         task_id: new for every task ever sent, a second attempt included: what replay is told by.
-        round: 0 for ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``.
+        round: 0 for ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``; from 0 on for ``statistics``.
         job: compact JWS of the SignedOffJob, by the hub's governance key.
-        weights: digest of the safetensors blob travelling beside the task (``train``, ``evaluate``).
+        weights: digest of the safetensors blob travelling beside the task (``train``, ``evaluate``, a regression's
+            coefficients from ``statistics`` round 1 on).
         graph: digest of the model graph blob travelling beside the task (first task of a job, and after an attempt
             that the Trust answered with ``GRAPH_MISSING``).
         scaling: shared feature scaling decided after ``prepare``.
@@ -190,6 +191,7 @@ class SafeUpdate(Record):
     ``train`` sufficient_statistics: ``gram`` (d + 1, d + 1), ``moment`` (d + 1, outputs);
     ``train`` dp_sgd: one tensor per parameter, the Trust's new weights minus the weights it was given;
     ``evaluate`` ``histogram`` (2, bins) of scores by true label;
+    ``statistics`` the blocks of ``mechanisms.statistics.release``;
     ``count`` ``persons`` (1,), or no blob where the noisy count is under the floor (``suppressed``).
     """
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
-from flip_sdk.contract.jobs import CountSpec, TrainSpec
+from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
 
 if TYPE_CHECKING:
     from flip_sdk.frames import Frame
 
-_ORDER = {"count": 0, "train": 1, "evaluate": 2}
+_ORDER = {"count": 0, "statistics": 1, "train": 2, "evaluate": 3}
 
 
 class Results(Sequence[JobResult]):
@@ -79,7 +79,7 @@ def _row(result: JobResult) -> dict[str, object]:
         "asked": asked,
         "trusts": ", ".join(result.trusts),
         "refused": "; ".join(f"{r.trust}: {r.words}" for r in result.refusals),
-        "features": None if spec is None or isinstance(spec, CountSpec) else len(spec.features),
+        "features": len(spec.features) if isinstance(spec, TrainSpec | EvaluateSpec) else None,
         "epsilon": result.epsilon,
         "delta": result.delta,
         "model": _short(result.model.weights) if result.model else "",

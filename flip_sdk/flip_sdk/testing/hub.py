@@ -26,7 +26,7 @@ from flip_sdk.contract.api import (
 )
 from flip_sdk.contract.check import Violation, check
 from flip_sdk.contract.concepts import unknown_concepts
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
@@ -199,8 +199,9 @@ class FakeHub:
     def _concepts(self) -> Iterator[CatalogueConcept]:
         return (concept for trust in self.trusts.values() for concept in trust.concepts)
 
-    def _missing_blobs(self, spec: CountSpec | TrainSpec | EvaluateSpec) -> list[Violation]:
-        named = () if isinstance(spec, CountSpec) else (("graph", spec.model.graph), ("weights", spec.model.weights))
+    def _missing_blobs(self, spec: AnySpec) -> list[Violation]:
+        model = spec.model if isinstance(spec, TrainSpec | EvaluateSpec) else None
+        named = (("graph", model.graph), ("weights", model.weights)) if model else ()
         return [
             Violation(
                 rule="blob_missing",

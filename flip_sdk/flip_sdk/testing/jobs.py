@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from flip_sdk.contract.api import JobEvent, JobResult, JobView, RefusalView
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode
 from flip_sdk.preflight import epsilon_of
 from flip_sdk.testing.learning import Training, figures
+from flip_sdk.testing.statistics import answer
 from flip_sdk.testing.trusts import FLOOR, FakeTrust
 
 Blobs = dict[str, bytes]
@@ -22,7 +23,7 @@ class FakeJob:
     def __init__(
         self,
         view: JobView,
-        spec: CountSpec | TrainSpec | EvaluateSpec,
+        spec: AnySpec,
         trusts: Sequence[FakeTrust],
         put: Callable[[bytes], str],
         blobs: Blobs,
@@ -100,6 +101,8 @@ class FakeJob:
         match self.spec:
             case CountSpec():
                 self._count(self.spec)
+            case StatisticsSpec():
+                self._answer(self.spec)
             case EvaluateSpec():
                 self._evaluate(self.spec)
             case TrainSpec():
@@ -133,6 +136,11 @@ class FakeJob:
             self._happen("update", f"{trust.name} answered.", trust=trust.name)
         self._complete(counts=counts)
 
+    def _answer(self, spec: StatisticsSpec) -> None:
+        for trust in self._taking_part:
+            self._happen("update", f"{trust.name} answered.", trust=trust.name)
+        self._complete(statistics=answer(spec, self._taking_part))
+
     def _evaluate(self, spec: EvaluateSpec) -> None:
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
         for trust in self._taking_part:
@@ -148,7 +156,7 @@ class FakeJob:
                 "trusts": tuple(trust.name for trust in self._taking_part),
                 "refusals": self.view.refusals,
                 "epsilon": epsilon_of(spec),
-                "delta": spec.privacy.delta if isinstance(spec, TrainSpec) else 0.0,
+                "delta": spec.privacy.delta if isinstance(spec, TrainSpec) else getattr(spec, "delta", 0.0),
                 "provenance": {"hub": "flip_sdk.testing.FakeHub", "spec": spec.digest()},
                 "spec": spec,
                 **released,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +48,9 @@ class Patients:
     Attributes:
         measurements: latest value by concept; NaN where it was never taken.
         conditions: whether the person has it, by concept.
+        observed_days: how long the person is observed, from day 0 on.
+        onset_days: day of the first record of a condition, by concept; NaN where there is none.
+        death_days: day of death; NaN where it is not known.
     """
 
     person_ids: np.ndarray
@@ -55,6 +58,9 @@ class Patients:
     sexes: np.ndarray
     measurements: Mapping[int, np.ndarray]
     conditions: Mapping[int, np.ndarray]
+    observed_days: np.ndarray = field(default_factory=lambda: np.empty(0))
+    onset_days: Mapping[int, np.ndarray] = field(default_factory=dict)
+    death_days: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.person_ids)
@@ -135,10 +141,15 @@ def synthetic_patients(persons: int, malignant: float = 0.4, seed: int = 0) -> P
         _FIRST + i: np.clip(random.normal(well + (ill - well) * severity, spread), low, high)
         for i, (_, _, low, high, well, ill, spread) in enumerate(_MEASURED)
     }
+    ages = random.integers(25, 90, persons)
+    onset = np.floor(random.uniform(0, 200, persons))
     return Patients(
         person_ids=np.arange(persons) + seed * 1_000_000,
-        ages=random.integers(25, 90, persons),
+        ages=ages,
         sexes=np.full(persons, FEMALE),
         measurements=measurements,
         conditions={MALIGNANT: sick, BENIGN: ~sick},
+        observed_days=np.floor(random.uniform(500, 3000, persons)),
+        onset_days={MALIGNANT: np.where(sick, onset, np.nan), BENIGN: np.where(sick, np.nan, onset)},
+        death_days=np.floor(onset + random.exponential(4000 * np.exp(-1.2 * sick - 0.02 * (ages - 50)))),
     )

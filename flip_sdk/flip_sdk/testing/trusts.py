@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Literal
 
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, JobKind, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, JobKind, StatisticsSpec
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.preflight import epsilon_of
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
+from flip_sdk.testing.statistics import columns_of
 
 FLOOR = 10
 
@@ -33,7 +34,7 @@ class FakeTrust:
     epsilon: float = 10.0
     delta: float = 1e-5
     spent: float = 0.0
-    job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate"))
+    job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate", "statistics"))
 
     def budget(self, now: datetime, expires_at: datetime) -> TrustBudget:
         """What ``project.budget()`` shows of it."""
@@ -57,7 +58,7 @@ class FakeTrust:
         title = self.title or self.name.title()
         return TrustCatalogue(trust=self.name, title=title, persons=persons, concepts=self.concepts, issued_at=now)
 
-    def refuses(self, spec: CountSpec | TrainSpec | EvaluateSpec) -> RefusalCode | None:
+    def refuses(self, spec: AnySpec) -> RefusalCode | None:
         """Why it refuses a job, or None."""
         reasons = {
             "none": RefusalCode.NOT_OPTED_IN,
@@ -72,11 +73,13 @@ class FakeTrust:
             return RefusalCode.BUDGET_EXCEEDED
         return self._cannot_compute(spec)
 
-    def _cannot_compute(self, spec: CountSpec | TrainSpec | EvaluateSpec) -> RefusalCode | None:
+    def _cannot_compute(self, spec: AnySpec) -> RefusalCode | None:
         try:
             persons = self.patients.select(spec.cohort)
             if isinstance(spec, CountSpec):
                 return None
+            if isinstance(spec, StatisticsSpec):
+                return RefusalCode.COHORT_TOO_SMALL if len(columns_of(self.patients, spec)) < FLOOR else None
             self.patients.matrix(spec.features)
             self.patients.labels(spec.label)
         except KeyError:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flip_sdk.contract.api import JobResult
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec, parse_spec
+from flip_sdk.contract.jobs import AnySpec, parse_spec
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,7 +30,7 @@ class Job(Base):
     job_id: Mapped[str] = mapped_column(TOKEN, primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), index=True)
     kind: Mapped[str] = mapped_column(NAME)
-    spec: Mapped[CountSpec | TrainSpec | EvaluateSpec] = mapped_column(RecordText(parse_spec))
+    spec: Mapped[AnySpec] = mapped_column(RecordText(parse_spec))
     spec_digest: Mapped[str] = mapped_column(DIGEST)
     state: Mapped[str] = mapped_column(NAME, index=True)
     reason: Mapped[str] = mapped_column(default="")

@@ -41,6 +41,7 @@ class Round:
         number: 0 for ``keys``, ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``; from 0 on for ``statistics``.
         weights: digest of the weights that travel with it.
         sum: with noise shares, which sum the answers belong to.
+        corrections: digest of each Trust's drift correction (SCAFFOLD), where there is one.
     """
 
     step: Step
@@ -48,6 +49,7 @@ class Round:
     weights: str | None = None
     scaling: Scaling | None = None
     sum: Sum | None = None
+    corrections: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:

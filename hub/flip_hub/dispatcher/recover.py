@@ -21,14 +21,15 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from flip_hub.database import Checkpoint, Consent, Job, Project, ReceivedUpdate, RefusalRow, SharedSum, TaskRow, Trust
+from flip_hub.dispatcher import arithmetic
 from flip_hub.dispatcher.accept import AcceptedKey, AcceptedUpdate, Answer, accept
 from flip_hub.dispatcher.arithmetic import Progress, persons_of
 from flip_hub.dispatcher.deliveries import Delivery, DeliveryState, Place
 from flip_hub.dispatcher.errors import SignOffError
 from flip_hub.dispatcher.facts import Facts, Round, Standing, Sum, sharing_of
 from flip_hub.dispatcher.plan import CANCEL, KEYS, PREPARE, WITHOUT_GRAPH, expected_of
-from flip_hub.dispatcher.summing import persons_of_all, sum_of
 from flip_hub.dispatcher.statistics import statistics_round
+from flip_hub.dispatcher.summing import persons_of_all, sum_of
 from flip_hub.dispatcher.tensors import Shapes, shapes_of
 from flip_hub.errors import HubError
 from flip_hub.models import BlobStore
@@ -67,8 +68,13 @@ class Recovered:
     def next_round(self, progress: Progress) -> Recovered:
         """The same, once a round has closed and its checkpoint is stored."""
         round_, weights = round_after(self.facts.spec, progress, self.facts.sums)
+        round_ = replace(round_, corrections=arithmetic.corrections(progress, self.facts.job))
         persons = persons_of_all(progress.history) if round_.sum else self.persons
         return replace(self._at(round_), progress=progress, weights=weights, persons=persons)
+
+    def correction(self, trust: str) -> bytes:
+        """A Trust's drift correction in the current round; empty where it has none."""
+        return arithmetic.correction(self.progress, self.facts.spec, trust) or b""
 
     def summing(self, roster: bytes) -> Recovered:
         """The same, once the sum that comes next is stored: the first one, or one more try."""
@@ -114,6 +120,7 @@ def verified_job(job: Job, governance: PublicKey) -> SignedOffJob:
 def _recovered(session: Session, blobs: BlobStore, job: Job, signed: SignedOffJob) -> Recovered:
     progress, sums = _progress(session, blobs, job), _sums(session, job)
     round_, weights = current_round(signed.spec, progress, sums, blobs)
+    round_ = replace(round_, corrections=arithmetic.corrections(progress, signed))
     spec = signed.spec
     parameters = shapes_of(blobs.get(spec.model.graph)) if isinstance(spec, TrainSpec | EvaluateSpec) else {}
     facts = replace(_facts(session, job, signed, round_), sums=sums)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.graph import parse_graph
-from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, StatisticsSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, StatisticsSpec, SufficientStatistics, TrainSpec
 from flip_sdk.contract.tasks import Step
+from flip_sdk.mechanisms.moments import statistics_shapes
 from flip_sdk.mechanisms.statistics.release import release_of
 from flip_sdk.secure_sum.vector import size_of
 from safetensors import SafetensorError
@@ -52,6 +53,8 @@ def expected_shapes(spec: AnySpec, step: Step, parameters: Shapes) -> Shapes:
             return {"persons": (1,), "sum": width, "sum_of_squares": width}
         case TrainSpec(), "prepare":
             return {"persons": (1,)}
+        case TrainSpec(), "train" if isinstance(spec.privacy.mechanism, SufficientStatistics):
+            return statistics_shapes(len(spec.features), parameters)
         case TrainSpec(), "train":
             return parameters
     raise ReplyError(f"a job of the kind {spec.kind} has no step {step}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import CancelReceipt, KeyShare, RefusalCode
@@ -99,8 +99,8 @@ class Agent:
             return
         with self._lock:
             self._pending.add(verified.task.task_id)
-        counts = isinstance(verified.job.spec, CountSpec)
-        self._lanes.put(verified.task.job_id, _Order(verified, received), engine=not counts)
+        engine = isinstance(verified.job.spec, TrainSpec | EvaluateSpec)
+        self._lanes.put(verified.task.job_id, _Order(verified, received), engine=engine)
 
     def housekeeping(self) -> None:
         """End jobs that are over, and expire answers that nobody asked for again.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
+from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, StatisticsSpec, TrainSpec
 from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import KeyShare, Refusal, RefusalCode
@@ -24,6 +24,7 @@ from flip_trust.agent import log
 from flip_trust.agent.sessions import Pool, Session, Sessions
 from flip_trust.audit import Entry
 from flip_trust.cohort import select as cohorts
+from flip_trust.cohort import statistics
 from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.select import CohortSnapshot
 from flip_trust.config import TrustConfig
@@ -148,6 +149,8 @@ class TaskRunner:
         job = accepted.verified.job
         if isinstance(job.spec, CountSpec):
             return cohorts.count(accepted, self.omop, self.clock())
+        if isinstance(job.spec, StatisticsSpec):
+            return statistics.answer(accepted, self.omop, self.config.jobs, self.clock())
         chosen = cohorts.select(accepted, self.omop, self.config.jobs, self.clock())
         if accepted.graph is not None:
             cohorts.keep_graph(self.config.jobs, job.job_id, accepted.graph)
@@ -191,7 +194,7 @@ def _engine(accepted: AcceptedTask, chosen: CohortSnapshot, session: Session) ->
             return session.statistics(weight_of_count(spec))
         persons = np.array([chosen.snapshot.count], dtype=np.float64)
         return RawUpdate({"persons": persons}, sensitivity=weight_of_count(spec), noised=False)
-    if weights is None or isinstance(spec, CountSpec):
+    if weights is None or not isinstance(spec, TrainSpec | EvaluateSpec):
         raise DisclosureError("the task has no weights to compute with")
     if isinstance(spec, EvaluateSpec):
         return session.scores(weights, verified.scaling, spec.bins)
@@ -199,7 +202,8 @@ def _engine(accepted: AcceptedTask, chosen: CohortSnapshot, session: Session) ->
     if isinstance(mechanism, FullBatch):
         return session.gradient(weights, verified.scaling, spec.loss, mechanism.max_grad_norm)
     if not isinstance(mechanism, DPSGD):
-        raise DisclosureError("there is no way to compute this mechanism")
+        return session.sufficient_statistics(verified.scaling, spec.loss)
     noise = getattr(accepted.event, "noise_multiplier", math.nan)
     persons_before = accepted.persons if accepted.persons is not None else math.nan
-    return session.dp_sgd(weights, verified.scaling, spec.loss, mechanism, noise, expected_persons=persons_before)
+    more = {"expected_persons": persons_before, "correction": verified.correction}
+    return session.dp_sgd(weights, verified.scaling, spec.loss, mechanism, noise, **more)

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 import polars as pl
-from flip_sdk.accounting.calibrate import AnySpec
 from flip_sdk.contract.graph import check_output, parse_graph
-from flip_sdk.contract.jobs import CountSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import ModelError, ModelTooLargeError
 
@@ -100,7 +99,7 @@ def _readable(check: Callable[[AnySpec], None], spec: AnySpec) -> None:
 
 
 def _check_model(graph: bytes, spec: AnySpec) -> None:
-    if isinstance(spec, CountSpec):
+    if not isinstance(spec, TrainSpec | EvaluateSpec):
         return
     loss = spec.loss if isinstance(spec, TrainSpec) else None
     try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Criterion, HasCondition, MeasurementBetween, SexIs
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.concepts import asked_about
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainSpec
+from flip_sdk.contract.statistics import follow_up_of
 from flip_sdk.contract.tasks import RefusalCode
 
+from flip_trust.cohort.follow_up import require_tables
 from flip_trust.cohort.omop import Domain, Omop
 from flip_trust.errors import RefusedError
 
@@ -28,8 +31,10 @@ def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
     return frame.select("person_id").sort("person_id")
 
 
-def check_concepts(spec: CountSpec | TrainSpec | EvaluateSpec, omop: Omop) -> None:
-    """Whether the concept table has every concept of a job, in the domain it is used in. No patient is read.
+def check_concepts(spec: AnySpec, omop: Omop) -> None:
+    """Whether the concept table has every concept of a job, in the domain it is used in, and the dates that it needs.
+
+    No patient is read.
 
     Raises:
         RefusedError: UNKNOWN_CONCEPT.
@@ -38,9 +43,12 @@ def check_concepts(spec: CountSpec | TrainSpec | EvaluateSpec, omop: Omop) -> No
     found = omop.domains({concept_id for concept_id, _ in wanted})
     if any(found.get(concept_id) != domain for concept_id, domain in wanted):
         raise RefusedError(RefusalCode.UNKNOWN_CONCEPT)
+    follow_up = follow_up_of(spec.question) if isinstance(spec, StatisticsSpec) else None
+    if follow_up is not None:
+        require_tables(follow_up, omop)
 
 
-def _concepts(spec: CountSpec | TrainSpec | EvaluateSpec) -> set[tuple[int, Domain]]:
+def _concepts(spec: AnySpec) -> set[tuple[int, Domain]]:
     found: set[tuple[int, Domain]] = set()
     for criterion in spec.cohort.criteria:
         match criterion:
@@ -52,7 +60,9 @@ def _concepts(spec: CountSpec | TrainSpec | EvaluateSpec) -> set[tuple[int, Doma
                 found.add((criterion.concept_id, "Measurement"))
             case AgeBetween():
                 pass
-    if not isinstance(spec, CountSpec):
+    if isinstance(spec, StatisticsSpec):
+        found |= {(concept_id, domain) for domain, concept_id in asked_about(spec.question)}
+    if isinstance(spec, TrainSpec | EvaluateSpec):
         found |= {(feature.concept_id, "Measurement") for feature in spec.features}
         found |= {(concept_id, "Condition") for concept_id in spec.label.condition_concept_ids}
     return found

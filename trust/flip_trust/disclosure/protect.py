@@ -15,10 +15,19 @@ import numpy.typing as npt
 from flip_sdk.accounting.events import Gaussian, PoissonGaussian, Pure
 from flip_sdk.contract import prepare
 from flip_sdk.contract.graph import parse_graph
-from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, FullBatch, TrainSpec
+from flip_sdk.contract.jobs import (
+    DPSGD,
+    CountSpec,
+    EvaluateSpec,
+    FullBatch,
+    StatisticsSpec,
+    SufficientStatistics,
+    TrainSpec,
+)
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import MAX_UPDATE_BYTES, PrivacyClaim, RefusalCode, SafeUpdate
 from flip_sdk.errors import ModelError, RecordError, SecureSumError
+from flip_sdk.mechanisms.moments import SENSITIVITY_OF_STATISTICS, statistics_shapes
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace
 from flip_sdk.secure_sum.layout import layout_of
 from safetensors.numpy import save
@@ -27,6 +36,7 @@ from flip_trust.admission import AcceptedTask
 from flip_trust.config import TrustConfig
 from flip_trust.disclosure.floors import gaussian_threshold, laplace_threshold
 from flip_trust.disclosure.shares import masked_share
+from flip_trust.disclosure.statistics import noisy_answer
 from flip_trust.engine.records import RawUpdate
 from flip_trust.errors import DisclosureError, RefusedError
 
@@ -70,6 +80,8 @@ def protect(accepted: AcceptedTask, raw: RawUpdate, config: TrustConfig, now: da
             return _count(accepted, raw, config, now)
         case EvaluateSpec():
             return _histogram(accepted, spec, raw, config, now)
+        case StatisticsSpec():
+            return _sealed(accepted, *noisy_answer(accepted, spec, raw, config), now)
         case TrainSpec() if accepted.sharing is not None:
             return _share(accepted, spec, raw, config, now)
         case TrainSpec() if step == "prepare":
@@ -157,20 +169,21 @@ def _share(
 
 
 def _training(accepted: AcceptedTask, spec: TrainSpec, raw: RawUpdate, now: datetime) -> ProtectedUpdate:
-    shapes = _parameters(accepted)
+    shapes, mechanism = _parameters(accepted), spec.privacy.mechanism
+    if isinstance(mechanism, SufficientStatistics):
+        shapes = statistics_shapes(len(spec.features), shapes)
     if set(raw.tensors) != set(shapes):
         raise DisclosureError("the result's tensors are not the model's parameters")
     tensors = {name: _tensor(raw, name, shape) for name, shape in shapes.items()}
-    mechanism, event = spec.privacy.mechanism, accepted.event
+    event = accepted.event
     if isinstance(mechanism, DPSGD):
         if not raw.noised or not isinstance(event, PoissonGaussian):
             raise DisclosureError("DP-SGD has to come with its noise inside")
         return _sealed(accepted, tensors, _claim(event, rounds=spec.rounds), now)
-    if not isinstance(mechanism, FullBatch):
-        raise DisclosureError("this mechanism has no rule for what may leave")
-    _check_sensitivity(raw, mechanism.max_grad_norm)
+    sensitivity = mechanism.max_grad_norm if isinstance(mechanism, FullBatch) else SENSITIVITY_OF_STATISTICS
+    _check_sensitivity(raw, sensitivity)
     event = _gaussian_event(accepted)
-    noisy = _with_noise(tensors, event.noise_multiplier * mechanism.max_grad_norm)
+    noisy = _with_noise(tensors, event.noise_multiplier * sensitivity)
     return _sealed(accepted, noisy, _claim(event, rounds=spec.rounds), now)
 
 

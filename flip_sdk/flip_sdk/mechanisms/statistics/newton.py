@@ -29,9 +29,12 @@ from flip_sdk.mechanisms.statistics.intervals import interval, undetermined
 from flip_sdk.mechanisms.statistics.means import name_of
 from flip_sdk.mechanisms.statistics.regression import start, unpacked
 from flip_sdk.mechanisms.statistics.release import Release, release_of
-from flip_sdk.mechanisms.statistics.steps import CLEAR, cleared, step
+from flip_sdk.mechanisms.statistics.steps import cleared, step
 
 ALL = "all"
+_CLEAR = {"linear_regression": 3.0, "logistic_regression": 1.5, "cox_regression": 1.5}
+"""The smallest eigenvalue of the information has to be so many times the norm of its noise. A linear regression's
+coefficients hang on it wholly, the others' are where the score is zero and only their errors do."""
 _SETTLED = 0.5
 Sums = Mapping[str, Floats]
 State = dict[str, Floats]
@@ -104,7 +107,7 @@ def _fit(question: Regression, kept: Mapping[str, Floats], release: Release, noi
     score = kept["score"] / rounds
     information = cleared(question, unpacked(kept["information"] / rounds), noise["information"])
     reported = _reported(question)
-    if not _is_clear(information, reported, noise["information"]):
+    if not _is_clear(information, reported, _CLEAR[question.kind] * noise["information"]):
         return None
     inverse = np.linalg.inv(information)
     change = inverse @ score
@@ -147,7 +150,7 @@ def _is_clear(information: Floats, reported: Places, noise: float) -> bool:
         across = information[np.ix_(reported, others)]
         known = known - across @ np.linalg.solve(information[np.ix_(others, others)], across.T)
     smallest = float(np.linalg.eigvalsh((known + known.T) / 2)[0])
-    return smallest > max(CLEAR * noise * math.sqrt(2 * len(known)), 1e-9)
+    return smallest > max(noise * math.sqrt(2 * len(known)), 1e-9)
 
 
 def _reported(question: Regression) -> Places:

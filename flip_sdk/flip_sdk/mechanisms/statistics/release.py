@@ -92,5 +92,5 @@ def _regression(question: Regression) -> Release:
         case CoxRegression():
             # With E_j expected events of a person in interval j, Σ E_j ≤ 1: score Σ_j (d_j - E_j)·(e_j, x) of a norm
             # of at most √(2 + |x|²), which is one event after all that was expected, and information of bound².
-            weights = {"persons": bound / 4, "score": 1.0, "information": 1 / (2 * bound)}
-            return Release(shapes, weights, math.sqrt(1 + bound**2 * (1 + 1 / 4 + 1 / 16)))
+            weights = {"persons": bound / 4, "score": 1.0, "information": 3 / (4 * bound)}
+            return Release(shapes, weights, math.sqrt(1 + bound**2 * (1 + 9 / 16 + 1 / 16)))

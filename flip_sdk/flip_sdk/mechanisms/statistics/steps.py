@@ -9,9 +9,8 @@ import numpy as np
 from flip_sdk.contract.statistics import CoxRegression, Regression
 from flip_sdk.mechanisms.statistics.columns import Floats
 
-CLEAR = 3.0
-"""The smallest eigenvalue of an information has to be so many times the norm of its noise: below, its inverse would be
-off by more than about one part in ten."""
+_SEEN = 3.0
+"""Expected events in an interval count as no fewer than so many standard deviations of their noise."""
 _LONGEST = 5.0
 _LONGEST_OF_HAZARD = 2.0
 _MOST_AT_ONCE = 20.0
@@ -37,7 +36,7 @@ def cleared(question: Regression, information: Floats, noise: float) -> Floats:
         return information
     intervals, result = question.follow_up.intervals, information.copy()
     baseline = np.diag(result)[:intervals]
-    result[:intervals, :intervals] = np.diag(np.maximum(baseline, max(CLEAR * noise, 1e-9)))
+    result[:intervals, :intervals] = np.diag(np.maximum(baseline, max(_SEEN * noise, 1e-9)))
     return result
 
 

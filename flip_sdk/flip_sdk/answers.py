@@ -1,0 +1,117 @@
+"""Answers to questions as tables: one row an estimate, with what it is about in columns of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flip_sdk.contract.api import JobResult, RefusalView
+from flip_sdk.contract.jobs import StatisticsSpec
+from flip_sdk.contract.statistics import (
+    AnyQuestion,
+    CrossTable,
+    Estimate,
+    Histogram,
+    KaplanMeier,
+    Mean,
+    Quantiles,
+)
+
+if TYPE_CHECKING:
+    from flip_sdk.frames import Frame
+
+OPEN = "too noisy to tell"
+SMALL = "small: kept back"
+_RATIOS = {"log_odds_ratio": "odds_ratio", "log_hazard_ratio": "hazard_ratio"}
+
+
+def answers(record: JobResult, spec: StatisticsSpec) -> Frame:
+    """The answer of a job as a table, Trusts in the order of their names, then ``all``."""
+    from polars import Float64, String
+
+    from flip_sdk.frames import frame
+
+    question = spec.question
+    rows = _means(record.statistics) if isinstance(question, Mean) else [_row(question, e) for e in record.statistics]
+    texts = ("trust", *_labels(question), "note")
+    rows += [_refused(refusal) for refusal in record.refusals]
+    columns = list(dict.fromkeys(("trust", *_labels(question), *(name for row in rows for name in row))))
+    order = [name for name in columns if name != "note"] + ["note"]
+    schema = {name: String if name in texts else Float64 for name in order}
+    return frame([{"note": ""} | row for row in rows], schema, _caption(question, spec))
+
+
+def _labels(question: AnyQuestion) -> tuple[str, ...]:
+    match question:
+        case CrossTable():
+            names = [category.kind for category in question.by]
+            repeated = [name if names.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(names, start=1)]
+            return tuple(repeated)
+        case Histogram():
+            return ("place",)
+        case Mean():
+            return ("measurement",)
+        case Quantiles():
+            return ()
+        case KaplanMeier():
+            return ("group",) if question.by is not None else ()
+        case _:
+            return ("predictor",)
+
+
+def _row(question: AnyQuestion, e: Estimate) -> dict[str, Any]:
+    row: dict[str, Any] = {"trust": e.trust, **dict(zip(_labels(question), e.of, strict=False))}
+    match question:
+        case Histogram():
+            row |= {"from": e.at, "to": e.to}
+        case Quantiles():
+            row |= {"probability": e.at}
+        case KaplanMeier():
+            row |= {"days": e.at}
+        case _:
+            pass
+    row |= {e.quantity: e.estimate, "standard_error": e.standard_error, "low": e.low, "high": e.high}
+    if e.quantity in _RATIOS:
+        name = _RATIOS[e.quantity]
+        row |= {name: _ratio(e.estimate), f"{name}_low": _ratio(e.low), f"{name}_high": _ratio(e.high)}
+    if e.estimate is None:
+        row["note"] = SMALL if e.quantity == "persons" else OPEN
+    return row
+
+
+def _means(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """One row a measurement: its mean, its standard deviation and how many persons have it."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for e in estimates:
+        row = rows.setdefault((e.trust, e.of[0]), {"trust": e.trust, "measurement": e.of[0]})
+        if e.quantity == "mean":
+            row |= {"mean": e.estimate, "standard_error": e.standard_error, "low": e.low, "high": e.high}
+            row |= {"note": OPEN} if e.estimate is None else {}
+        else:
+            row |= {e.quantity: e.estimate, f"{e.quantity}_error": e.standard_error}
+    first = ("trust", "measurement", "mean", "standard_error", "low", "high")
+    return [{name: row.get(name) for name in first} | row for row in rows.values()]
+
+
+def _refused(refusal: RefusalView) -> dict[str, Any]:
+    return {"trust": refusal.trust, "note": refusal.words}
+
+
+def _ratio(logarithm: float | None) -> float | None:
+    return None if logarithm is None or logarithm > 700 else math.exp(logarithm)
+
+
+def _caption(question: AnyQuestion, spec: StatisticsSpec) -> str:
+    words = {
+        "cross_table": "Persons",
+        "histogram": "Persons by value",
+        "mean": "Means",
+        "quantiles": "Quantiles",
+        "kaplan_meier": "Share without the event (Kaplan-Meier)",
+        "linear_regression": "Linear regression",
+        "logistic_regression": "Logistic regression",
+        "cox_regression": "Cox regression",
+    }
+    delta = f", δ {spec.delta:g}" if spec.delta else ""
+    return f"{words[question.kind]} (ε {spec.epsilon:g}{delta} per Trust; errors and 95 % intervals include the noise)"
