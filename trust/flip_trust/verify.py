@@ -171,11 +171,17 @@ def _step_fits(task: Task, spec: AnySpec) -> bool:
                 and task.weights == spec.model.weights
                 and task.scaling in (None, spec.scaling)
             )
-        case TrainSpec() if task.step == "keys":
+        case TrainSpec():
+            return _training_fits(task, spec)
+
+
+def _training_fits(task: Task, spec: TrainSpec) -> bool:
+    match task.step:
+        case "keys":
             return True
-        case TrainSpec() if task.step == "prepare":
+        case "prepare":
             return task.round == 0 and task.scaling is None
-        case TrainSpec() if task.step == "train":
+        case "train":
             scaled = bool(task.scaling) or spec.privacy.scaling == "public_bounds"
             return 1 <= task.round <= spec.rounds and task.weights is not None and scaled
         case _:

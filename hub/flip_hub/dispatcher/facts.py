@@ -38,7 +38,8 @@ class Round:
     """One federated iteration: every Trust gets the same step on the same inputs.
 
     Attributes:
-        number: 0 for ``keys``, ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``; from 0 on for ``statistics``.
+        number: 0 for ``keys``, ``prepare``, ``count`` and ``evaluate``; 1 … rounds for ``train``; from 0 on for
+            ``statistics``.
         weights: digest of the weights that travel with it.
         sum: with noise shares, which sum the answers belong to.
         corrections: digest of each Trust's drift correction (SCAFFOLD), where there is one.

@@ -48,16 +48,23 @@ def expected_shapes(spec: AnySpec, step: Step, parameters: Shapes) -> Shapes:
             return {"histogram": (2, spec.bins)}
         case StatisticsSpec(), "statistics":
             return release_of(spec.question).shapes
-        case TrainSpec(), "prepare" if spec.privacy.scaling == "dp_statistics":
-            width = (len(spec.features),)
-            return {"persons": (1,), "sum": width, "sum_of_squares": width}
         case TrainSpec(), "prepare":
-            return {"persons": (1,)}
-        case TrainSpec(), "train" if isinstance(spec.privacy.mechanism, SufficientStatistics):
-            return statistics_shapes(len(spec.features), parameters)
+            width = (len(spec.features),)
+            more = {"sum": width, "sum_of_squares": width} if spec.privacy.scaling == "dp_statistics" else {}
+            return {"persons": (1,), **more}
         case TrainSpec(), "train":
-            return parameters
+            in_one = isinstance(spec.privacy.mechanism, SufficientStatistics)
+            return statistics_shapes(len(spec.features), parameters) if in_one else parameters
     raise ReplyError(f"a job of the kind {spec.kind} has no step {step}")
+
+
+def _of_training(spec: TrainSpec, step: Step, parameters: Shapes) -> Shapes:
+    if step == "prepare":
+        width = (len(spec.features),)
+        sums = {"sum": width, "sum_of_squares": width} if spec.privacy.scaling == "dp_statistics" else {}
+        return {"persons": (1,), **sums}
+    linear = isinstance(spec.privacy.mechanism, SufficientStatistics)
+    return statistics_shapes(len(spec.features), parameters) if linear else parameters
 
 
 def read_tensors(content: bytes, shapes: Shapes) -> Tensors:
