@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from flip_sdk.accounting.events import AnyEvent
@@ -73,7 +75,7 @@ def join(reader: Reader, verified: VerifiedTask, identity: PublicKey) -> Sharing
     key = EphemeralKey.from_bytes(rows[0]["secret"])
     if task.step == "keys" or task.roster is None:
         return Sharing(key, {}, None)
-    publics = _publics(verified, key, peers.keys(reader) | {task.trust: identity})
+    publics = _publics(verified, key, _identities(reader) | {task.trust: identity.x})
     context = SumContext(task.job_id, task.step, task.round, task.sum_attempt, task.summed, task.roster)
     fixed = ("UPDATE sharing SET roster = ? WHERE job_id = ?", (task.roster, task.job_id))
     return Sharing(key, publics, context, (fixed,) if rows[0]["roster"] is None else ())
@@ -91,7 +93,9 @@ def check_try(reader: Reader, verified: VerifiedTask, event: AnyEvent | None) ->
         RefusedError: OUT_OF_ORDER, BUDGET_EXCEEDED, or what an earlier try was refused for.
     """
     task, paid = verified.task, getattr(event, "steps", 0)
-    rows = reader.read("SELECT * FROM release WHERE job_id = ? AND step = ?", (task.job_id, task.step))
+    rows = reader.read(
+        "SELECT round, attempt, refusal FROM release WHERE job_id = ? AND step = ?", (task.job_id, task.step)
+    )
     for row in rows:
         if row["refusal"]:
             raise RefusedError(RefusalCode(row["refusal"]))
@@ -108,7 +112,7 @@ def require_confirmed(reader: Reader, verified: VerifiedTask) -> None:
         RefusedError: PEER_NOT_CONFIRMED.
     """
     task, job = verified.task, verified.job
-    if sharing_of(job.spec) is not None and not {*(task.summed or job.trusts)} <= {task.trust, *peers.keys(reader)}:
+    if sharing_of(job.spec) is not None and not {*(task.summed or job.trusts)} <= {task.trust, *_identities(reader)}:
         raise RefusedError(RefusalCode.PEER_NOT_CONFIRMED)
 
 
@@ -129,12 +133,15 @@ def forget(transaction: Transaction, job_id: str) -> None:
         )
 
 
-def _publics(verified: VerifiedTask, key: EphemeralKey, known: Mapping[str, PublicKey]) -> dict[str, str]:
+def _identities(reader: Reader) -> dict[str, str]:
+    return {peer.record.trust: peer.record.identity_key for peer in peers.every(reader)}
+
+
+def _publics(verified: VerifiedTask, key: EphemeralKey, known: Mapping[str, str]) -> Mapping[str, str]:
     task, job = verified.task, verified.job
     try:
-        publics = verify_roster(
-            verified.roster or b"", job_id=task.job_id, trust=task.trust, own_public=key.public_hex, peers=known
-        )
+        content, identities = verified.roster or b"", tuple(sorted(known.items()))
+        publics = _verified(content, task.job_id, task.trust, key.public_hex, identities)
     except PeerUnknownError as error:
         raise RefusedError(RefusalCode.PEER_NOT_CONFIRMED) from error
     except RosterError as error:
@@ -142,3 +149,13 @@ def _publics(verified: VerifiedTask, key: EphemeralKey, known: Mapping[str, Publ
     if not {*task.summed} <= {*publics} <= {*job.trusts}:
         raise RefusedError(RefusalCode.ROSTER_REFUSED)
     return publics
+
+
+@lru_cache(maxsize=256)
+def _verified(
+    content: bytes, job_id: str, trust: str, own_public: str, identities: tuple[tuple[str, str], ...]
+) -> Mapping[str, str]:
+    """A job's rounds come with one roster: it is verified once for the same keys of the same peers."""
+    known = {name: PublicKey(x) for name, x in identities}
+    found = verify_roster(content, job_id=job_id, trust=trust, own_public=own_public, peers=known)
+    return MappingProxyType(found)

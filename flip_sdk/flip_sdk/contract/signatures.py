@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -70,7 +71,7 @@ class PublicKey:
         except (JoseError, ValueError, TypeError, binascii.Error) as error:
             raise SignatureError("This is not an Ed25519 public key.", "Ask for the key again.") from error
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """RFC 7638 thumbprint (SHA-256, base64url): what two people compare aloud at enrolment."""
         return self._key.thumbprint()

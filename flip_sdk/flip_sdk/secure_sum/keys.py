@@ -17,6 +17,7 @@ class EphemeralKey:
 
     def __init__(self, key: X25519PrivateKey) -> None:
         self._key = key
+        self._public_hex = key.public_key().public_bytes_raw().hex()
 
     @classmethod
     def generate(cls) -> Self:
@@ -42,7 +43,7 @@ class EphemeralKey:
     @property
     def public_hex(self) -> str:
         """The public key's 32 bytes as 64 hexadecimal digits, as a ``KeyShare`` carries it."""
-        return self._key.public_key().public_bytes_raw().hex()
+        return self._public_hex
 
     def agree(self, public_hex: str) -> bytes:
         """The secret that only this key's owner and the other's know: 32 bytes, to derive keys from.
