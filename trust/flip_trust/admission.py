@@ -234,11 +234,8 @@ def _check_prepared(reader: Reader, job_id: str, persons: object) -> None:
 
 def _debit(transaction: Transaction, verified: VerifiedTask, agreed: Consent, config: TrustConfig) -> None:
     task, debits = verified.task, calibrate(verified.job.spec, len(verified.job.trusts))
-    terms = agreed.terms
-    if (
-        store.would_cost(transaction, debits, terms.delta, task.project_id) > terms.epsilon
-        or store.would_cost(transaction, debits, config.total_delta) > config.total_epsilon
-    ):
+    of_project = store.covers(transaction, debits, agreed.terms.cap, task.project_id)
+    if not (of_project and store.covers(transaction, debits, config.total)):
         raise RefusedError(RefusalCode.BUDGET_EXCEEDED)
     # an exchange of keys releases nothing about anybody: where it comes to nothing, nothing was spent
     if task.step != "keys":

@@ -36,7 +36,7 @@ def compile_notice(
     concepts, persons = omop.catalogue(), omop.persons().select(pl.len())
     debits = (Debit("catalogue", Pure(epsilon=epsilon)),)
     with database.transaction() as transaction:
-        if store.would_cost(transaction, debits, config.total_delta) > config.total_epsilon:
+        if not store.covers(transaction, debits, config.total):
             raise ConsentError(
                 "The data set's privacy budget does not cover this catalogue.",
                 "Publish with a smaller --epsilon, or raise total_epsilon in trust.toml.",

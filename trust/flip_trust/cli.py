@@ -123,7 +123,7 @@ def consent_list(home: Home = None) -> None:
 
 
 @command(consent_app, "opt-in")
-def consent_opt_in(
+def consent_opt_in(  # noqa: PLR0913, PLR0917 (a form: every option has a name and all but three a preset)
     project: Project,
     epsilon: Annotated[float, typer.Option(prompt=True, help="Budget of the project at this Trust.")],
     until: Annotated[str, typer.Option(prompt="Until (YYYY-MM-DD)", help="Last day of the opt-in.")],
@@ -136,6 +136,13 @@ def consent_opt_in(
             "distributed (shares of several Trusts; see flip-trust peers)."
         ),
     ] = "local",
+    epsilon_alone: Annotated[
+        float,
+        typer.Option(
+            help="Budget where noise is shared, reckoned as if every other Trust worked with the hub; four times "
+            "--epsilon unless given."
+        ),
+    ] = 0.0,
     steward: Steward = "",
     home: Home = None,
 ) -> None:
@@ -144,7 +151,12 @@ def consent_opt_in(
 
     config, database = opened(home)
     terms = consent.Terms(
-        _kinds(kinds), _budget(epsilon, 1000), _budget(delta, 0.01), _end_of(until), _trust_models(trust_models)
+        _kinds(kinds),
+        _budget(epsilon, 1000),
+        _budget(delta, 0.01),
+        _end_of(until),
+        _trust_models(trust_models),
+        _budget(epsilon_alone, 10_000) if epsilon_alone else None,
     )
     decision = consent.opt_in(database, project, terms, steward or getpass.getuser())
     _tell(config, database, decision)
@@ -257,7 +269,7 @@ def _tell(config: TrustConfig, database: Database, decision: Any) -> None:  # Co
 
 
 def _ledger(config: TrustConfig, database: Database) -> dict[str, Any]:
-    from flip_trust.agent.announcer import budget_lines
+    from flip_trust.agent.announcer import budget_lines, total_line
     from flip_trust.ledger import store
 
     return {
@@ -267,11 +279,7 @@ def _ledger(config: TrustConfig, database: Database) -> dict[str, Any]:
             for line in store.lines(database)
         ],
         "budgets": [line.model_dump(mode="json") for line in budget_lines(database)],
-        "total": {
-            "epsilon": config.total_epsilon,
-            "delta": config.total_delta,
-            "spent": store.spent(database, config.total_delta),
-        },
+        "total": total_line(database, config).model_dump(mode="json"),
     }
 
 

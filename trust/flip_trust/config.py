@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
 from flip_sdk.contract.records import Name
 from pydantic import TypeAdapter, ValidationError
 
@@ -37,6 +38,8 @@ class TrustConfig:
         max_epsilon_per_job: a job that asks for more is refused.
         total_epsilon: cap of the whole data set, over all projects together and without an end.
         total_delta: the delta at which the data set's total is reckoned.
+        total_epsilon_alone: the same cap, reckoned as if every other Trust worked with the hub, so that of shared noise
+            only this Trust's own counted; 0 means four times total_epsilon.
         max_model_bytes: largest model (graph and weights together) that is taken.
         engine_sessions: engine workers at work at a time; further jobs wait.
         count_workers: counts at work at a time, beside the engine's jobs.
@@ -56,6 +59,7 @@ class TrustConfig:
     max_epsilon_per_job: float = 10.0
     total_epsilon: float = 100.0
     total_delta: float = 1e-5
+    total_epsilon_alone: float = 0.0
     max_model_bytes: int = 256 * 1024 * 1024
     engine_sessions: int = 2
     count_workers: int = 2
@@ -72,6 +76,9 @@ class TrustConfig:
             "max_epsilon_per_job must be above 0": self.max_epsilon_per_job > 0,
             "total_epsilon must be above 0": self.total_epsilon > 0,
             "total_delta must be between 0 and 0.01": 0 < self.total_delta < 0.01,
+            "total_epsilon_alone must be 0, or total_epsilon or more": (
+                self.total_epsilon_alone == 0 or self.total_epsilon_alone >= self.total_epsilon
+            ),
             "engine_sessions and count_workers must be 1 or more": min(self.engine_sessions, self.count_workers) >= 1,
             "status_interval must be above 0": self.status_interval > 0,
             "sandbox must be bubblewrap or none": self.sandbox in get_args(Sandbox),
@@ -105,6 +112,12 @@ class TrustConfig:
         if missing := sorted(_REQUIRED - set(settings)):
             raise SetupError(f"{path / FILE_NAME} lacks: {', '.join(missing)}.", "Add them, or run flip-trust init.")
         return cls(home=path, **settings)
+
+    @property
+    def total(self) -> Cap:
+        """What may be spent of the whole data set, over all projects together and without an end."""
+        alone = self.total_epsilon_alone or ALONE_FACTOR * self.total_epsilon
+        return Cap(self.total_epsilon, self.total_delta, alone)
 
     @property
     def keys(self) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
 from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.notices import ConsentNotice
 from flip_sdk.contract.tasks import RefusalCode
@@ -21,7 +22,7 @@ from flip_trust.errors import ConsentError, RefusedError
 State = Literal["opted_in", "paused", "left"]
 _REPLACE = (
     "INSERT OR REPLACE INTO consent (project_id, state, job_kinds, epsilon, delta, expires_at, decided_by, decided_at,"
-    " trust_models) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " trust_models, epsilon_alone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _EVENTS = {"opted_in": "consent.opted_in", "paused": "consent.paused", "left": "consent.left"}
 
@@ -31,7 +32,9 @@ class Terms:
     """What an opt-in allows.
 
     Attributes:
+        epsilon: what may be spent, under the assumptions that jobs state.
         trust_models: whom the noise may depend on: on this Trust alone, or on several Trusts' shares together.
+        epsilon_alone: what may be spent if every other Trust worked with the hub; without it, four times ``epsilon``.
     """
 
     job_kinds: tuple[JobKind, ...]
@@ -39,6 +42,13 @@ class Terms:
     delta: float
     expires_at: datetime
     trust_models: tuple[TrustModelName, ...] = ("local",)
+    epsilon_alone: float | None = None
+
+    @property
+    def cap(self) -> Cap:
+        """What the project may spend."""
+        alone = self.epsilon_alone if self.epsilon_alone is not None else ALONE_FACTOR * self.epsilon
+        return Cap(self.epsilon, self.delta, alone)
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,11 @@ def opt_in(database: Database, project_id: str, terms: Terms, steward: str, now:
         raise ConsentError("The opt-in allows no kind of job.", "Name some with --kinds, such as count,train,evaluate.")
     if not terms.trust_models:
         raise ConsentError("The opt-in accepts no trust model.", "Name some with --trust-models, such as local.")
+    if terms.cap.epsilon_alone < terms.epsilon:
+        raise ConsentError(
+            "What is left alone protects no better than what is shared: its cap would be the smaller one.",
+            "Give --epsilon-alone at least as much as --epsilon.",
+        )
     with database.transaction() as transaction:
         return _decide(transaction, project_id, "opted_in", terms, steward, at)
 
@@ -157,8 +172,9 @@ def notice_of(consent: Consent, trust: str, notice_id: str, now: datetime) -> Co
         state=consent.state,
         job_kinds=consent.terms.job_kinds,
         trust_models=consent.terms.trust_models,
-        epsilon=consent.terms.epsilon,
-        delta=consent.terms.delta,
+        epsilon=consent.terms.cap.epsilon,
+        epsilon_alone=consent.terms.cap.epsilon_alone,
+        delta=consent.terms.cap.delta,
         expires_at=consent.terms.expires_at,
         issued_at=now,
     )
@@ -188,12 +204,14 @@ def _decide(
         steward,
         at.isoformat(),
         json.dumps(terms.trust_models),
+        terms.epsilon_alone,
     )
     details = {
         "job_kinds": list(terms.job_kinds),
         "trust_models": list(terms.trust_models),
-        "epsilon": terms.epsilon,
-        "delta": terms.delta,
+        "epsilon": terms.cap.epsilon,
+        "epsilon_alone": terms.cap.epsilon_alone,
+        "delta": terms.cap.delta,
         "expires_at": terms.expires_at.isoformat(),
     }
     transaction.write(
@@ -210,6 +228,7 @@ def _consent(row: dict[str, Any]) -> Consent:
         delta=row["delta"],
         expires_at=datetime.fromisoformat(row["expires_at"]),
         trust_models=tuple(json.loads(row["trust_models"])),
+        epsilon_alone=row["epsilon_alone"],
     )
     at = datetime.fromisoformat(row["decided_at"])
     return Consent(row["project_id"], row["state"], terms, row["decided_by"], at, bool(row["announced"]))

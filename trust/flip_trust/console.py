@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, SharedGaussian
-from flip_sdk.contract.notices import PeerKey, ProjectForTrust, fingerprint
+from flip_sdk.contract.notices import LedgerMirror, PeerKey, ProjectForTrust, fingerprint
 from rich.table import Column, Table
 
 from flip_trust import consent
@@ -52,16 +52,13 @@ def peers_table(offered: Iterable[PeerKey], confirmed: Iterable[Peer]) -> Table:
 
 
 def budgets_table(reader: Reader, config: TrustConfig) -> Table:
-    """What each project and the whole data set have spent, by RDP composition."""
-    table = Table("budget", "ε spent", "ε allowed", "at δ", "standing", title="Privacy budgets (unit: person)")
+    """What each project and the whole data set have spent, by composition; and alone, if all others were dishonest."""
+    columns = ("budget", "ε spent", "ε allowed", "alone", "alone allowed", "at δ", "standing")
+    table = Table(*columns, title="Privacy budgets (unit: person)")
     for decision in consent.every(reader):
-        terms = decision.terms
-        spent = store.spent(reader, terms.delta, decision.project_id)
-        table.add_row(
-            decision.project_id, f"{spent:.3f}", f"{terms.epsilon:g}", f"{terms.delta:g}", _standing(decision)
-        )
-    total = store.spent(reader, config.total_delta)
-    table.add_row("whole data set", f"{total:.3f}", f"{config.total_epsilon:g}", f"{config.total_delta:g}", "")
+        ledger = store.mirror(reader, decision.terms.cap, decision.project_id)
+        table.add_row(decision.project_id, *_figures(ledger), _standing(decision))
+    table.add_row("whole data set", *_figures(store.mirror(reader, config.total)), "")
     return table
 
 
@@ -95,6 +92,11 @@ def _standing(decision: Consent | None) -> str:
     until = until if decision.state == "opted_in" else ""
     told = "" if decision.announced else " (the hub is not told yet)"
     return decision.state.replace("_", " ") + until + told
+
+
+def _figures(ledger: LedgerMirror) -> tuple[str, ...]:
+    spent = (f"{ledger.spent:.3f}", f"{ledger.epsilon:g}", f"{ledger.spent_alone:.3f}", f"{ledger.epsilon_alone:g}")
+    return (*spent, f"{ledger.delta:g}")
 
 
 def _event(event: AnyEvent) -> str:

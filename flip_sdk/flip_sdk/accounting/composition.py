@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure
 GAUSSIAN_SHARE = 0.5
 """Of δ, for what ends under the Gaussian bound; the rest is for the Rényi bound."""
 _LOWEST, _HIGHEST = 1e-6, 1e5
+_NO_NOISE = 1e-150
 _STEPS = 34
 
 
@@ -36,39 +37,47 @@ class Sum:
     Attributes:
         squared: Σμ² of the Gaussian releases over everybody.
         pure: (ε, how often) of the pure releases, by ε.
-        sampled: ``(α - 1) · ρ(α)`` of the releases on samples, at ``renyi.WHOLE_ORDERS``; None without any.
-        unsampled: Σμ² that those would have over everybody: a bound at larger orders.
+        sampled: (noise multiplier, sampling rate, steps) of the releases on samples.
     """
 
     squared: float
     pure: tuple[tuple[float, int], ...]
-    sampled: renyi.Vector | None = field(compare=False)
-    unsampled: float
+    sampled: tuple[tuple[float, float, int], ...]
 
     def moments(self, orders: renyi.Vector) -> renyi.Vector:
         """``(α - 1) · ρ(α)`` of everything."""
         total = renyi.of_gaussian(self.squared, orders)
         for epsilon, times in self.pure:
             total = total + times * renyi.of_pure(epsilon, orders)
-        if self.sampled is None:
+        if not self.sampled:
             return total
-        whole = renyi.of_gaussian(self.unsampled, orders)
+        # sampling only ever lowers the cost; at the largest orders, where it is slow to reckon, it is left out
+        whole = renyi.of_gaussian(self._unsampled, orders)
         inside = orders <= renyi.WHOLE_ORDERS[-1]
-        return total + np.where(inside, np.minimum(renyi.between(self.sampled, orders), whole), whole)
+        return total + np.where(inside, np.minimum(renyi.between(self._of_samples, orders), whole), whole)
 
     @property
     def plain(self) -> float:
         """The sum of the pure releases' ε; infinite where there are others."""
-        if self.squared > 0 or self.sampled is not None:
+        if self.squared > 0 or self.sampled:
             return math.inf
         return math.fsum(times * epsilon for epsilon, times in self.pure)
 
     @property
     def all_squared(self) -> float:
         """Σμ² with the pure releases as Gaussians; infinite where some are on samples."""
-        if self.sampled is not None:
+        if self.sampled:
             return math.inf
         return math.fsum([self.squared, *(times * gaussian.squared_of_pure(epsilon) for epsilon, times in self.pure)])
+
+    @cached_property
+    def _of_samples(self) -> renyi.Vector:
+        parts = [steps * renyi.of_sampled(noise, rate) for noise, rate, steps in self.sampled]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+    @cached_property
+    def _unsampled(self) -> float:
+        return math.fsum(steps / noise**2 if noise > _NO_NOISE else math.inf for noise, _, steps in self.sampled)
 
 
 def sum_of(events: Mapping[AnyEvent, int]) -> Sum:
@@ -85,12 +94,10 @@ def sum_of(events: Mapping[AnyEvent, int]) -> Sum:
                 sampled[key] = sampled.get(key, 0) + times * event.steps
             case _:
                 squared.append(times * _squared(event))
-    kinds = sorted(sampled.items())
     return Sum(
         math.fsum(squared),
         tuple(sorted(pure.items())),
-        np.sum([steps * renyi.of_sampled(*key) for key, steps in kinds], axis=0) if kinds else None,
-        math.fsum(steps / noise**2 if noise > 1e-150 else math.inf for (noise, _), steps in kinds),
+        tuple(sorted((*key, steps) for key, steps in sampled.items())),
     )
 
 
@@ -108,13 +115,14 @@ def epsilon_of(events: Mapping[AnyEvent, int], delta: float) -> float:
     return epsilon_of_sum(sum_of(events), delta)
 
 
+@lru_cache(maxsize=4096)
 def epsilon_of_sum(total: Sum, delta: float) -> float:
     """As :func:`epsilon_of`, of what was added up already."""
     best = min(total.plain, gaussian.epsilon_at(total.all_squared, GAUSSIAN_SHARE * delta))
     share = (1 - GAUSSIAN_SHARE) * delta
     low, high = _LOWEST, min(best, _HIGHEST)
     # for Gaussians alone the Rényi bound is never the smaller one
-    if best <= low or not (total.pure or total.sampled is not None) or not renyi.enough(total.moments, high, share):
+    if best <= low or not (total.pure or total.sampled) or not renyi.enough(total.moments, high, share):
         return best
     for _ in range(_STEPS):
         middle = math.sqrt(low * high)

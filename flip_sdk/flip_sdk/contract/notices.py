@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from flip_sdk.accounting.events import Event
 from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.records import (
     SCHEMA_VERSION,
@@ -25,6 +26,8 @@ from flip_sdk.contract.records import (
 from flip_sdk.errors import RecordError
 
 FINGERPRINT_GROUP = 4
+MOST_ENTRIES = 1000
+"""Different events that a ledger is told to the hub with."""
 PublicKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Pem = Annotated[str, Field(max_length=20_000)]
 
@@ -74,19 +77,56 @@ class ConsentNotice(Record):
     job_kinds: tuple[JobKind, ...] = ()
     trust_models: Annotated[tuple[TrustModelName, ...], Field(max_length=2)] = ("local",)
     epsilon: Epsilon | None = None
+    epsilon_alone: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     delta: Delta | None = None
     expires_at: Instant | None = None
     issued_at: Instant
 
 
-class BudgetLine(Record):
+class LedgerEntry(Record):
+    """An event of a ledger, and how often it was debited. It follows from jobs alone, and tells nothing of patients."""
+
+    event: Event
+    times: Annotated[int, Field(ge=1, le=10**12)]
+
+
+class LedgerMirror(Record):
+    """A ledger and its cap, as a Trust tells them, so that a job's price can be reckoned elsewhere.
+
+    Attributes:
+        epsilon: cap of what may be spent.
+        epsilon_alone: cap of what would be spent if every other Trust worked with the hub.
+        delta: at which both are reckoned.
+        spent: what the events cost together; never more than a cap is written.
+        spent_alone: what they would cost if every other Trust worked with the hub.
+        entries: the events.
+        complete: whether ``entries`` are all of them; a ledger of very many different ones is told in part.
+    """
+
+    epsilon: Finite
+    epsilon_alone: Finite
+    delta: Delta
+    spent: Finite = 0.0
+    spent_alone: Finite = 0.0
+    entries: Annotated[tuple[LedgerEntry, ...], Field(max_length=MOST_ENTRIES)] = ()
+    complete: bool = True
+
+
+class BudgetLine(LedgerMirror):
     """A project's privacy budget at a Trust, as its ledger has it."""
 
     project_id: Name
-    epsilon: Finite
-    delta: Finite
-    spent: Finite
     releases: int
+
+
+class TotalLine(LedgerMirror):
+    """The privacy budget of the Trust's whole data set, over all projects together.
+
+    Attributes:
+        max_epsilon_per_job: the Trust refuses a job that asks for more.
+    """
+
+    max_epsilon_per_job: Finite
 
 
 class StatusNotice(Record):
@@ -98,6 +138,7 @@ class StatusNotice(Record):
     notice_id: Token
     version: Line
     budgets: Annotated[tuple[BudgetLine, ...], Field(max_length=10_000)] = ()
+    total: TotalLine | None = None
     issued_at: Instant
 
 

@@ -4,7 +4,9 @@ import sqlite3
 
 import pytest
 from flip_sdk.accounting.calibrate import Debit
-from flip_sdk.accounting.events import Gaussian, Pure
+from flip_sdk.accounting.caps import Cap
+from flip_sdk.accounting.events import Gaussian, Pure, SharedGaussian
+from flip_sdk.contract.notices import MOST_ENTRIES, LedgerMirror
 from flip_trust.errors import LedgerUnavailableError
 from flip_trust.ledger import store
 
@@ -27,12 +29,45 @@ def test_projects_and_the_whole_data_set(trust):
     assert max(one, two) < total < 1.15 * (one + two + 0.5)
 
 
-def test_what_would_be_spent(trust):
+def test_what_a_cap_covers(trust):
     debit(trust, "a")
 
-    assert store.would_cost(trust.database, [COUNT], 1e-5, "p") == pytest.approx(1.0, abs=1e-2)
-    assert store.would_cost(trust.database, [COUNT], 1e-5, "unknown") == pytest.approx(0.5, abs=1e-3)
-    assert store.spent(trust.database, 1e-5, "unknown") == 0
+    for cap, project, covered in ((1.0, "p", True), (0.99, "p", False), (0.5, "unknown", True), (0.99, None, False)):
+        assert store.covers(trust.database, [COUNT], Cap(cap, 1e-5, 10.0), project) is covered
+    assert not store.covers(trust.database, [COUNT], Cap(10.0, 1e-5, 0.9), "p")
+
+
+def test_shared_noise_has_two_figures_and_both_are_capped(trust):
+    share = Debit("train", SharedGaussian(noise_multiplier=3.0, honest=4))
+    debit(trust, "a", "p", share)
+    together, alone = (figure(trust.database, 1e-5, "p") for figure in (store.spent, store.spent_alone))
+
+    assert alone > 1.8 * together
+    assert store.covers(trust.database, [share], Cap(2 * together, 1e-5, 2 * alone), "p")
+    assert not store.covers(trust.database, [share], Cap(2 * together, 1e-5, 1.1 * alone), "p")
+    assert not store.covers(trust.database, [share], Cap(1.1 * together, 1e-5, 2 * alone), "p")
+
+
+def test_what_the_hub_is_told(trust):
+    debit(trust, "a", "p", COUNT)
+    debit(trust, "b", "p", COUNT)
+    debit(trust, "c", "q", Debit("train", Gaussian(noise_multiplier=1e-9)))
+
+    told = store.mirror(trust.database, Cap(3.0, 1e-5, 12.0), "p")
+    assert (told.entries[0].event, told.entries[0].times) == (COUNT.event, 2)
+    assert (told.epsilon, told.epsilon_alone, told.complete) == (3.0, 12.0, True)
+    assert told.spent == told.spent_alone == store.spent(trust.database, 1e-5, "p")
+    # an infinity cannot be written
+    assert LedgerMirror.parse(store.mirror(trust.database, Cap(3.0, 1e-5, 12.0)).canonical()).spent == 1e6
+
+
+def test_a_ledger_of_very_many_different_events_is_told_in_part(trust):
+    with trust.database.transaction() as transaction:
+        for i in range(MOST_ENTRIES + 1):
+            store.debit(transaction, "p", str(i), [Debit("count", Pure(epsilon=0.01 + i / 1e6))], "admission")
+
+    told = store.mirror(trust.database, Cap(3.0, 1e-5, 12.0), "p")
+    assert (len(told.entries), told.complete) == (MOST_ENTRIES, False)
 
 
 def test_a_debit_is_audited_and_listed(trust):

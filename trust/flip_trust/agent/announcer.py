@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 
-from flip_sdk.contract.notices import BudgetLine, CatalogueNotice, ConsentNotice, StatusNotice
+from flip_sdk.contract.notices import BudgetLine, CatalogueNotice, ConsentNotice, StatusNotice, TotalLine
 from flip_sdk.contract.signatures import SigningKey
 
 from flip_trust import catalogue, consent, egress
@@ -82,6 +82,7 @@ class Announcer:
             notice_id=egress.new_id(),
             version=version("flip-trust"),
             budgets=budget_lines(self._database),
+            total=total_line(self._database, self._config),
             issued_at=self._clock(),
         )
 
@@ -113,11 +114,14 @@ def budget_lines(reader: Reader) -> tuple[BudgetLine, ...]:
     }
     return tuple(
         BudgetLine(
+            **dict(store.mirror(reader, decision.terms.cap, decision.project_id)),
             project_id=decision.project_id,
-            epsilon=decision.terms.epsilon,
-            delta=decision.terms.delta,
-            spent=store.spent(reader, decision.terms.delta, decision.project_id),
             releases=released.get(decision.project_id, 0),
         )
         for decision in consent.every(reader)
     )
+
+
+def total_line(reader: Reader, config: TrustConfig) -> TotalLine:
+    """The whole data set's budget, as the ledger has it."""
+    return TotalLine(**dict(store.mirror(reader, config.total)), max_epsilon_per_job=config.max_epsilon_per_job)

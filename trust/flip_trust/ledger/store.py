@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from flip_sdk.accounting import price
 from flip_sdk.accounting.calibrate import Debit
-from flip_sdk.accounting.composition import counted, epsilon_of, stored_event
+from flip_sdk.accounting.caps import Cap
+from flip_sdk.accounting.composition import alone, counted, epsilon_of, stored_event
 from flip_sdk.accounting.events import AnyEvent
+from flip_sdk.contract.notices import MOST_ENTRIES, LedgerEntry, LedgerMirror
 
 from flip_trust.audit import Entry, Reader
 from flip_trust.database import Transaction
+
+_MOST_WRITTEN = 1e6
+"""A larger epsilon says no more than this one, and an infinity cannot be written in JSON."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,29 @@ def spent(reader: Reader, delta: float, project_id: str | None = None) -> float:
     return epsilon_of(events_of(reader, project_id), delta)
 
 
-def would_cost(reader: Reader, debits: Iterable[Debit], delta: float, project_id: str | None = None) -> float:
-    """What would be spent after these debits as well."""
+def spent_alone(reader: Reader, delta: float, project_id: str | None = None) -> float:
+    """The same if every other Trust worked with the hub, so that of shared noise only this Trust's own counted."""
+    return epsilon_of(alone(events_of(reader, project_id)), delta)
+
+
+def covers(reader: Reader, debits: Iterable[Debit], cap: Cap, project_id: str | None = None) -> bool:
+    """Whether a cap covers these debits after everything debited to a project, or to the whole data set."""
+    return price.covers(cap, events_of(reader, project_id), counted(debit.event for debit in debits))
+
+
+def mirror(reader: Reader, cap: Cap, project_id: str | None = None) -> LedgerMirror:
+    """The ledger of a project, or of the whole data set, as the hub is told it."""
     events = events_of(reader, project_id)
-    for event, times in counted(debit.event for debit in debits).items():
-        events[event] = events.get(event, 0) + times
-    return epsilon_of(events, delta)
+    entries = [LedgerEntry(event=event, times=times) for event, times in events.items()]
+    return LedgerMirror(
+        epsilon=cap.epsilon,
+        epsilon_alone=cap.epsilon_alone,
+        delta=cap.delta,
+        spent=min(epsilon_of(events, cap.delta), _MOST_WRITTEN),
+        spent_alone=min(epsilon_of(alone(events), cap.delta), _MOST_WRITTEN),
+        entries=tuple(entries[:MOST_ENTRIES]),
+        complete=len(entries) <= MOST_ENTRIES,
+    )
 
 
 def is_debited(reader: Reader, job_id: str) -> bool:
