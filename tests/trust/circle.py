@@ -12,8 +12,9 @@ from flip_sdk.contract.notices import PeerKey, fingerprint
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import verify
 from flip_sdk.contract.tasks import KeyShare, Refusal, RefusalCode, SignedOffJob
+from flip_sdk.secure_sum.keys import EphemeralKey
 from flip_sdk.secure_sum.layout import layout_of
-from flip_sdk.secure_sum.masking import add_up
+from flip_sdk.secure_sum.masking import SumContext, add_up, mask
 from flip_sdk.secure_sum.roster import build_roster
 from flip_sdk.secure_sum.vector import unflatten
 from flip_trust import consent, peers
@@ -86,6 +87,17 @@ class Circle:
             assert answer[1] is not None, answer[0]
             found[name] = answer[1]["masked"]
         return found
+
+    def context(self, step: str, round_: int, roster: bytes, summed=None, attempt=1) -> SumContext:
+        """Which sum it is."""
+        return SumContext(self.job.job_id, step, round_, attempt, summed or tuple(self.trusts), digest(roster))
+
+    def unmasked(self, name: str, masked, context: SumContext):
+        """What a Trust's masks hide, with every Trust's secret at hand."""
+        read = {n: t.database.read("SELECT secret FROM sharing")[0]["secret"] for n, t in self.trusts.items()}
+        keys = {n: EphemeralKey.from_bytes(secret) for n, secret in read.items()}
+        publics = {n: key.public_hex for n, key in keys.items()}
+        return (masked - mask(np.zeros_like(masked), keys[name], publics, name, context)).view(np.int64)
 
     def total(self, step: str, masked) -> dict[str, np.ndarray]:
         """What their sum says."""
