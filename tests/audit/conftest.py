@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.audit.canaries import DP_SGD, FULL_BATCH, Bench
+from tests.audit.bench import Bench
+from tests.audit.canaries import DP_SGD, FULL_BATCH
 
 _ROUNDS = {"full_batch": 50, "dp_sgd": 2}
 

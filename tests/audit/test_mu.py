@@ -1,7 +1,8 @@
 """The engine as it is gives away no more than the ledger was debited for, and the audit says so.
 
-Chances, per run of the tests: a correct engine is flagged with 1e-3 in one run, and an alarm is three such runs one
-after the other, 1e-9; over every audit here together below 1e-6. What is missed is in ``test_mutants``.
+Chances, per run of the tests: a right engine is flagged with 1e-3 in one run; an alarm is three such runs in a row, or
+one that comes with 1e-9. So an alarm is false with 2e-9, and over every audit here together, the sixty runs of the
+large form included, with less than 1e-6. What is missed is in ``test_mutants``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from flip_sdk.mechanisms.audit import chance_of_missing, mu_test
 
 from tests.audit.canaries import FORMS
 
+BEYOND_DOUBT = 1e-9
 WAYS = [(mechanism, form) for mechanism in ("full_batch", "dp_sgd") for form in FORMS]
 
 
 def alarm(audit) -> bool:
-    """Three flagged runs in a row: one alone comes once in a thousand runs of a correct engine."""
-    return all(audit().flagged for _ in range(3))
+    """A verdict beyond doubt, or three that are flagged in a row: one alone comes once in a thousand runs."""
+    verdicts = (audit() for _ in range(3))
+    for verdict in verdicts:
+        if verdict.chance < BEYOND_DOUBT or not verdict.flagged:
+            return verdict.flagged
+    return True
 
 
 @pytest.mark.parametrize(("mechanism", "form"), WAYS)

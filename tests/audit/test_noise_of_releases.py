@@ -28,7 +28,7 @@ BOTH = ("full_batch", "dp_sgd")
 
 def noise_of(bench, releases, round_=1):
     """``[releases, canaries]``: released numbers of canaries that took no part, in units of the promised noise."""
-    session = bench.session(crowd(bench.count, np.arange(bench.count) < FEW))
+    session = bench.session(crowd(np.arange(bench.count) < FEW))
     drawn = np.array([bench.release(session, round_) for _ in range(releases)])
     return drawn[:, FEW:] / bench.noise
 
@@ -68,7 +68,7 @@ def test_nor_do_two_trusts_that_get_the_same_orders(bench, mechanism):
 def test_nor_do_workers_one_after_the_other(bench, tmp_path):
     """Real ones: DP-SGD draws its noise inside the worker."""
     one = bench("dp_sgd")
-    people = crowd(one.count, np.arange(one.count) < FEW)
+    people = crowd(np.arange(one.count) < FEW)
     weights = one.accepted[1].verified.weights
     drawn = []
     sandbox = "bubblewrap" if sandbox_available() else "none"

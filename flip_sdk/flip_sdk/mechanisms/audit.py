@@ -33,11 +33,13 @@ class Verdict:
         measured: standard deviations that the scores of canaries in and out are apart.
         lower: what that is at least, at the confidence asked for.
         claimed: what the mechanism promises that it is at most.
+        chance: probability of scores so far apart, or further, where the promise is just kept.
     """
 
     measured: float
     lower: float
     claimed: float
+    chance: float
 
     @property
     def flagged(self) -> bool:
@@ -69,11 +71,12 @@ def mu_test(
     distance, spread = float(inside.mean() - outside.mean()), float(outside.std(ddof=1))
     if spread == 0:
         certain = math.inf if distance > 0 else 0.0
-        return Verdict(certain, certain, claimed)
+        return Verdict(certain, certain, claimed, chance=0.0 if certain else 1.0)
     # sampling of persons spreads out the scores of those in a little further
     unit = math.sqrt(float(inside.var(ddof=1)) / spread**2 / len(inside) + 1 / len(outside))
-    measured = distance / spread
-    return Verdict(measured, unit * _lowest(measured / unit, len(outside) - 1, 1 - confidence), claimed)
+    statistic, freedom = distance / spread / unit, len(outside) - 1
+    lower = unit * _lowest(statistic, freedom, 1 - confidence)
+    return Verdict(unit * statistic, lower, claimed, _beyond(statistic, freedom, claimed / unit))
 
 
 def chance_of_missing(claimed: float, actual: float, canaries: int, *, confidence: float = CONFIDENCE) -> float:
@@ -84,15 +87,18 @@ def chance_of_missing(claimed: float, actual: float, canaries: int, *, confidenc
     return float(nct.cdf(threshold, half - 1, actual / unit))
 
 
+def _beyond(statistic: float, freedom: int, noncentrality: float) -> float:
+    """Probability that a t statistic is this large or larger."""
+    if statistic > _FAR:
+        # all that is uncertain is the spread
+        return float(chi2.cdf(freedom * (noncentrality / statistic) ** 2, freedom))
+    return float(nct.sf(statistic, freedom, noncentrality))
+
+
 def _lowest(statistic: float, freedom: int, chance: float) -> float:
     """The smallest noncentrality under which a t statistic is this large with a probability of ``chance``."""
     if statistic > _FAR:
-        # all that is uncertain is the spread
         return float(statistic * math.sqrt(chi2.ppf(chance, freedom) / freedom))
-
-    def beyond(noncentrality: float) -> float:
-        return float(nct.sf(statistic, freedom, noncentrality)) - chance
-
-    if beyond(0.0) >= 0:
+    if _beyond(statistic, freedom, 0.0) >= chance:
         return 0.0
-    return float(brentq(beyond, 0.0, statistic + 1.0, xtol=1e-9))
+    return float(brentq(lambda value: _beyond(statistic, freedom, value) - chance, 0.0, statistic + 1.0, xtol=1e-9))
