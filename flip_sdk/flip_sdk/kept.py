@@ -17,7 +17,7 @@ class KeptModel(nn.Module):
     """``inner`` behind the same steps that a Trust takes before training.
 
     A missing value (NaN) becomes the middle of its public bounds, every value is clamped to its bounds, then shifted
-    and scaled as the Trusts agreed.
+    and scaled as the Trusts agreed; a row that is longer than they agreed is shortened.
 
     Attributes:
         inner: the trained network, for scaled features.
@@ -60,6 +60,9 @@ class KeptModel(nn.Module):
         rows = rows.to(torch.float64)
         rows = torch.where(torch.isnan(rows), (self.low + self.high) / 2, rows)
         scaled = (rows.clamp(self.low, self.high) - self.shift) / self.scale
+        if self.scaling.max_norm is not None:
+            norms = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+            scaled = scaled * (self.scaling.max_norm / norms).clamp(max=1.0)
         outputs: Tensor = self.inner(scaled.to(torch.float32))
         return outputs
 

@@ -232,4 +232,4 @@ def test_nothing_else_can_make_a_verified_task(hub):
     verified = check(hub, hub.parts(hub.job(count_spec()), "count"))
 
     with pytest.raises(TypeError):
-        VerifiedTask(verified.task, verified.job, verified.inputs, None, None, None, object())
+        VerifiedTask(verified.task, verified.job, verified.inputs, None, None, None, None, object())

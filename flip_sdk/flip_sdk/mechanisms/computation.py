@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,20 +11,22 @@ import torch
 from torch import Tensor
 
 from flip_sdk.contract.graph import LIMITS, Limits, Loss
-from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.contract.jobs import DPSGD, FedProx, Scaling
 from flip_sdk.errors import ModelError
-from flip_sdk.mechanisms.blocks import chunks, filled
+from flip_sdk.mechanisms.bookkeeping import run
 from flip_sdk.mechanisms.closed_form import logits_of
+from flip_sdk.mechanisms.devices import CPU, Device
 from flip_sdk.mechanisms.features import mapped, scaled
+from flip_sdk.mechanisms.fed import Features, Fed
 from flip_sdk.mechanisms.gradients import clipped_sum, in_float64
 from flip_sdk.mechanisms.model import Model, rebuild, require_fit
+from flip_sdk.mechanisms.moments import feature_sums, sufficient_statistics
 from flip_sdk.mechanisms.noise import add_gaussian, uniform
 from flip_sdk.mechanisms.snapshot import Snapshot
 from flip_sdk.models.importing import read_weights
 
 Array = npt.NDArray[np.float64]
 Tensors = dict[str, Array]
-_SCORED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -34,62 +37,96 @@ class Descent:
         mechanism: clipping, sampling, learning rate and number of steps.
         noise_multiplier: standard deviation of each step's noise, in units of ``max_grad_norm``.
         expected_persons: the noisy number of persons, by which sums are divided.
+        correction: added to every step's gradient, one tensor per parameter (SCAFFOLD).
     """
 
     mechanism: DPSGD
     noise_multiplier: float
     expected_persons: float
+    correction: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def pull(self) -> float:
+        """How strongly local steps are pulled back to where the round began (FedProx)."""
+        aggregation = self.mechanism.aggregation
+        return aggregation.mu if isinstance(aggregation, FedProx) else 0.0
 
 
 class Computation:
     """One job's snapshot and model."""
 
-    def __init__(self, snapshot: Snapshot, bounds: Array, graph: bytes | None, limits: Limits = LIMITS) -> None:
-        self._snapshot, self._bounds = snapshot, bounds
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        bounds: Array,
+        graph: bytes | None,
+        limits: Limits = LIMITS,
+        device: Device = CPU,
+    ) -> None:
+        self._snapshot, self._bounds, self._device = snapshot, bounds, device
         self._model = rebuild(graph, snapshot.features.shape[1], limits) if graph is not None else None
 
     def statistics(self, weight_of_count: float) -> Tensors:
-        """Exact ``persons`` · weight, and ``sum`` and ``sum_of_squares`` of the features mapped to [-1, 1]."""
-        persons = np.array([weight_of_count * len(self._snapshot.labels)])
-        x = mapped(self._snapshot.features, self._bounds)
-        return {"persons": persons, "sum": x.sum(axis=0), "sum_of_squares": np.square(x).sum(axis=0)}
+        """Exact ``persons`` · weight, and ``sum`` and ``sum_of_squares`` as ``contract.prepare`` says."""
+        return feature_sums(self._snapshot, mapped(self._snapshot.features, self._bounds), weight_of_count)
+
+    def sufficient_statistics(self, scaling: Scaling | None, loss: Loss) -> Tensors:
+        """Exact ``gram`` and ``moment`` of a model that is one linear layer.
+
+        Raises:
+            ModelError: it is another one.
+        """
+        model = self._ready(loss)
+        if model.linear is None:
+            raise ModelError("Sufficient statistics are enough for a model that is one linear layer, not for this one.")
+        x = scaled(self._snapshot.features, self._bounds, scaling)
+        outputs = model.record.result_of(model.record.output).elements
+        return sufficient_statistics(self._snapshot, x, loss, outputs)
 
     def gradient(self, weights: bytes, scaling: Scaling | None, loss: Loss, max_grad_norm: float) -> Tensors:
         """Exact sum of clipped per-person gradients."""
         model = self._ready(loss)
-        x = scaled(self._snapshot.features, self._bounds, scaling)
-        return clipped_sum(model, _weights(model, weights), x, self._labels, loss, max_grad_norm)
+        people = self._fed(model, scaling)
+        return self._clipped_sum(model, _weights(model, weights), people, loss, max_grad_norm)
 
     def dp_sgd(self, weights: bytes, scaling: Scaling | None, loss: Loss, descent: Descent) -> Tensors:
         """New weights minus the given ones, after local steps that each carry their full noise."""
         model, mechanism = self._ready(loss), descent.mechanism
-        x = scaled(self._snapshot.features, self._bounds, scaling)
-        start = _weights(model, weights)
+        people, start = self._fed(model, scaling), _weights(model, weights)
         now = dict(start)
+        _check_correction(model, descent.correction)
         expected = max(1.0, descent.expected_persons * mechanism.sampling_rate)
         for _ in range(mechanism.local_steps):
-            chosen = uniform(len(x)) < mechanism.sampling_rate
-            exact = clipped_sum(model, now, x[chosen], self._labels[chosen], loss, mechanism.max_grad_norm)
+            drawn = people.drawn(uniform(people.persons) < mechanism.sampling_rate)
+            exact = self._clipped_sum(model, now, drawn, loss, mechanism.max_grad_norm)
             for key, total in exact.items():
                 noisy = add_gaussian(total, descent.noise_multiplier * mechanism.max_grad_norm)
-                step = torch.from_numpy(mechanism.learning_rate * noisy / expected)
-                now[key] = (now[key].to(torch.float64) - step).to(torch.float32)
+                now[key] = _stepped(now[key], start[key], torch.from_numpy(noisy / expected), key, descent)
         return {key: (now[key].double() - start[key].double()).numpy() for key in model.record.parameters}
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> dict[str, npt.NDArray[np.int64]]:
         """Exact ``histogram`` (2, bins): how many persons of each label have a predicted probability in each bin."""
         model = self._ready(None)
-        x = scaled(self._snapshot.features, self._bounds, scaling)
-        probability = _probabilities(model, _weights(model, weights), x)
+        people = self._fed(model, scaling)
+        logits = _logits(model, _weights(model, weights), people.features, self._device)
+        probability = _probabilities(self._snapshot.mean_of_rows(logits))
         # a score that is not a number is in the first bin: every person is in exactly one cell
         column = np.clip(np.floor(np.nan_to_num(probability, nan=0.0) * bins), 0, bins - 1).astype(np.int64)
-        row = np.clip(self._snapshot.labels, 0, 1)
+        row = np.clip(self._snapshot.label_of_person, 0, 1)
         cells = np.bincount(row * bins + column, minlength=2 * bins)
         return {"histogram": cells.reshape(2, bins).astype(np.int64)}
 
-    @property
-    def _labels(self) -> npt.NDArray[np.int64]:
-        return self._snapshot.labels
+    def _fed(self, model: Model, scaling: Scaling | None) -> Fed:
+        x = scaled(self._snapshot.features, self._bounds, scaling)
+        fed = x if model.linear is not None else x.astype(np.float32)
+        return Fed(fed, self._snapshot.labels, self._snapshot.rows if self._snapshot.persons is not None else None)
+
+    def _clipped_sum(
+        self, model: Model, weights: Mapping[str, Tensor], people: Fed, loss: Loss, max_grad_norm: float
+    ) -> Tensors:
+        return clipped_sum(
+            model, weights, people.features, people.labels, loss, max_grad_norm, people.rows, self._device
+        )
 
     def _ready(self, loss: Loss | None) -> Model:
         if self._model is None:
@@ -99,30 +136,33 @@ class Computation:
         return self._model
 
 
+def _stepped(now: Tensor, start: Tensor, slope: Tensor, key: str, descent: Descent) -> Tensor:
+    if key in descent.correction:
+        slope += torch.from_numpy(descent.correction[key])
+    if descent.pull:
+        slope += descent.pull * (now.double() - start.double())
+    return now.to(torch.float64).sub_(slope, alpha=descent.mechanism.learning_rate).to(torch.float32)
+
+
+def _check_correction(model: Model, correction: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    shapes = {key: tensor.shape for key, tensor in model.record.parameters.items()}
+    if correction and {key: value.shape for key, value in correction.items()} != shapes:
+        raise ModelError("The correction of the drift does not fit the model.")
+
+
 def _weights(model: Model, content: bytes) -> dict[str, Tensor]:
     return read_weights(model.record, content)
 
 
-@torch.no_grad()
-def _probabilities(model: Model, weights: dict[str, Tensor], features: Array) -> Array:
+def _probabilities(logits: Array) -> Array:
     """Of label 1: the logistic function of one logit, or the softmax of several, of which the second is label 1's."""
-    logits = _logits(model, weights, features)
-    probability = torch.sigmoid(logits[:, 0]) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)[:, 1]
+    given = torch.from_numpy(logits)
+    probability = torch.sigmoid(given[:, 0]) if given.shape[1] == 1 else torch.softmax(given, dim=1)[:, 1]
     result: Array = probability.numpy()
     return result
 
 
-def _logits(model: Model, weights: dict[str, Tensor], features: Array) -> Tensor:
+def _logits(model: Model, weights: dict[str, Tensor], features: Features, device: Device) -> Array:
     if model.linear is not None:
-        return torch.from_numpy(logits_of(model.linear, in_float64(weights), features))
-
-    def one(x: Tensor) -> Tensor:
-        return model.scoring(weights, x.unsqueeze(0)).squeeze(0)
-
-    parts = [
-        torch.func.vmap(one, randomness="different")(torch.from_numpy(filled(features[part]).astype(np.float32)))[
-            : len(features[part])
-        ]
-        for part in chunks(len(features), _SCORED_AT_ONCE)
-    ]
-    return torch.cat(parts).double() if parts else torch.zeros(0, 1, dtype=torch.float64)
+        return logits_of(model.linear, in_float64(weights), features.astype(np.float64, copy=False))
+    return run.logits(model.scorer, weights, features, device)

@@ -25,8 +25,18 @@ def mapped(features: Array, bounds: Array) -> Array:
 
 
 def scaled(features: Array, bounds: Array, scaling: Scaling | None) -> Array:
-    """``(clamped - shift) / scale``: what the model is fed. Without a scaling, values mapped to [-1, 1]."""
+    """``(clamped - shift) / scale``, rows no longer than ``max_norm``: what the model is fed.
+
+    Without a scaling, values mapped to [-1, 1].
+    """
     if scaling is None:
         return mapped(features, bounds)
     fed: Array = (clamped(features, bounds) - np.array(scaling.shift)) / np.array(scaling.scale)
-    return fed
+    return fed if scaling.max_norm is None else shortened(fed, scaling.max_norm)
+
+
+def shortened(rows: Array, longest: float) -> Array:
+    """Rows ``[n, d]``, those whose L2 norm is above ``longest`` scaled down to it."""
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    within: Array = rows * np.minimum(1.0, longest / np.maximum(norms, np.finfo(np.float64).tiny))
+    return within

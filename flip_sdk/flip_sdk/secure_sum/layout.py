@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flip_sdk.contract import prepare
-from flip_sdk.contract.jobs import FullBatch, TrainSpec
+from flip_sdk.contract.jobs import FullBatch, SufficientStatistics, TrainSpec
 from flip_sdk.errors import EncodingError
+from flip_sdk.mechanisms.moments import SENSITIVITY_OF_STATISTICS, statistics_shapes
 from flip_sdk.secure_sum.encoding import Encoding
 from flip_sdk.secure_sum.vector import Shapes, size_of
 
@@ -51,4 +52,6 @@ def layout_of(spec: TrainSpec, step: str, parameters: Shapes) -> Layout:
         return Layout({"persons": (1,), **more}, prepare.sensitivity(spec))
     if isinstance(spec.privacy.mechanism, FullBatch):
         return Layout(parameters, spec.privacy.mechanism.max_grad_norm)
+    if isinstance(spec.privacy.mechanism, SufficientStatistics):
+        return Layout(statistics_shapes(len(spec.features), parameters), SENSITIVITY_OF_STATISTICS)
     raise EncodingError("This mechanism is not summed over Trusts.")

@@ -54,17 +54,18 @@ class Training:
 
         asked = self._spec.privacy.mechanism
         mechanism = asked if isinstance(asked, FullBatch) else FullBatch()
+        rate = mechanism.learning_rate or 2.0
         gradients = self._per_person()
         norms = torch.sqrt(sum((g.flatten(1) ** 2).sum(1) for g in gradients.values()))  # type: ignore[arg-type]
         factors = (mechanism.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
         scale = 1.0 / (len(factors) * mechanism.max_grad_norm)
         mean = {name: scale * torch.einsum("n,n...->...", factors, g) for name, g in gradients.items()}
-        self._current = {name: w - mechanism.learning_rate * mean[name] for name, w in self._current.items()}
+        self._current = {name: w - rate * mean[name] for name, w in self._current.items()}
         if number > self._spec.rounds // 2:
             self._kept.append(self._current)
         if self._last is not None:
             slopes = sum(float(((mean[name] + value) * value).sum()) for name, value in self._last.items())
-            self._change -= 0.5 * mechanism.learning_rate * mechanism.max_grad_norm * slopes
+            self._change -= 0.5 * rate * mechanism.max_grad_norm * slopes
         self._last = mean
         norm = float(torch.sqrt(sum((g**2).sum() for g in mean.values())))  # type: ignore[arg-type]
         return {"gradient_norm": norm, "loss_change": self._change}

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flip_sdk.contract.jobs import DPSGD, FullBatch, Scaling, TrainSpec
-from flip_sdk.mechanisms.aggregate import Prepared, average, descend, scaling_from, start
+from flip_sdk.contract.jobs import DPSGD, AnySpec, Scaffold, Scaling, TrainSpec
+from flip_sdk.contract.records import digest
+from flip_sdk.contract.tasks import SignedOffJob
+from flip_sdk.mechanisms import aggregate
+from flip_sdk.mechanisms.aggregate import Prepared, scaling_from, start
 
 from flip_hub.dispatcher.accept import AcceptedUpdate
-from flip_hub.dispatcher.errors import ReplyError
 
 Numbers = Mapping[str, Prepared]
 """What was released, by Trust; with noise shares by one name alone, for what all of them say together."""
@@ -54,16 +56,21 @@ def advance(
     spec: TrainSpec, progress: Progress, numbers: Numbers, persons: Mapping[str, float]
 ) -> tuple[bytes, dict[str, float]]:
     """After a round of ``train``: the next state, and numbers to plot."""
-    tensors = {trust: one.tensors for trust, one in numbers.items()}
-    mechanism = spec.privacy.mechanism
-    if isinstance(mechanism, FullBatch):
-        number, noise = progress.round + 1, {trust: one.noise_multiplier for trust, one in numbers.items()}
-        return descend(
-            progress.state, tensors, persons, mechanism, noise=noise, round_number=number, rounds=spec.rounds
-        )
-    if not isinstance(mechanism, DPSGD):
-        raise ReplyError(f"no rule for {mechanism.kind}")
-    return average(progress.state, tensors, persons, mechanism)
+    return aggregate.advance(spec, progress.state, numbers, persons, progress.round + 1)
+
+
+def correction(progress: Progress | None, spec: AnySpec, trust: str) -> bytes | None:
+    """What a Trust adds to the gradients of the round after a checkpoint; None where the job corrects no drift."""
+    mechanism = spec.privacy.mechanism if isinstance(spec, TrainSpec) else None
+    if progress is None or not isinstance(mechanism, DPSGD) or not isinstance(mechanism.aggregation, Scaffold):
+        return None
+    return aggregate.correction_for(progress.state, trust)
+
+
+def corrections(progress: Progress | None, job: SignedOffJob) -> dict[str, str]:
+    """Digests of the corrections of all Trusts."""
+    found = {trust: correction(progress, job.spec, trust) for trust in job.trusts}
+    return {trust: digest(content) for trust, content in found.items() if content is not None}
 
 
 def _noise_multiplier(update: AcceptedUpdate) -> float:

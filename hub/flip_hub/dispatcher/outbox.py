@@ -76,6 +76,8 @@ class Outbox:
             parts["weights"] = held.weights
         if task.roster is not None:
             parts["roster"] = held.roster
+        if task.correction is not None:
+            parts["correction"] = held.correction(delivery.trust)
         return parts
 
     def _graph_bytes(self, facts: Facts) -> bytes:

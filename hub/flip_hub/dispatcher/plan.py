@@ -65,6 +65,7 @@ def task_of(facts: Facts, delivery: Delivery, now: datetime) -> Task:
         weights=round_.weights,
         graph=facts.graph if carries_graph(facts, delivery) else None,
         scaling=round_.scaling,
+        correction=round_.corrections.get(delivery.trust),
         roster=round_.sum.roster if round_.sum else None,
         summed=round_.sum.trusts if round_.sum else (),
         sum_attempt=round_.place[2],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.contract.prepare import longest
 from flip_sdk.errors import ModelError
 from flip_sdk.mechanisms.computation import Computation, Descent
 from flip_sdk.mechanisms.features import clamped, scaled
@@ -31,11 +32,25 @@ def test_a_scaling_is_in_raw_units():
 
 
 def test_statistics_are_sums_over_persons():
-    engine = Computation(Snapshot(np.array([[0.0, 0.0], [10.0, 0.5]]), np.array([0, 1])), BOX, None)
+    engine = Computation(Snapshot(np.array([[2.5, 0.5], [5.0, 0.5]]), np.array([0, 1])), BOX, None)
     found = engine.statistics(3.0)
     assert found["persons"] == pytest.approx([6.0])
-    assert found["sum"] == pytest.approx([0.0, 0.5])
-    assert found["sum_of_squares"] == pytest.approx([2.0, 0.25])
+    assert found["sum"] == pytest.approx([-0.5, 1.0])
+    assert found["sum_of_squares"] == pytest.approx([-0.25 - 0.5, -0.5])
+
+
+def test_nobody_weighs_more_in_the_statistics_than_is_paid_for():
+    far = Snapshot(np.array([[10.0, -1.0], [10.0, -1.0]]), np.array([0, 0]), np.array([0, 0]))
+    found = Computation(far, BOX, None).statistics(1.0)
+    assert found["persons"] == pytest.approx([1.0])
+    assert np.hypot(*map(np.linalg.norm, (found["sum"], found["sum_of_squares"]))) == pytest.approx(longest(2))
+
+
+def test_a_row_is_no_longer_than_the_scaling_says():
+    raw = np.array([[10.0, 1.0], [5.1, 0.0]])
+    fed = scaled(raw, BOX, Scaling(shift=(5.0, 0.0), scale=(0.1, 0.1), max_norm=2.0))
+    assert np.linalg.norm(fed, axis=1) == pytest.approx([2.0, 1.0])
+    assert fed[0] / 2 == pytest.approx(np.array([50.0, 10.0]) / np.hypot(50, 10))
 
 
 def test_without_a_graph_there_is_nothing_to_train():
@@ -122,7 +137,7 @@ def test_constants_of_the_model_stay_as_they_are():
 def test_who_is_sampled_is_decided_for_each_by_itself(monkeypatch):
     sizes = []
 
-    def count(_model, weights, features, _labels, _loss, _clip):
+    def count(_model, weights, features, *_):
         sizes.append(len(features))
         return {key: np.zeros(tensor.shape) for key, tensor in weights.items()}
 

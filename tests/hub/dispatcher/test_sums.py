@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 
 import numpy as np
 import pytest
 from flip_hub.audit import verify
-from flip_hub.database import ReceivedUpdate, SharedSum
+from flip_hub.database import ModelVersion, ReceivedUpdate, SharedSum
 from flip_hub.dispatcher.summing import share_of
 from flip_sdk.contract.jobs import DistributedNoise, FullBatch, Privacy
+from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.tasks import RefusalCode, Task
 from flip_sdk.secure_sum.layout import layout_of
 from flip_sdk.secure_sum.vector import unflatten
@@ -24,7 +24,8 @@ PARAMETERS = {"weight": (1, 2), "bias": (1,)}
 
 def shared_spec(hub, *, rounds: int = ROUNDS, spare_rounds: int = 2, min_honest: int | None = None, **changes: object):
     model = DistributedNoise(min_honest=min_honest, spare_rounds=spare_rounds)
-    return hub.train_spec(privacy=Privacy(trust_model=model), rounds=rounds, **changes)
+    privacy = Privacy(mechanism=FullBatch(learning_rate=10.0), trust_model=model)
+    return hub.train_spec(privacy=privacy, rounds=rounds, **changes)
 
 
 def tries(hub, trust: str) -> list[tuple[str, int, int]]:
@@ -102,12 +103,8 @@ def test_prepare_counts_all_persons_together_and_no_trust_alone(hub) -> None:
     total = sum(trust.shares.shared["job-1", "prepare", 0, 1] for trust in hub.trusts.values())
     exact = unflatten(layout.encoding.decode(total), layout.shapes)["persons"][0]
     row = hub.result().history[0]
-    assert row["persons"] == pytest.approx(exact / weight_of(spec))
+    assert row["persons"] == pytest.approx(exact / weight_of_count(spec))
     assert row["trusts"] == 4
-
-
-def weight_of(spec) -> float:
-    return math.sqrt(2 * len(spec.features)) / 2
 
 
 def test_the_hub_keeps_nothing_of_one_trust_but_keys_and_masked_vectors(hub) -> None:
@@ -239,6 +236,20 @@ def test_a_trust_without_consent_to_noise_shares_is_never_asked(hub) -> None:
     assert hub.run(seconds=0.5).state == "completed"
     assert hub.trusts["carrick"].tasks == []
     assert hub.result().history[-1]["trusts"] == 3
+
+
+def test_the_result_says_on_whom_the_guarantee_depends(hub) -> None:
+    hub.submit(shared_spec(hub))
+    hub.run()
+    result = hub.result()
+    assert (result.trust_model, result.min_honest) == ("distributed", 3)
+    assert result.epsilon_alone > result.epsilon == 3.0
+    assert result.provenance["mechanism"] == "full_batch, noise shared among 4 Trusts, 3 of them honest"
+    assert result.provenance["roster"].startswith("sha256:")
+    with hub.database.read() as session:
+        lineage = session.scalars(select(ModelVersion)).one().lineage
+    assert (lineage["trust_model"], lineage["min_honest"]) == ("distributed", 3)
+    assert "prepare/0/aldgate" in lineage["updates"]
 
 
 def test_two_keys_are_too_few(hub) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from flip_sdk.contract.jobs import DPSGD, Privacy
-from flip_sdk.contract.prepare import weight_of_count
+from flip_sdk.contract.prepare import longest, weight_of_count
 from flip_sdk.contract.records import digest
 from flip_sdk.mechanisms.noise import discrete_laplace, gaussian
 from flip_trust.admission import admit
@@ -64,12 +64,12 @@ def counted(persons: int) -> RawUpdate:
 
 def gradients(**changes) -> RawUpdate:
     exact = {"weight": np.zeros((1, 2)), "bias": np.zeros(1)}
-    return RawUpdate(exact | changes.pop("tensors", {}), **({"sensitivity": 0.1, "noised": False} | changes))
+    return RawUpdate(exact | changes.pop("tensors", {}), **({"sensitivity": 0.5, "noised": False} | changes))
 
 
 def statistics(persons: int, weight: float) -> RawUpdate:
     exact = {"persons": np.array([weight * persons]), "sum": np.zeros(2), "sum_of_squares": np.ones(2)}
-    return RawUpdate(exact, float(np.sqrt(weight**2 + 4)), noised=False)
+    return RawUpdate(exact, float(np.hypot(weight, longest(2))), noised=False)
 
 
 def test_counts_are_noised_and_rounded(trust):
@@ -101,7 +101,7 @@ def test_the_noise_of_a_count_has_its_size(trust):
 
 def test_gradients_get_the_noise_of_the_ledger(trust):
     task = accepted(trust, train_spec(), "train")
-    scale = 0.1 * task.event.noise_multiplier
+    scale = 0.5 * task.event.noise_multiplier
     drawn = [tensors(protect(task, gradients(), trust.config, NOW)) for _ in range(400)]
     values = np.array([[*d["weight"].ravel(), *d["bias"]] for d in drawn])
 
@@ -116,7 +116,7 @@ def test_statistics_are_one_release(trust):
     drawn = [protect(task, statistics(5000, weight), trust.config, NOW) for _ in range(300)]
     persons = np.array([protected.persons for protected in drawn])
     sums = np.array([tensors(protected)["sum"] for protected in drawn])
-    scale = task.event.noise_multiplier * np.sqrt(weight**2 + 4)
+    scale = task.event.noise_multiplier * np.hypot(weight, longest(2))
 
     assert persons.mean() == pytest.approx(5000, abs=5 * scale / weight / np.sqrt(300))
     assert persons.std() == pytest.approx(scale / weight, rel=0.2)

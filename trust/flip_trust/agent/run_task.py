@@ -205,5 +205,12 @@ def _engine(accepted: AcceptedTask, chosen: CohortSnapshot, session: Session) ->
         return session.sufficient_statistics(verified.scaling, spec.loss)
     noise = getattr(accepted.event, "noise_multiplier", math.nan)
     persons_before = accepted.persons if accepted.persons is not None else math.nan
-    more = {"expected_persons": persons_before, "correction": verified.correction}
-    return session.dp_sgd(weights, verified.scaling, spec.loss, mechanism, noise, **more)
+    return session.dp_sgd(
+        weights,
+        verified.scaling,
+        spec.loss,
+        mechanism,
+        noise,
+        expected_persons=persons_before,
+        correction=verified.correction,
+    )

@@ -38,8 +38,13 @@ class Session(Protocol):
         noise_multiplier: float,
         *,
         expected_persons: float,
+        correction: bytes | None = None,
     ) -> RawUpdate:
         """Local steps with noise inside."""
+        ...
+
+    def sufficient_statistics(self, scaling: Scaling | None, loss: Loss) -> RawUpdate:
+        """Exact moments of features and labels, for a linear model."""
         ...
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:

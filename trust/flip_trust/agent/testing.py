@@ -15,7 +15,9 @@ import numpy.typing as npt
 from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
 from flip_sdk.contract.notices import ProjectForTrust
+from flip_sdk.contract.prepare import longest
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.moments import SENSITIVITY_OF_STATISTICS
 from flip_sdk.mechanisms.snapshot import Snapshot
 from safetensors.numpy import load
 
@@ -157,7 +159,14 @@ class FakeSession:
             "sum": self._mapped.sum(axis=0),
             "sum_of_squares": (self._mapped**2).sum(axis=0),
         }
-        return RawUpdate(tensors, float(np.sqrt(weight_of_count**2 + 2 * features)), noised=False)
+        return RawUpdate(tensors, float(np.hypot(weight_of_count, longest(features))), noised=False)
+
+    def sufficient_statistics(self, scaling: Scaling | None, loss: Loss) -> RawUpdate:
+        """Zeros for one output."""
+        self._work(f"sufficient_statistics {loss} {scaling is not None}")
+        width = self._mapped.shape[1] + 1
+        tensors = {"gram": np.zeros((width, width)), "moment": np.zeros((width, 1))}
+        return RawUpdate(tensors, SENSITIVITY_OF_STATISTICS, noised=False)
 
     def gradient(self, weights: bytes, scaling: Scaling | None, loss: Loss, max_grad_norm: float) -> RawUpdate:
         """Zeros in the shape of the weights."""
@@ -173,16 +182,18 @@ class FakeSession:
         noise_multiplier: float,
         *,
         expected_persons: float,
+        correction: bytes | None = None,
     ) -> RawUpdate:
         """Zeros in the shape of the weights."""
-        self._work(f"dp_sgd {loss} {scaling is not None} {noise_multiplier > 0} {expected_persons > 0}")
+        corrected = " corrected" if correction else ""
+        self._work(f"dp_sgd {loss} {scaling is not None} {noise_multiplier > 0} {expected_persons > 0}{corrected}")
         return RawUpdate(_zeros(weights), mechanism.max_grad_norm, noised=True)
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:
         """Everybody in the first bin."""
         self._work(f"scores {len(weights) > 0} {scaling is not None}")
         histogram = np.zeros((2, bins), dtype=np.int64)
-        histogram[:, 0] = np.bincount(self._snapshot.labels, minlength=2)
+        histogram[:, 0] = np.bincount(self._snapshot.label_of_person, minlength=2)
         return RawUpdate({"histogram": histogram}, 1.0, noised=False)
 
     def close(self) -> None:

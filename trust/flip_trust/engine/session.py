@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.graph import GraphRecord, Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.contract.prepare import longest
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.moments import SENSITIVITY_OF_STATISTICS, statistics_shapes
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
@@ -48,9 +50,9 @@ class EngineSession:
         return self._worker.pid
 
     def statistics(self, weight_of_count: float) -> RawUpdate:
-        """``persons`` (1,) = weight · n; ``sum`` (d,) and ``sum_of_squares`` (d,) of features mapped to [-1, 1].
+        """``persons`` (1,) = weight · n; ``sum`` (d,) and ``sum_of_squares`` (d,) as ``contract.prepare`` says.
 
-        As one vector its L2 sensitivity is ``sqrt(weight² + 2 d)``.
+        As one vector its L2 sensitivity is ``sqrt(weight² + longest(d)²)``.
         """
         width = (self._features,)
         shapes: Shapes = {"persons": (1,), "sum": width, "sum_of_squares": width}
@@ -58,7 +60,16 @@ class EngineSession:
         most = max(float(np.abs(tensors[name]).max(initial=0.0)) for name in ("sum", "sum_of_squares"))
         if most > self._persons * (1 + _SLACK):
             raise self._distrust("statistics beyond their bounds")
-        return RawUpdate(tensors, math.sqrt(weight_of_count**2 + 2 * self._features), noised=False)
+        return RawUpdate(tensors, math.hypot(weight_of_count, longest(self._features)), noised=False)
+
+    def sufficient_statistics(self, scaling: Scaling | None, loss: Loss) -> RawUpdate:
+        """``gram`` (d + 1, d + 1) and ``moment`` (d + 1, outputs) of a linear model (``mechanisms.moments``)."""
+        shapes = statistics_shapes(self._features, self._parameters(loss))
+        header = {"do": "sufficient_statistics", "scaling": _plain(scaling), "loss": loss}
+        tensors = self._ask(header, b"", shapes)
+        if any(float(np.linalg.norm(value)) > self._persons * (1 + _SLACK) for value in tensors.values()):
+            raise self._distrust("sufficient statistics beyond their bounds")
+        return RawUpdate(tensors, SENSITIVITY_OF_STATISTICS, noised=False)
 
     def gradient(self, weights: bytes, scaling: Scaling | None, loss: Loss, max_grad_norm: float) -> RawUpdate:
         """Sum over persons of their gradients, each clipped to ``max_grad_norm``: one tensor per parameter."""
@@ -78,6 +89,7 @@ class EngineSession:
         noise_multiplier: float,
         *,
         expected_persons: float,
+        correction: bytes | None = None,
     ) -> RawUpdate:
         """Local steps of DP-SGD with their noise inside: new weights minus the ones given.
 
@@ -89,6 +101,7 @@ class EngineSession:
             noise_multiplier: of each step, in units of ``max_grad_norm``.
             expected_persons: the noisy number of persons released by ``prepare``; sums are divided by it times the
                 sampling rate, never by the true number.
+            correction: tensors to add to every step's gradient, one per parameter (SCAFFOLD).
         """
         if not (math.isfinite(expected_persons) and expected_persons > 0 and noise_multiplier > 0):
             raise EngineError(
@@ -101,8 +114,9 @@ class EngineSession:
             "mechanism": mechanism.model_dump(mode="json"),
             "noise_multiplier": noise_multiplier,
             "expected_persons": expected_persons,
+            "weights": len(weights),
         }
-        tensors = self._ask(header, weights, self._parameters(loss))
+        tensors = self._ask(header, weights + (correction or b""), self._parameters(loss))
         return RawUpdate(tensors, mechanism.max_grad_norm, noised=True)
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:

@@ -77,6 +77,7 @@ class _Job:
             "statistics": self._statistics,
             "gradient": self._gradient,
             "dp_sgd": self._dp_sgd,
+            "sufficient_statistics": self._sufficient_statistics,
             "scores": self._scores,
         }
         return steps[header["do"]](header, payload)
@@ -99,8 +100,14 @@ class _Job:
         from flip_sdk.mechanisms.computation import Descent
 
         mechanism = DPSGD.parse(header["mechanism"])
-        descent = Descent(mechanism, header["noise_multiplier"], header["expected_persons"])
-        return dict(self._computation.dp_sgd(payload, _scaling(header), header["loss"], descent))
+        # the correction, where there is one, follows on the weights
+        weights, correction = payload[: header["weights"]], payload[header["weights"] :]
+        drift = load(correction) if correction else {}
+        descent = Descent(mechanism, header["noise_multiplier"], header["expected_persons"], drift)
+        return dict(self._computation.dp_sgd(weights, _scaling(header), header["loss"], descent))
+
+    def _sufficient_statistics(self, header: dict[str, Any], _payload: bytes) -> dict[str, Any]:
+        return dict(self._computation.sufficient_statistics(_scaling(header), header["loss"]))
 
     def _scores(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
         return dict(self._computation.scores(payload, _scaling(header), header["bins"]))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.jobs import Scaling, TrainSpec
-from flip_sdk.contract.prepare import sensitivity
+from flip_sdk.contract.prepare import MIDDLE_OF_SQUARES, sensitivity
 
 Array = npt.NDArray[np.float64]
 _SMALLEST_VARIANCE = 1e-4
@@ -20,8 +20,8 @@ class Prepared:
     """What one Trust released for ``prepare``.
 
     Attributes:
-        tensors: ``persons`` (1,) and, with dp_statistics, ``sum`` (d,) and ``sum_of_squares`` (d,) of the features
-            mapped to [-1, 1].
+        tensors: ``persons`` (1,) and, with dp_statistics, ``sum`` (d,) and ``sum_of_squares`` (d,) as
+            ``contract.prepare`` says.
         noise_multiplier: of the release, from its signed claim.
     """
 
@@ -38,25 +38,37 @@ def scaling_from(prepared: Mapping[str, Prepared], spec: TrainSpec) -> tuple[flo
     """Noisy persons in all, the scaling in raw feature units, and noisy persons by Trust.
 
     With public bounds, the middle and the half of each range. With noisy statistics, means and standard deviations over
-    all Trusts; a variance that is smaller than its own standard error cannot be told from noise, and dividing by it
-    would blow up a feature that says little, so the standard error is the least it can be.
+    all Trusts, and rows no longer than those of somebody who is one deviation off in everything. A scaling that the job
+    gives is taken as it is.
     """
     persons = {trust: one.persons for trust, one in prepared.items()}
     total = sum(persons.values())
+    if spec.privacy.scaling == "given" and spec.scaling is not None:
+        return total, spec.scaling, persons
     low = np.array([feature.low for feature in spec.features])
     high = np.array([feature.high for feature in spec.features])
     middle, half = (low + high) / 2, (high - low) / 2
     if spec.privacy.scaling == "dp_statistics":
         mean, deviation = _statistics(prepared, total, sensitivity(spec))
         middle, half = middle + half * mean, half * deviation
-    return total, Scaling(shift=tuple(middle.tolist()), scale=tuple(half.tolist())), persons
+    return total, standard(middle, half), persons
+
+
+def standard(shift: Array, scale: Array) -> Scaling:
+    """The scaling by these means and spreads ``[d]``, rows no longer than ``sqrt(d)``."""
+    return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()), max_norm=float(np.sqrt(len(shift))))
 
 
 def _statistics(prepared: Mapping[str, Prepared], total: float, norm: float) -> tuple[Array, Array]:
+    """Means and standard deviations of features mapped to [-1, 1].
+
+    A variance that is smaller than its own standard error cannot be told from noise, and dividing by it would blow up a
+    feature that says little, so the standard error is the least it can be.
+    """
     sums = np.sum([prepared[trust].tensors["sum"] for trust in sorted(prepared)], axis=0)
     squares = np.sum([prepared[trust].tensors["sum_of_squares"] for trust in sorted(prepared)], axis=0)
-    noise = norm * float(np.sqrt(sum(one.noise_multiplier**2 for one in prepared.values())))
+    error = norm * float(np.sqrt(sum(one.noise_multiplier**2 for one in prepared.values()))) / total
     mean = np.clip(sums / total, -1.0, 1.0)
-    variance = squares / total - np.square(mean)
-    least = min(1.0, max(noise / total, _SMALLEST_VARIANCE))
+    variance = squares / total + MIDDLE_OF_SQUARES - np.square(mean)
+    least = np.clip(error * np.sqrt(1 + 4 * np.square(mean)), _SMALLEST_VARIANCE, 1.0)
     return mean, np.sqrt(np.clip(variance, least, 1.0))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from flip_sdk.contract.cohorts import Feature, Label
-from flip_sdk.contract.jobs import ModelRef, Privacy, TrainSpec
-from flip_sdk.contract.prepare import sensitivity, weight_of_count
+from flip_sdk.contract.jobs import ModelRef, Privacy, Scaling, TrainSpec
+from flip_sdk.contract.prepare import MIDDLE_OF_SQUARES, longest, sensitivity, weight_of_count
 from flip_sdk.contract.records import digest
 from flip_sdk.mechanisms.aggregate import Prepared, scaling_from
 
@@ -24,13 +24,15 @@ def spec(scaling="dp_statistics"):
 
 
 def prepared(x, noise=1e-9):
-    tensors = {"persons": np.array([float(len(x))]), "sum": x.sum(axis=0), "sum_of_squares": (x**2).sum(axis=0)}
+    squares = (x**2 - MIDDLE_OF_SQUARES).sum(axis=0)
+    tensors = {"persons": np.array([float(len(x))]), "sum": x.sum(axis=0), "sum_of_squares": squares}
     return Prepared(tensors, noise)
 
 
 def test_the_release_is_bounded_as_the_design_says():
-    assert weight_of_count(spec()) == pytest.approx(np.sqrt(6) / 2)
-    assert sensitivity(spec()) == pytest.approx(np.sqrt(6 / 4 + 6))
+    assert longest(3) == pytest.approx(0.7 * np.sqrt(3))
+    assert weight_of_count(spec()) == pytest.approx(0.5 * longest(3))
+    assert sensitivity(spec()) == pytest.approx(np.hypot(0.5 * longest(3), longest(3)))
     assert weight_of_count(spec("public_bounds")) == sensitivity(spec("public_bounds")) == 1.0
 
 
@@ -58,8 +60,15 @@ def test_a_variance_within_its_noise_is_not_divided_by():
     unit = np.zeros((100, 3)) + np.array([0.0, 0.5, -0.5])
     noise = 4.0
     _, scaling, _ = scaling_from({"a": prepared(unit, noise), "b": prepared(unit, noise)}, spec())
-    least = np.sqrt(noise * sensitivity(spec()) * np.sqrt(2) / 200)
-    assert np.array(scaling.scale) / np.array([5.0, 1.0, 100.0]) == pytest.approx([least] * 3)
+    error = noise * sensitivity(spec()) * np.sqrt(2) / 200
+    least = np.sqrt(error * np.sqrt(1 + 4 * np.array([0.0, 0.5, 0.5]) ** 2))
+    assert np.array(scaling.scale) / np.array([5.0, 1.0, 100.0]) == pytest.approx(least)
+
+
+def test_a_scaling_that_is_given_is_taken():
+    given = Scaling(shift=(1.0, 2.0, 3.0), scale=(1.0, 1.0, 2.0), max_norm=1.5)
+    asked = spec("given").model_copy(update={"scaling": given})
+    assert scaling_from({"a": Prepared({"persons": np.array([7.0])}, 1.0)}, asked) == (7.0, given, {"a": 7.0})
 
 
 @pytest.mark.parametrize("persons", [-20.0, 0.0, 1.0])
