@@ -72,7 +72,7 @@ def of_sampled(noise_multiplier: float, sampling_rate: float) -> Vector:
     """
     binomial, chosen, owner, starts = _terms()
     terms = binomial + chosen * math.log(sampling_rate) + (owner - chosen) * math.log1p(-sampling_rate)
-    with np.errstate(over="ignore", divide="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         terms += chosen * (chosen - 1) / (2 * np.float64(noise_multiplier) ** 2)
     highest = np.maximum.reduceat(terms, starts)
     if not bool(np.all(np.isfinite(highest))):

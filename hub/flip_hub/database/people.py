@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flip_sdk.contract.api import Application
-from flip_sdk.contract.notices import CatalogueNotice
+from flip_sdk.contract.notices import CatalogueNotice, LedgerMirror, TotalLine
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -63,7 +63,7 @@ class Review(Base):
 
 
 class Trust(Base):
-    """An enrolled Trust: its public keys, and when it was last heard of."""
+    """An enrolled Trust: its public keys, when it was last heard of, and what its whole data set has spent."""
 
     __tablename__ = "trust"
 
@@ -76,6 +76,7 @@ class Trust(Base):
     seen_at: Mapped[datetime | None]
     version: Mapped[str] = mapped_column(LINE, default="")
     active: Mapped[bool] = mapped_column(default=True)
+    total: Mapped[TotalLine | None] = mapped_column(RecordText(TotalLine.parse))
 
 
 class Consent(Base):
@@ -89,6 +90,7 @@ class Consent(Base):
     job_kinds: Mapped[list[str]]
     trust_models: Mapped[list[str]] = mapped_column(default=lambda: ["local"])
     epsilon: Mapped[float | None]
+    epsilon_alone: Mapped[float | None]
     delta: Mapped[float | None]
     expires_at: Mapped[datetime | None]
     issued_at: Mapped[datetime]
@@ -105,6 +107,7 @@ class Budget(Base):
     delta: Mapped[float]
     spent: Mapped[float]
     releases: Mapped[int]
+    ledger: Mapped[LedgerMirror | None] = mapped_column(RecordText(LedgerMirror.parse))
     reported_at: Mapped[datetime]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from flip_sdk.accounting.caps import ALONE_FACTOR
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
-from flip_sdk.contract.notices import PeerKey, ProjectForTrust
+from flip_sdk.contract.notices import LedgerMirror, PeerKey, ProjectForTrust
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,7 +38,7 @@ def takes_part(project: Project, budget: TrustBudget, kind: str) -> bool:
 
 
 def left(budget: TrustBudget) -> float:
-    """Epsilon that a Trust's ledger has left for a project."""
+    """Epsilon that a Trust's ledger has left for a project; a job may cost more or less of it than it does alone."""
     return max((budget.epsilon or 0.0) - budget.spent, 0.0)
 
 
@@ -68,19 +69,46 @@ def projects_for(session: Session, trust: str) -> list[ProjectForTrust]:
 
 
 def _budget(config: HubConfig, trust: Trust, consent: Consent | None, reported: Budget | None) -> TrustBudget:
-    epsilon, delta = (consent.epsilon, consent.delta) if consent else (None, None)
+    ledger = _ledger(consent, reported)
     return TrustBudget(
         trust=trust.name,
         title=trust.title,
         consent=consent.state if consent else "none",
         online=is_online(config, trust.seen_at),
         seen_at=trust.seen_at,
-        epsilon=reported.epsilon if reported else epsilon,
-        delta=reported.delta if reported else delta,
-        spent=reported.spent if reported else 0.0,
+        epsilon=ledger.epsilon if ledger else None,
+        epsilon_alone=ledger.epsilon_alone if ledger else None,
+        delta=ledger.delta if ledger else None,
+        spent=ledger.spent if ledger else 0.0,
         expires_at=consent.expires_at if consent else None,
         job_kinds=tuple(consent.job_kinds) if consent else (),
         trust_models=tuple(consent.trust_models) if consent else ("local",),
+        ledger=reported.ledger and ledger if reported else None,
+        total=trust.total,
+    )
+
+
+def _ledger(consent: Consent | None, reported: Budget | None) -> LedgerMirror | None:
+    """What the Trust last told: of its ledger, and of its caps, which a new opt-in may have changed since."""
+    told = reported.ledger or _without_events(reported) if reported else None
+    if consent is None or consent.epsilon is None or consent.delta is None:
+        return told
+    if told is not None and reported is not None and reported.reported_at >= consent.issued_at:
+        return told
+    alone = consent.epsilon_alone if consent.epsilon_alone is not None else ALONE_FACTOR * consent.epsilon
+    caps = {"epsilon": consent.epsilon, "epsilon_alone": alone, "delta": consent.delta}
+    return told.model_copy(update=caps) if told is not None else LedgerMirror(**caps)
+
+
+def _without_events(reported: Budget) -> LedgerMirror:
+    """What was told before Trusts told events."""
+    return LedgerMirror(
+        epsilon=reported.epsilon,
+        epsilon_alone=ALONE_FACTOR * reported.epsilon,
+        delta=reported.delta,
+        spent=reported.spent,
+        spent_alone=reported.spent,
+        complete=False,
     )
 
 

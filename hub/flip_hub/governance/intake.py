@@ -11,6 +11,7 @@ from flip_sdk.contract.jobs import StatisticsSpec, TrainSpec
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.statistics import rounds_of
 from flip_sdk.errors import SpecError
+from flip_sdk.pricing import epsilon_of
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from flip_hub.errors import ConflictError
 from flip_hub.governance.access import permit
 from flip_hub.governance.jobs import load, view
 from flip_hub.governance.office import Office
-from flip_hub.governance.rules import Spec, chosen_trusts, epsilon_of, violations
+from flip_hub.governance.rules import Spec, chosen_trusts, violations
 from flip_hub.governance.sharing import sharing_of, trust_model_words
 from flip_hub.governance.signoff import sign_off
 from flip_hub.policy import Subject

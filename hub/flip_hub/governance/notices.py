@@ -8,6 +8,7 @@ from typing import TypeVar
 from flip_sdk.contract.notices import (
     CatalogueNotice,
     ConsentNotice,
+    LedgerMirror,
     ProjectForTrust,
     SignedNotice,
     StatusNotice,
@@ -115,12 +116,13 @@ def _mirror_consent(session: Session, notice: ConsentNotice) -> None:
     row.state = notice.state
     row.job_kinds = list(notice.job_kinds)
     row.trust_models = list(notice.trust_models)
-    row.epsilon, row.delta = notice.epsilon, notice.delta
+    row.epsilon, row.epsilon_alone, row.delta = notice.epsilon, notice.epsilon_alone, notice.delta
     row.expires_at, row.issued_at = notice.expires_at, notice.issued_at
 
 
 def _mirror_status(session: Session, notice: StatusNotice) -> None:
-    session.get_one(Trust, notice.trust).version = notice.version
+    trust = session.get_one(Trust, notice.trust)
+    trust.version, trust.total = notice.version, notice.total
     for line in notice.budgets:
         if session.get(Project, line.project_id) is None:
             continue
@@ -132,6 +134,7 @@ def _mirror_status(session: Session, notice: StatusNotice) -> None:
             continue
         row.epsilon, row.delta, row.spent = line.epsilon, line.delta, line.spent
         row.releases, row.reported_at = line.releases, notice.issued_at
+        row.ledger = LedgerMirror(**{name: getattr(line, name) for name in LedgerMirror.model_fields})
 
 
 def _mirror_catalogue(session: Session, notice: CatalogueNotice) -> None:

@@ -10,10 +10,11 @@ from flip_sdk.contract.concepts import unknown_concepts
 from flip_sdk.contract.graph import check_output, check_weights, parse_graph
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.errors import ModelError
+from flip_sdk.pricing import epsilon_of, prices
 from sqlalchemy.orm import Session
 
 from flip_hub.database import BlobUse, Project
-from flip_hub.governance.consents import budgets, catalogues, left, takes_part
+from flip_hub.governance.consents import budgets, catalogues, takes_part
 from flip_hub.governance.office import Office
 from flip_hub.governance.sharing import accepts, sharing_violations
 
@@ -37,11 +38,6 @@ def violations(office: Office, session: Session, project: Project, spec: Spec) -
 def chosen_trusts(office: Office, session: Session, project: Project, spec: Spec) -> list[str]:
     """The Trusts that a job goes to: those asked for (or all of the project's) that opted in to its kind."""
     return [b.trust for b in _asked(project, spec, budgets(office.config, session, project))]
-
-
-def epsilon_of(spec: Spec) -> float:
-    """What a job costs at each Trust."""
-    return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
 
 
 def delta_of(spec: Spec) -> float:
@@ -147,13 +143,16 @@ def _why_not(budget: TrustBudget | None, kind: str) -> str:
 
 
 def _budget(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[Violation]:
-    for budget in _asked(project, spec, parts):
-        if epsilon_of(spec) > left(budget) + 1e-9:
+    willing = _asked(project, spec, parts)
+    if any(sharing_violations(spec, willing, ())):
+        return
+    for priced in prices(spec, willing):
+        if not priced.admitted:
             yield Violation(
                 rule="budget_too_small",
                 where="trusts",
-                message=f"The job asks for epsilon {epsilon_of(spec):g}; {budget.trust} has {left(budget):.3g} left.",
-                mend=f"Ask for less, name the other Trusts, or ask {budget.trust}'s data steward for more.",
+                message=f"The job asks for ε {epsilon_of(spec):g}. {priced.trust} would refuse it: {priced.why_not}.",
+                mend=f"Ask for less, name the other Trusts, or ask {priced.trust}'s data steward for more.",
             )
 
 

@@ -12,11 +12,13 @@ from flip_hub.errors import ConflictError, DeniedError, MissingError, NotNowErro
 from flip_hub.governance import intake, jobs
 from flip_hub.keys import signing_key
 from flip_hub.models import allow_blob
+from flip_sdk.accounting.calibrate import calibrate
+from flip_sdk.accounting.events import Gaussian
 from flip_sdk.contract.api import JobView, SubmitJob
 from flip_sdk.contract.cohorts import Cohort, Feature, HasCondition, Label, MeasurementBetween, SexIs
 from flip_sdk.contract.graph import GraphRecord, Node, Ref, TensorSpec, Weight
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Privacy, TrainSpec
-from flip_sdk.contract.notices import BudgetLine
+from flip_sdk.contract.notices import BudgetLine, LedgerEntry, TotalLine
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import verify
 from flip_sdk.contract.states import JobState
@@ -206,16 +208,51 @@ def test_a_model_of_another_project_does_not_exist_here(hub) -> None:
     assert {violation.rule for violation in caught.value.violations} == {"blob_missing"}
 
 
-def test_a_budget_that_is_too_small_says_what_is_left(hub) -> None:
+def _told(hub, events: dict, *, epsilon: float = 10.0, alone: float = 40.0, total: float = 100.0) -> None:
+    """Aldgate's sign of life: what its ledger holds for the project, and for its whole data set."""
+    entries = tuple(LedgerEntry(event=event, times=times) for event, times in events.items())
+    line = BudgetLine(
+        project_id="cytology", epsilon=epsilon, epsilon_alone=alone, delta=1e-5, entries=entries, releases=3
+    )
+    caps = {"epsilon": total, "epsilon_alone": 4 * total, "delta": 1e-5, "max_epsilon_per_job": 10.0}
+    hub.notice(hub.trusts["aldgate"].status(budgets=(line,), total=TotalLine(entries=entries, **caps)))
+
+
+def test_a_budget_that_is_too_small_says_what_it_would_be_at(hub) -> None:
     hub.ready()
-    line = BudgetLine(project_id="cytology", epsilon=10, delta=1e-5, spent=8.5, releases=3)
-    hub.notice(hub.trusts["aldgate"].status(budgets=(line,)))
+    _told(hub, {Gaussian(noise_multiplier=0.5): 1})
     with pytest.raises(SpecError) as caught:
         _submit(hub, _train(hub))
     (violation,) = caught.value.violations
     assert violation.rule == "budget_too_small"
-    assert "aldgate has 1.5 left" in violation.message
+    assert "aldgate would refuse it: the project's budget would be at" in violation.message
     assert _submit(hub, _train(hub, trusts=("brookfield",))).trusts == ("brookfield",)
+
+
+def test_a_job_that_composition_allows_is_not_refused_for_what_adding_up_would_say(hub) -> None:
+    """Five jobs of ε 3 cost less than 10 in all, where their sum would be 15."""
+    hub.ready()
+    events = [debit.event for debit in calibrate(_train(hub).spec)]
+    _told(hub, dict.fromkeys(events, 9))
+    assert _rules(hub, _train(hub)) == {"budget_too_small"}
+    _told(hub, dict.fromkeys(events, 4))
+    assert _submit(hub, _train(hub)).state is JobState.SIGNED_OFF
+
+
+def test_the_whole_data_sets_budget_counts_as_well(hub) -> None:
+    hub.ready()
+    _told(hub, {}, total=2.9)
+    assert _rules(hub, _train(hub)) == {"budget_too_small"}
+    _told(hub, {}, total=3.0)
+    assert _submit(hub, _train(hub)).state is JobState.SIGNED_OFF
+
+
+def test_caps_of_a_newer_opt_in_count(hub) -> None:
+    hub.ready()
+    _told(hub, {}, epsilon=2.0)
+    assert _rules(hub, _train(hub)) == {"budget_too_small"}
+    hub.notice(hub.trusts["aldgate"].consent("cytology", epsilon=5.0))
+    assert _submit(hub, _train(hub)).state is JobState.SIGNED_OFF
 
 
 def test_kinds_of_jobs_are_the_applications(hub) -> None:

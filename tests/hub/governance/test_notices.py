@@ -10,7 +10,16 @@ from flip_hub.errors import EnrolmentError
 from flip_hub.governance import trusts
 from flip_hub.testing import SigningTrust
 from flip_hub.trust_api import create_app
-from flip_sdk.contract.notices import BudgetLine, ConsentNotice, ProjectForTrust, SignedNotice, fingerprint
+from flip_sdk.accounting.events import Gaussian
+from flip_sdk.contract.notices import (
+    BudgetLine,
+    ConsentNotice,
+    LedgerEntry,
+    ProjectForTrust,
+    SignedNotice,
+    TotalLine,
+    fingerprint,
+)
 from flip_sdk.contract.signatures import MAX_JWS_BYTES
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
@@ -55,14 +64,18 @@ def test_an_older_consent_does_not_undo_a_newer_one(hub, client, aldgate) -> Non
 
 def test_status_and_catalogue_are_mirrored(hub, client, aldgate) -> None:
     hub.ready()
-    line = BudgetLine(project_id="cytology", epsilon=10, delta=1e-5, spent=2.5, releases=2)
-    unknown = BudgetLine(project_id="elsewhere", epsilon=10, delta=1e-5, spent=2.5, releases=2)
+    entries = (LedgerEntry(event=Gaussian(noise_multiplier=2.0), times=3),)
+    figures = {"epsilon": 10, "epsilon_alone": 40, "delta": 1e-5, "spent": 2.5, "releases": 2, "entries": entries}
+    line, unknown = (BudgetLine(project_id=name, **figures) for name in ("cytology", "elsewhere"))
+    total = TotalLine(epsilon=50, epsilon_alone=200, delta=1e-5, spent=2.5, max_epsilon_per_job=7)
     before = len(hub.events())
-    assert client.post("/notices", content=aldgate.status(budgets=(line, unknown))).status_code == 204
+    assert client.post("/notices", content=aldgate.status(budgets=(line, unknown), total=total)).status_code == 204
     assert len(hub.events()) == before
     with hub.office.database.read() as session:
         assert session.get_one(Budget, ("aldgate", "cytology")).spent == 2.5
+        assert session.get_one(Budget, ("aldgate", "cytology")).ledger.entries == entries
         assert session.get_one(Trust, "aldgate").version == "0.1.0"
+        assert session.get_one(Trust, "aldgate").total == total
         assert len(session.get_one(Catalogue, "aldgate").content.concepts) == 4
 
 

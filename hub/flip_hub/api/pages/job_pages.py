@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from flip_sdk.contract.records import Token
 from flip_sdk.contract.states import JOB
+from flip_sdk.pricing import epsilon_of
 from starlette.responses import RedirectResponse, Response
 
 from flip_hub.api.pages.drawing import draw
@@ -14,7 +15,6 @@ from flip_hub.api.pages.project_pages import display_names
 from flip_hub.api.sessions import CSRF_FIELD, Asking, At, check_csrf, desk_of
 from flip_hub.database import JobResultRow
 from flip_hub.governance import access, intake, jobs
-from flip_hub.governance.rules import epsilon_of
 from flip_hub.governance.sharing import trust_model_words
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 
