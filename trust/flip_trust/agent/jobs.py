@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from flip_sdk.contract.jobs import TrainSpec
+from flip_sdk.contract.jobs import StatisticsSpec, TrainSpec
 from flip_sdk.contract.states import TaskState
+from flip_sdk.contract.statistics import rounds_of
 
 from flip_trust import sharing, taskbook
 from flip_trust.audit import Entry, Reader
@@ -23,6 +24,8 @@ def is_last(verified: VerifiedTask) -> bool:
     spec = verified.job.spec
     if sharing_of(spec) is not None:
         return False
+    if isinstance(spec, StatisticsSpec):
+        return verified.task.round + 1 >= rounds_of(spec.question)
     return not isinstance(spec, TrainSpec) or verified.task.round == spec.rounds
 
 
