@@ -19,16 +19,17 @@ from flip_hub.flower.testing import FakeCarrier
 from flip_hub.models import BlobStore
 from flip_sdk.contract.api import Application, JobResult
 from flip_sdk.contract.cohorts import Feature, Label
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Privacy, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.contract.states import JOB, JobState
+from flip_sdk.contract.statistics import rounds_of
 from flip_sdk.contract.tasks import SignedOffJob
 from safetensors.numpy import save
 from sqlalchemy import select
 
 NAMES = ("aldgate", "brookfield", "carrick", "dunmore")
 PROJECT = "breast-cytology"
-KINDS = ["count", "train", "evaluate"]
+KINDS = ["count", "train", "evaluate", "statistics"]
 MAX_TURNS = 2000
 GRAPH = {
     "schema_version": 1,
@@ -143,9 +144,7 @@ class Hub:
                 )
             )
 
-    def submit(
-        self, spec: CountSpec | TrainSpec | EvaluateSpec, job_id: str = "job-1", trusts: tuple[str, ...] = NAMES
-    ) -> str:
+    def submit(self, spec: AnySpec, job_id: str = "job-1", trusts: tuple[str, ...] = NAMES) -> str:
         signed = SignedOffJob(
             job_id=job_id,
             spec=spec,
@@ -166,7 +165,7 @@ class Hub:
                     spec=spec,
                     spec_digest=spec.digest(),
                     state=JobState.SIGNED_OFF,
-                    rounds=spec.rounds if isinstance(spec, TrainSpec) else 1,
+                    rounds=spec.rounds if isinstance(spec, TrainSpec) else rounds_of(getattr(spec, "question", None)),
                     trusts=list(trusts),
                     signed_job=self.governance.sign(signed),
                     submitted_by="ada",
