@@ -1,4 +1,4 @@
-"""Questions through the hub's real dispatcher and three real Trusts, with the real noise; only the carrier is played."""
+"""Questions through the hub's dispatcher and three Trusts, all real, noise included; only the carrier is played."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ QUESTIONS: tuple[AnyQuestion, ...] = (
     Quantiles(measurement=SIZE, bins=32),
     KaplanMeier(follow_up=DEATH, by=ILL),
     LinearRegression(outcome=SIZE, predictors=Predictors(categories=(ILL,))),
-    LogisticRegression(outcome=LABEL, predictors=Predictors(measurements=(SIZE,)), rounds=6),
+    LogisticRegression(
+        outcome=LABEL, predictors=Predictors(measurements=(GRAIN,), categories=(AgeBands(starts=(50,)),)), rounds=6
+    ),
     CoxRegression(follow_up=DEATH, predictors=Predictors(categories=(ILL,)), rounds=6),
 )
 
