@@ -10,7 +10,8 @@ from flip_sdk.contract.api import JobEvent, JobEvents, JobResult, JobView
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import JobFailedError
-from flip_sdk.preflight import Spec, epsilon_of
+from flip_sdk.preflight import Spec
+from flip_sdk.pricing import TrustPrice, cost_in_words, epsilon_of
 from flip_sdk.results import Result
 from flip_sdk.watching.progress import Progress
 
@@ -42,14 +43,22 @@ class Job:
     Attributes:
         view: the job as the hub last told it.
         notes: what to know beforehand, such as Trusts that are offline.
+        prices: what it was going to cost at each Trust when it was sent.
     """
 
     def __init__(
-        self, connection: Connection, view: JobView, *, spec: Spec | None = None, notes: Sequence[str] = ()
+        self,
+        connection: Connection,
+        view: JobView,
+        *,
+        spec: Spec | None = None,
+        notes: Sequence[str] = (),
+        prices: Sequence[TrustPrice] = (),
     ) -> None:
         self._connection = connection
         self._spec = spec
         self.notes = tuple(notes)
+        self.prices = tuple(prices)
         self.view = view
 
     @property
@@ -65,7 +74,8 @@ class Job:
     def __repr__(self) -> str:
         round_ = f", round {self.view.round} of {self.view.rounds}" if self.view.rounds else ""
         text = f"Job {self.id}: {self.view.kind}, {self.state.value.replace('_', ' ')}{round_}"
-        return "\n".join([text, *(f"  note: {note}" for note in self.notes)])
+        cost = cost_in_words(epsilon_of(self._spec), self.prices) if self._spec else ""
+        return "\n".join([text, *([f"  {cost}"] if cost else []), *(f"  note: {note}" for note in self.notes)])
 
     def refresh(self) -> Job:
         """Ask the hub how the job is."""
@@ -82,7 +92,8 @@ class Job:
         """
         from flip_sdk.watching.views import choose_view
 
-        progress = Progress(self.view, epsilon=epsilon_of(self._spec) if self._spec else None, notes=self.notes)
+        epsilon = epsilon_of(self._spec) if self._spec else None
+        progress = Progress(self.view, epsilon=epsilon, notes=self.notes, prices=self.prices)
         shown = view or choose_view()
         said, self._connection.notify = self._connection.notify, shown.note
         shown.open(progress)

@@ -6,19 +6,16 @@ A courtesy to the researcher. Each Trust decides again, by its own opt-in and it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation
-from flip_sdk.contract.jobs import AnySpec, TrainSpec
+from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, AnySpec, DistributedNoise, TrainSpec
+from flip_sdk.pricing import TrustPrice, epsilon_of, prices
 
 Spec = AnySpec
 _SEE = "See project.budget()."
-
-
-def epsilon_of(spec: Spec) -> float:
-    """What the job asks for at each Trust."""
-    return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
 
 
 def violations(spec: Spec, budgets: Sequence[TrustBudget]) -> list[Violation]:
@@ -27,40 +24,85 @@ def violations(spec: Spec, budgets: Sequence[TrustBudget]) -> list[Violation]:
     unknown = [_unknown_trust(name, known) for name in spec.trusts if name not in known]
     if unknown:
         return unknown
-    willing = _willing(spec, budgets)
-    needed = spec.min_trusts if isinstance(spec, TrainSpec) else 1
+    willing = taking_part(spec, budgets)
+    needed = max(spec.min_trusts if isinstance(spec, TrainSpec) else 1, _fewest(spec))
     if len(willing) < needed:
+        if any(b.expires_at is not None and b.expires_at <= datetime.now(UTC) for b in _asked(spec, budgets)):
+            return []  # the hub knows whether an opt-in or the whole project is over
         return [_too_few(spec, budgets, len(willing), needed)]
-    able = [b for b in willing if _covers(b, epsilon_of(spec))]
-    return [] if len(able) >= needed else [_over_budget(spec, willing)]
+    if _too_honest(spec, len(willing)):
+        return [_too_many_honest(len(willing))]
+    priced = prices(spec, willing)
+    return [] if sum(p.admitted for p in priced) >= needed else [_over_budget(spec, priced)]
 
 
 def notes(spec: Spec, budgets: Sequence[TrustBudget]) -> list[str]:
     """What the researcher should know although the job may be sent."""
     told = []
-    willing = _willing(spec, budgets)
+    willing = taking_part(spec, budgets)
     away = [b.trust for b in willing if not b.online]
     if away and len(away) == len(willing):
         told.append("No Trust that takes part is online now. The job waits for them; job.cancel() withdraws it.")
     elif away:
         told.append(f"Offline now: {', '.join(away)}. The job waits for them for a while, then goes on without.")
-    short = [b.trust for b in willing if not _covers(b, epsilon_of(spec))]
-    if short:
-        told.append(f"The budget does not cover this job at {', '.join(short)}: expect a refusal there. {_SEE}")
+    short = [p for p in prices(spec, willing) if not p.admitted]
+    told += [f"Expect a refusal: {p.trust} would say that {p.why_not}. {_SEE}" for p in short]
     return told
+
+
+def taking_part(spec: Spec, budgets: Sequence[TrustBudget]) -> list[TrustBudget]:
+    """The Trusts that a job would go to: asked for, and opted in to its kind and its trust model."""
+    now = datetime.now(UTC)
+    model = "distributed" if _fewest(spec) > 1 else "local"
+    return [
+        b
+        for b in _asked(spec, budgets)
+        if b.consent == "opted_in"
+        and spec.kind in (b.job_kinds or (spec.kind,))
+        and model in b.trust_models
+        and (b.expires_at is None or b.expires_at > now)
+    ]
+
+
+def why_not(spec: Spec, budget: TrustBudget) -> str:
+    """Why a Trust takes no part in a job, in words; empty where it does."""
+    if taking_part(spec, [budget]):
+        return ""
+    match budget.consent:
+        case "opted_in" if spec.kind not in (budget.job_kinds or (spec.kind,)):
+            return f"its data steward did not allow {spec.kind} jobs"
+        case "opted_in" if budget.expires_at is not None and budget.expires_at <= datetime.now(UTC):
+            return "its opt-in has expired"
+        case "opted_in":
+            return "its data steward did not accept the trust model"
+        case "none":
+            return "its data steward has not opted in"
+        case state:
+            return f"its data steward has {state} the project"
 
 
 def _asked(spec: Spec, budgets: Sequence[TrustBudget]) -> list[TrustBudget]:
     return [b for b in budgets if not spec.trusts or b.trust in spec.trusts]
 
 
-def _willing(spec: Spec, budgets: Sequence[TrustBudget]) -> list[TrustBudget]:
-    return [b for b in _asked(spec, budgets) if b.consent == "opted_in" and spec.kind in (b.job_kinds or (spec.kind,))]
+def _fewest(spec: Spec) -> int:
+    """How many Trusts a job's trust model needs."""
+    model = spec.privacy.trust_model if isinstance(spec, TrainSpec) else None
+    return FEWEST_FOR_DISTRIBUTED if isinstance(model, DistributedNoise) else 1
 
 
-def _covers(budget: TrustBudget, epsilon: float) -> bool:
-    # composition is not adding up: only what is certain to be refused is called so
-    return budget.epsilon is None or (epsilon <= budget.epsilon and budget.spent < budget.epsilon)
+def _too_honest(spec: Spec, trusts: int) -> bool:
+    model = spec.privacy.trust_model if isinstance(spec, TrainSpec) else None
+    return isinstance(model, DistributedNoise) and model.honest_of(trusts) > trusts
+
+
+def _too_many_honest(willing: int) -> Violation:
+    return Violation(
+        rule="too_many_honest",
+        where="privacy.trust_model.min_honest",
+        message=f"Of the {willing} Trusts that share noise in this project, more are asked to be honest.",
+        mend="Lower min_honest, or leave it out.",
+    )
 
 
 def _unknown_trust(name: str, known: Sequence[str]) -> Violation:
@@ -81,8 +123,8 @@ def _too_few(spec: Spec, budgets: Sequence[TrustBudget], willing: int, needed: i
     )
 
 
-def _over_budget(spec: Spec, willing: Sequence[TrustBudget]) -> Violation:
-    lines = ", ".join(f"{b.trust} has spent {b.spent:.3g} of {b.epsilon or 0:.3g}" for b in willing)
+def _over_budget(spec: Spec, priced: Sequence[TrustPrice]) -> Violation:
+    lines = "; ".join(f"at {p.trust} {p.why_not}" for p in priced if not p.admitted)
     return Violation(
         rule="budget_exceeded",
         where="privacy.epsilon" if isinstance(spec, TrainSpec) else "epsilon",

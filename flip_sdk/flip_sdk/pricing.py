@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
 from flip_sdk.accounting.events import AnyEvent
-from flip_sdk.accounting.price import Price, price
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.jobs import AnySpec, TrainSpec
 from flip_sdk.contract.notices import LedgerMirror
+
+if TYPE_CHECKING:
+    from flip_sdk.accounting.price import Price
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ class TrustPrice:
         return not self.over_job_cap and all(figures.admitted for figures in known)
 
     @property
+    def words(self) -> str:
+        """What is spent afterwards, in words."""
+        if self.project is None:
+            return ""
+        stated, alone = self.project.stated, self.project.alone
+        shared = f" ({alone.after:.3g} of {alone.cap:g} alone)" if self.project.shared else ""
+        return f"{self.trust} {stated.after:.3g} of {stated.cap:g}{shared}"
+
+    @property
     def why_not(self) -> str:
         """Which budget does not cover it, in words; empty where all do."""
         if self.over_job_cap:
@@ -60,6 +72,15 @@ def epsilon_of(spec: AnySpec) -> float:
     return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
 
 
+def cost_in_words(epsilon: float, priced: Sequence[TrustPrice] = ()) -> str:
+    """What a job costs, for its researcher: at each Trust, and what is spent there afterwards."""
+    spent = "; ".join(price.words for price in priced if price.words)
+    shared = [price.project for price in priced if price.project is not None and price.project.shared]
+    alone = f", {shared[0].alone.job:.3g} if every other Trust worked with the hub" if shared else ""
+    then = f"; spent then: {spent}" if spent else ""
+    return f"privacy cost at each Trust: ε {epsilon:g}{alone} (unit: person){then}"
+
+
 def events_of(ledger: LedgerMirror) -> dict[AnyEvent, int]:
     """A told ledger's events, and how often each was debited."""
     return {entry.event: entry.times for entry in ledger.entries}
@@ -71,6 +92,8 @@ def cap_of(ledger: LedgerMirror) -> Cap:
 
 
 def _price(spec: AnySpec, budget: TrustBudget, trusts: int) -> TrustPrice:
+    from flip_sdk.accounting.price import price  # numpy: not before a price is asked for
+
     ledger, total = _project_ledger(budget), budget.total
     return TrustPrice(
         budget.trust,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from flip_sdk.asking import Files, Names, checked, export, subject
@@ -20,9 +20,11 @@ from flip_sdk.contract.api import (
     TrustCatalogue,
 )
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.records import Record
 from flip_sdk.errors import SpecError
 from flip_sdk.jobs import Job
-from flip_sdk.preflight import Spec, notes, violations
+from flip_sdk.preflight import Spec, notes, taking_part, violations
+from flip_sdk.pricing import prices
 from flip_sdk.privacy import Privacy, build
 from flip_sdk.publishing import Dashboard, without_outputs
 from flip_sdk.questions import Questions
@@ -69,6 +71,32 @@ class Project(Questions):
         from flip_sdk import tables
 
         return tables.budgets(self._budgets())
+
+    def price(self, job: nn.Module | Spec, **asked: Any) -> Frame:
+        """What a job would cost at each Trust, before anything is sent: exactly what its ledger will be debited.
+
+        One row a Trust: ``job``, the ε of the job by itself; ``before`` and ``after``, what is spent without and with
+        it (costs compose: ``after`` is not the sum); ``left``; ``admitted``, whether the Trust's budgets cover it, and
+        ``why_not``. Where noise is shared, the same if every other Trust worked with the hub: ``…_alone``. Jobs that
+        are under way but not debited yet are not in it.
+
+        Args:
+            job: the model to train, with the same arguments as :meth:`train`; or any job's specification.
+            asked: the arguments of :meth:`train`.
+
+        Raises:
+            ModelError: the module cannot cross.
+            NotFoundError: a name is unknown.
+            SpecError: the job breaks rules, or names a Trust that takes no part in the project.
+        """
+        from flip_sdk import tables
+
+        spec = job if isinstance(job, Record) else self._training(job, **asked)[0]
+        budgets = self._budgets()
+        found = [violation for violation in violations(spec, budgets) if violation.rule != "budget_exceeded"]
+        if found:
+            raise SpecError(found)
+        return tables.prices(spec, budgets)
 
     def catalogue(self) -> Catalogue:
         """What the Trusts of this project say they hold: names and public bounds."""
@@ -126,20 +154,15 @@ class Project(Questions):
             SpecError: the job breaks rules, or no budget covers it.
             NotAllowedError: the project is not approved, or has expired.
         """
-        names = Names(self.catalogue)
-        resolved = names.features(features)
-        files = export(model, len(resolved), loss)
-        spec = checked(
-            TrainSpec,
-            project_id=self.id,
-            trusts=tuple(trusts),
-            cohort=names.cohort(cohort),
-            features=resolved,
-            label=names.label(label),
-            model=files.ref,
+        spec, files = self._training(
+            model,
+            features=features,
+            label=label,
+            cohort=cohort,
             loss=loss,
-            privacy=(privacy or Privacy()).record(),
+            privacy=privacy,
             rounds=rounds,
+            trusts=trusts,
             min_trusts=min_trusts,
         )
         return self._submit(spec, files)
@@ -226,13 +249,43 @@ class Project(Questions):
     def _budgets(self) -> list[TrustBudget]:
         return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)
 
+    def _training(
+        self,
+        model: nn.Module,
+        *,
+        features: Sequence[FeatureLike],
+        label: LabelLike,
+        cohort: CohortLike = None,
+        loss: Loss = "binary_cross_entropy",
+        privacy: Privacy | None = None,
+        trusts: Sequence[str] = (),
+        **more: Any,
+    ) -> tuple[TrainSpec, Files]:
+        names = Names(self.catalogue)
+        resolved = names.features(features)
+        files = export(model, len(resolved), loss)
+        spec = checked(
+            TrainSpec,
+            project_id=self.id,
+            trusts=tuple(trusts),
+            cohort=names.cohort(cohort),
+            features=resolved,
+            label=names.label(label),
+            model=files.ref,
+            loss=loss,
+            privacy=(privacy or Privacy()).record(),
+            **more,
+        )
+        return spec, files
+
     def _submit(self, spec: Spec, files: Files | None = None) -> Job:
         budgets = self._budgets()
         found = violations(spec, budgets)
         if found:
             raise SpecError(found)
+        priced = prices(spec, taking_part(spec, budgets))
         for blob in files.blobs if files else ():
             self._connection.upload(self.id, blob)
         body = SubmitJob(spec=spec, idempotency_key=uuid4().hex)
         view = self._connection.post(f"projects/{self.id}/jobs", body, JobView)
-        return Job(self._connection, view, spec=spec, notes=notes(spec, budgets))
+        return Job(self._connection, view, spec=spec, notes=notes(spec, budgets), prices=priced)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from polars import Boolean, Datetime, Float64, Int64, String
 
+from flip_sdk import pricing
 from flip_sdk.contract.api import JobEvent, JobView, ProjectView, TrustBudget
+from flip_sdk.contract.jobs import AnySpec
 from flip_sdk.frames import Frame, frame
+from flip_sdk.preflight import taking_part, why_not
 
 _INSTANT = Datetime(time_zone="UTC")
 
@@ -24,10 +28,11 @@ def projects(views: Sequence[ProjectView]) -> Frame:
 
 def budgets(entries: Sequence[TrustBudget]) -> Frame:
     """One row a Trust: consent, whether it is online, and its ledger's figures."""
+    alone = ("spent_alone", "left_alone") if any("distributed" in b.trust_models for b in entries) else ()
     schema = {
         **dict.fromkeys(("trust", "title", "consent"), String),
         "online": Boolean,
-        **dict.fromkeys(("epsilon", "spent", "left", "delta"), Float64),
+        **dict.fromkeys(("epsilon", "spent", "left", "delta", *alone), Float64),
         "expires": _INSTANT,
     }
     rows = [
@@ -40,11 +45,46 @@ def budgets(entries: Sequence[TrustBudget]) -> Frame:
             "spent": b.spent,
             "left": None if b.epsilon is None else max(b.epsilon - b.spent, 0.0),
             "delta": b.delta,
+            **(_alone(b) if alone else {}),
             "expires": b.expires_at,
         }
         for b in entries
     ]
     return frame(rows, schema, "Privacy budget (ε, unit: person) of this project, by each Trust's own ledger")
+
+
+def _alone(budget: TrustBudget) -> dict[str, float | None]:
+    """What is spent and left if every other Trust worked with the hub."""
+    if budget.epsilon_alone is None:
+        return {"spent_alone": None, "left_alone": None}
+    spent = budget.ledger.spent_alone if budget.ledger else 0.0
+    return {"spent_alone": spent, "left_alone": max(budget.epsilon_alone - spent, 0.0)}
+
+
+def prices(spec: AnySpec, entries: Sequence[TrustBudget]) -> Frame:
+    """One row a Trust: what a job would cost there, and whether it would be admitted."""
+    priced = {p.trust: p for p in pricing.prices(spec, taking_part(spec, entries))}
+    shared = any(p.project is not None and p.project.shared for p in priced.values())
+    figures = ("job", "before", "after", "left")
+    alone = tuple(f"{name}_alone" for name in figures) if shared else ()
+    schema = {
+        "trust": String,
+        **dict.fromkeys((*figures, *alone), Float64),
+        "admitted": Boolean,
+        "why_not": String,
+    }
+    rows = []
+    for b in entries:
+        if spec.trusts and b.trust not in spec.trusts:
+            continue
+        p = priced.get(b.trust)
+        stated, other = (p.project.stated, p.project.alone) if p is not None and p.project is not None else (None, None)
+        row: dict[str, Any] = {"trust": b.trust}
+        row |= {name: getattr(stated, name, None) for name in figures}
+        row |= {name: getattr(other, name.removesuffix("_alone"), None) for name in alone}
+        row |= {"admitted": p is not None and p.admitted, "why_not": p.why_not if p else why_not(spec, b)}
+        rows.append(row)
+    return frame(rows, schema, f"Price of this {spec.kind} job (ε, unit: person), by each Trust's own ledger")
 
 
 def jobs(views: Sequence[JobView]) -> Frame:

@@ -110,4 +110,5 @@ def test_a_trust_that_leaves_is_named(project: flip.Project, fake_hub: FakeHub, 
 def test_a_job_says_what_it_is(job: flip.Job, hub: flip.Hub) -> None:
     assert job.id in repr(job)
     assert JobState.SUBMITTED.value in repr(job)
-    assert repr(hub.job(job.id)) == repr(job)
+    assert repr(hub.job(job.id)) == repr(job).splitlines()[0]
+    assert "aldgate 3 of 10" in repr(job)

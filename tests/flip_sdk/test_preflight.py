@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.notices import LedgerEntry, LedgerMirror
 from flip_sdk.preflight import notes, violations
 
 
@@ -19,10 +21,17 @@ def budget(trust: str, **changes: Any) -> TrustBudget:
         "delta": 1e-5,
         "spent": 0.0,
         "expires_at": None,
+        "trust_models": ("local", "distributed"),
         "job_kinds": ("count", "train", "evaluate"),
         **changes,
     }
     return TrustBudget(**fields)
+
+
+def after(spent: float, epsilon: float = 10.0) -> dict[str, LedgerMirror]:
+    """A ledger of counts."""
+    entries = (LedgerEntry(event=Pure(epsilon=spent), times=1),)
+    return {"ledger": LedgerMirror(epsilon=epsilon, epsilon_alone=4 * epsilon, delta=1e-5, entries=entries)}
 
 
 def count(epsilon: float = 0.5, trusts: tuple[str, ...] = ()) -> CountSpec:
@@ -58,15 +67,17 @@ def test_more_than_any_budget() -> None:
     found = violations(count(epsilon=11), [budget("a"), budget("b", epsilon=2.0)])
     assert [v.rule for v in found] == ["budget_exceeded"]
     assert found[0].mend
-    assert rules(count(), budget("a", spent=10.0)) == ["budget_exceeded"]
+    assert rules(count(), budget("a", **after(10.0))) == ["budget_exceeded"]
 
 
 def test_a_job_that_composition_may_still_allow_is_sent() -> None:
-    assert rules(count(epsilon=2), budget("a", spent=9.0)) == []
+    small = after(0.1)["ledger"].entries[0].model_copy(update={"times": 150})
+    ledger = LedgerMirror(epsilon=10, epsilon_alone=40, delta=1e-5, entries=(small,))
+    assert rules(count(epsilon=0.1), budget("a", ledger=ledger)) == []
 
 
 def test_one_trust_that_cannot_is_a_note() -> None:
-    budgets = [budget("a"), budget("b", spent=10.0)]
+    budgets = [budget("a"), budget("b", **after(10.0))]
     assert rules(count(), *budgets) == []
     assert len(notes(count(), budgets)) == 1
     assert "b" in notes(count(), budgets)[0]

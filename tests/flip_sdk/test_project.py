@@ -7,7 +7,8 @@ import httpx
 import polars as pl
 import pytest
 import torch
-from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
+from flip_sdk.accounting.events import Pure
+from flip_sdk.contract.jobs import CountSpec, DistributedNoise, EvaluateSpec, TrainSpec
 from flip_sdk.contract.states import JobState, ProjectState
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.testing import FakeHub, FakeTrust, synthetic_patients
@@ -46,7 +47,7 @@ def test_a_project_that_is_not_there_suggests_the_nearest(hub: flip.Hub) -> None
 
 
 def test_the_budget_is_a_polars_frame_with_what_is_left(project: flip.Project, fake_hub: FakeHub) -> None:
-    fake_hub.trusts["carrick"].spent = 4.0
+    fake_hub.trusts["carrick"].debit({Pure(epsilon=2.0): 2})
     fake_hub.trusts["dunmore"].consent = "none"
     budget = project.budget()
     assert isinstance(budget, pl.DataFrame)
@@ -175,14 +176,62 @@ def test_a_budget_too_small_is_told_before_anything_is_sent(project: flip.Projec
 
 def test_a_budget_that_the_trust_finds_spent_is_a_reason_in_words(project: flip.Project, fake_hub: FakeHub) -> None:
     for trust in fake_hub.trusts.values():
-        trust.spent = 9.0
+        trust.debit({Pure(epsilon=6.0): 1})
     job = train(project)
+    for trust in fake_hub.trusts.values():
+        trust.debit({Pure(epsilon=2.0): 1})
     with pytest.raises(flip.JobFailedError) as caught:
         job.result()
     assert caught.value.mend
     assert {(r.trust, r.code) for r in caught.value.refusals} == {
         (name, RefusalCode.BUDGET_EXCEEDED) for name in fake_hub.trusts
     }
+
+
+def test_the_price_is_what_each_ledger_is_debited(project: flip.Project, fake_hub: FakeHub) -> None:
+    fake_hub.trusts["brookfield"].debit({Pure(epsilon=0.5): 3})
+    fake_hub.trusts["carrick"].debit({Pure(epsilon=9.9): 1})
+    fake_hub.trusts["dunmore"].consent = "paused"
+    features = project.catalogue().features()
+    told = project.price(linear(), features=features, label="malignant", rounds=4)
+    before = {name: trust.spent for name, trust in fake_hub.trusts.items()}
+    train(project).result()
+
+    prices = {row["trust"]: row for row in told.iter_rows(named=True)}
+    for name in ("aldgate", "brookfield"):
+        assert prices[name]["admitted"]
+        assert prices[name]["before"] == before[name]
+        assert prices[name]["after"] == fake_hub.trusts[name].spent
+        assert prices[name]["left"] == 10.0 - fake_hub.trusts[name].spent
+    assert prices["aldgate"]["job"] == pytest.approx(3.0, rel=1e-6)
+    assert not prices["carrick"]["admitted"]
+    assert "of 10" in prices["carrick"]["why_not"]
+    assert fake_hub.trusts["carrick"].spent == before["carrick"]
+    assert "paused" in prices["dunmore"]["why_not"]
+
+
+def test_the_price_of_shared_noise_has_two_figures(project: flip.Project, fake_hub: FakeHub) -> None:
+    features = project.catalogue().features()
+    asked = {"features": features, "label": "malignant", "privacy": flip.Privacy(trust_model=DistributedNoise())}
+    told = project.price(linear(), **asked)
+
+    for row in told.iter_rows(named=True):
+        assert row["job"] == pytest.approx(3.0, rel=1e-6)
+        assert 4.0 < row["job_alone"] < 12.0
+        assert row["left_alone"] == 40.0 - row["after_alone"]
+        assert row["admitted"]
+    for trust in fake_hub.trusts.values():
+        trust.epsilon_alone = 4.0
+    assert not any(project.price(linear(), **asked)["admitted"])
+
+
+def test_any_job_has_a_price(project: flip.Project) -> None:
+    told = project.price(CountSpec(project_id=project.id, epsilon=0.25, trusts=("aldgate",)))
+
+    assert told["trust"].to_list() == ["aldgate"]
+    assert told["after"].to_list() == [0.25]
+    with pytest.raises(flip.SpecError):
+        project.price(CountSpec(project_id=project.id, trusts=("nowhere",)))
 
 
 def test_a_cohort_under_the_floor_says_to_widen_it(project: flip.Project) -> None:

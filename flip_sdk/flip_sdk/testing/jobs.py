@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from flip_sdk.accounting.price import events_of_job
 from flip_sdk.contract.api import JobEvent, JobResult, JobView, RefusalView
 from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode
-from flip_sdk.preflight import epsilon_of
+from flip_sdk.pricing import epsilon_of
 from flip_sdk.testing.learning import Training, figures
 from flip_sdk.testing.statistics import answer
 from flip_sdk.testing.trusts import FLOOR, FakeTrust
@@ -68,7 +69,7 @@ class FakeJob:
         needed = self.spec.min_trusts if isinstance(self.spec, TrainSpec) else 1
         refusals = []
         for trust in self._asked:
-            code = trust.refuses(self.spec)
+            code = trust.refuses(self.spec, len(self._asked))
             if not trust.online:
                 self._happen("left_out", f"{trust.name} is left out: it is offline.", trust=trust.name)
             elif code is not None:
@@ -83,14 +84,17 @@ class FakeJob:
             self._end(JobState.FAILED, some)
             return
         for trust in self._taking_part:
-            trust.spent += epsilon_of(self.spec)
+            self._debit(trust)
         if isinstance(self.spec, TrainSpec):
             self._start_training(self.spec)
 
     def _debit_small(self, trust: FakeTrust, code: RefusalCode) -> None:
         # the refusal of a small cohort is itself a release
         if code == RefusalCode.COHORT_TOO_SMALL:
-            trust.spent += epsilon_of(self.spec)
+            self._debit(trust)
+
+    def _debit(self, trust: FakeTrust) -> None:
+        trust.debit(events_of_job(self.spec, len(self._asked)))
 
     def _start_training(self, spec: TrainSpec) -> None:
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]

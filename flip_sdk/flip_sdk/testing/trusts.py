@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
+from flip_sdk.accounting.composition import alone, epsilon_of, together
+from flip_sdk.accounting.events import AnyEvent
+from flip_sdk.accounting.price import covers, events_of_job
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
-from flip_sdk.contract.jobs import AnySpec, CountSpec, JobKind, StatisticsSpec
-from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.jobs import AnySpec, CountSpec, JobKind, StatisticsSpec, TrustModelName
+from flip_sdk.contract.notices import CatalogueConcept, LedgerEntry, LedgerMirror, TotalLine
 from flip_sdk.contract.tasks import RefusalCode
-from flip_sdk.preflight import epsilon_of
+from flip_sdk.pricing import epsilon_of as asked_epsilon
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
 from flip_sdk.testing.statistics import columns_of
 
@@ -22,7 +27,9 @@ class FakeTrust:
     """One Trust of a :class:`FakeHub`. Change its fields to play pausing, leaving, going offline or running dry.
 
     Attributes:
-        spent: ε spent so far; a fake ledger that just adds up.
+        ledger: what was debited: event, and how often. It adds up as a real Trust's does.
+        epsilon: the project's budget; ``epsilon_alone`` if every other Trust worked with the hub (0: four times it).
+        total_epsilon: the budget of its whole data set.
     """
 
     name: str
@@ -33,12 +40,36 @@ class FakeTrust:
     online: bool = True
     epsilon: float = 10.0
     delta: float = 1e-5
-    spent: float = 0.0
+    ledger: dict[AnyEvent, int] = field(default_factory=dict)
+    epsilon_alone: float = 0.0
+    total_epsilon: float = 100.0
+    max_epsilon_per_job: float = 10.0
+    trust_models: tuple[TrustModelName, ...] = ("local", "distributed")
     job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate", "statistics"))
+
+    @property
+    def cap(self) -> Cap:
+        """The project's budget."""
+        return Cap(self.epsilon, self.delta, self.epsilon_alone or ALONE_FACTOR * self.epsilon)
+
+    @property
+    def total(self) -> Cap:
+        """The whole data set's budget."""
+        return Cap(self.total_epsilon, self.delta, ALONE_FACTOR * self.total_epsilon)
+
+    @property
+    def spent(self) -> float:
+        """ε spent so far."""
+        return epsilon_of(self.ledger, self.delta)
+
+    def debit(self, events: Mapping[AnyEvent, int]) -> None:
+        """Write events into the ledger."""
+        self.ledger = together(self.ledger, events)
 
     def budget(self, now: datetime, expires_at: datetime) -> TrustBudget:
         """What ``project.budget()`` shows of it."""
         given = self.consent != "none"
+        ledger = self._told(self.cap)
         return TrustBudget(
             trust=self.name,
             title=self.title or self.name.title(),
@@ -46,10 +77,14 @@ class FakeTrust:
             online=self.online,
             seen_at=now if self.online else None,
             epsilon=self.epsilon if given else None,
+            epsilon_alone=ledger.epsilon_alone if given else None,
             delta=self.delta if given else None,
-            spent=self.spent,
+            spent=ledger.spent,
             expires_at=expires_at if given else None,
             job_kinds=self.job_kinds if given else (),
+            trust_models=self.trust_models if given else ("local",),
+            ledger=ledger if given else None,
+            total=TotalLine(**dict(self._told(self.total)), max_epsilon_per_job=self.max_epsilon_per_job),
         )
 
     def catalogue(self, now: datetime) -> TrustCatalogue:
@@ -58,8 +93,8 @@ class FakeTrust:
         title = self.title or self.name.title()
         return TrustCatalogue(trust=self.name, title=title, persons=persons, concepts=self.concepts, issued_at=now)
 
-    def refuses(self, spec: AnySpec) -> RefusalCode | None:
-        """Why it refuses a job, or None."""
+    def refuses(self, spec: AnySpec, trusts: int = 1) -> RefusalCode | None:
+        """Why it refuses a job that was signed off for so many Trusts, or None."""
         reasons = {
             "none": RefusalCode.NOT_OPTED_IN,
             "paused": RefusalCode.CONSENT_PAUSED,
@@ -69,9 +104,22 @@ class FakeTrust:
             return reasons[self.consent]
         if spec.kind not in self.job_kinds:
             return RefusalCode.JOB_KIND_NOT_ALLOWED
-        if self.spent + epsilon_of(spec) > self.epsilon + 1e-9:
+        if asked_epsilon(spec) > self.max_epsilon_per_job:
+            return RefusalCode.EPSILON_OVER_CAP
+        job = events_of_job(spec, trusts)
+        if not (covers(self.cap, self.ledger, job) and covers(self.total, self.ledger, job)):
             return RefusalCode.BUDGET_EXCEEDED
         return self._cannot_compute(spec)
+
+    def _told(self, cap: Cap) -> LedgerMirror:
+        return LedgerMirror(
+            epsilon=cap.epsilon,
+            epsilon_alone=cap.epsilon_alone,
+            delta=cap.delta,
+            spent=epsilon_of(self.ledger, cap.delta),
+            spent_alone=epsilon_of(alone(self.ledger), cap.delta),
+            entries=tuple(LedgerEntry(event=event, times=times) for event, times in self.ledger.items()),
+        )
 
     def _cannot_compute(self, spec: AnySpec) -> RefusalCode | None:
         try:

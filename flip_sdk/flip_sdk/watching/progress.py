@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flip_sdk.contract.api import JobEvent, JobEvents, JobView
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.curves import curve_of, words_for
+from flip_sdk.pricing import TrustPrice, cost_in_words
 
 _STATES = {
     JobState.SUBMITTED: "handed in",
@@ -32,9 +33,16 @@ class Progress:
         note: one line for the person, such as that the hub is away.
     """
 
-    def __init__(self, job: JobView, epsilon: float | None = None, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        job: JobView,
+        epsilon: float | None = None,
+        notes: Sequence[str] = (),
+        prices: Sequence[TrustPrice] = (),
+    ) -> None:
         self.job = job
         self.epsilon = epsilon
+        self.prices = tuple(prices)
         self.notes = tuple(notes)
         self.sequence = 0
         self.curve_name = ""
@@ -83,7 +91,7 @@ class Progress:
     @property
     def cost(self) -> str:
         """What it costs, in words."""
-        return "" if self.epsilon is None else f"privacy cost at each Trust: ε {self.epsilon:g} (unit: person)"
+        return "" if self.epsilon is None else cost_in_words(self.epsilon, self.prices)
 
     @property
     def latest(self) -> str:

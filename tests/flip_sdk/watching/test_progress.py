@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flip_sdk.accounting.price import Figures, Price
 from flip_sdk.contract.api import JobEvent, JobEvents, JobView, RefusalView
 from flip_sdk.contract.states import JobState
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.pricing import TrustPrice
 from flip_sdk.watching.progress import Progress
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,3 +89,12 @@ def test_every_state_has_a_headline(state: JobState) -> None:
     assert progress.headline
     assert progress.failed == (state in {JobState.FAILED, JobState.CANCELLED, JobState.REJECTED})
     assert (progress.share == 1.0) == (state == JobState.COMPLETED)
+
+
+def test_the_cost_says_what_is_spent_then() -> None:
+    figures = Figures(job=3.0, before=0.5, after=3.4, cap=10.0)
+    price = Price(figures, Figures(5.0, 0.5, 5.4, 40.0), shared=True, admitted=True)
+    progress = Progress(view(), epsilon=3.0, prices=[TrustPrice("aldgate", price)])
+    assert "ε 3, 5 if every other Trust worked with the hub" in progress.cost
+    assert "aldgate 3.4 of 10 (5.4 of 40 alone)" in progress.cost
+    assert Progress(view()).cost == ""
