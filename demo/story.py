@@ -32,7 +32,7 @@ DELTA = 1e-5
 TUTORIAL = "tutorials/01_first_federated_model.ipynb"
 """Where a workspace has it."""
 DASHBOARD = "training-report"
-JOB_KINDS = "count,train,evaluate"
+JOB_KINDS = "count,train,evaluate,statistics"
 TRUST_MODELS = "local,distributed"
 _JOBS = TypeAdapter(list[JobView])
 _DASHBOARDS = TypeAdapter(list[DashboardView])

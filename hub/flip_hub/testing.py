@@ -86,7 +86,7 @@ class SigningTrust:
             "notice_id": secrets.token_hex(8),
             "project_id": project_id,
             "state": "opted_in",
-            "job_kinds": ("count", "train", "evaluate"),
+            "job_kinds": ("count", "train", "evaluate", "statistics"),
             "epsilon": 10.0,
             "delta": 1e-5,
             "expires_at": now() + timedelta(days=30),

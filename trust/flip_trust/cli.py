@@ -128,7 +128,7 @@ def consent_opt_in(  # noqa: PLR0913, PLR0917 (a form: every option has a name a
     epsilon: Annotated[float, typer.Option(prompt=True, help="Budget of the project at this Trust.")],
     until: Annotated[str, typer.Option(prompt="Until (YYYY-MM-DD)", help="Last day of the opt-in.")],
     delta: Annotated[float, typer.Option(help="The delta at which the budget is reckoned.")] = 1e-5,
-    kinds: Annotated[str, typer.Option(help="Job kinds, comma-separated.")] = "count,train,evaluate",
+    kinds: Annotated[str, typer.Option(help="Job kinds, comma-separated.")] = ",".join(get_args(JobKind)),
     trust_models: Annotated[
         str,
         typer.Option(

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import pytest
 from fastapi.testclient import TestClient
 from flip_hub.api.sessions import csrf_token
+from flip_hub.database import JobResultRow, Routine
 from flip_hub.governance import intake, projects
 from flip_hub.testing import FakeAuthenticator
+from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.states import ProjectState
+from flip_sdk.contract.statistics import Estimate
 
 BASE = "/services/flip"
 
@@ -189,6 +192,24 @@ def test_a_job_page_shows_its_steps_and_cancels(hub) -> None:
     assert "asked to cancel" in html
     assert job.job_id in browser.get(f"{BASE}/projects/cytology").text
     assert hub.browser("bea").get(f"{BASE}/{page}").status_code == 404
+
+
+def test_a_job_page_shows_an_answer_as_a_table(hub) -> None:
+    hub.ready()
+    job = intake.submit_job(hub.office, hub.who("ada"), "cytology", hub.count())
+    told = {"trust": "all", "quantity": "mean", "of": ("radius",), "estimate": 14.25, "standard_error": 0.5}
+    rows = (Estimate(**told, low=13.25, high=15.25), Estimate(trust="aldgate", quantity="persons", at=1.0, to=2.0))
+    kept = JobResult(
+        job_id=job.job_id, kind="statistics", trusts=("aldgate",), refusals=(), epsilon=1, delta=0, statistics=rows
+    )
+    with hub.office.database.write(Routine("a test plays the dispatcher")) as session:
+        session.add(JobResultRow(job_id=job.job_id, content=kept))
+    html = hub.browser("ada").get(f"{BASE}/jobs/{job.job_id}").text
+
+    assert "Mean: radius" in html
+    assert "14.25 ± 0.5" in html
+    assert "Persons (1 to 2)" in html
+    assert "Not shown" in html
 
 
 def test_what_people_write_is_text_and_nothing_else(hub) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Request
 from flip_sdk.contract.api import Application, NewProject, Review
+from flip_sdk.contract.jobs import JobKind
 from flip_sdk.contract.records import Name
 from flip_sdk.errors import PublicError
 from pydantic import ValidationError
@@ -51,7 +52,7 @@ Sent = Annotated[FormData, Depends(checked_form)]
 def apply_page(request: Request, subject: Asking, office: At) -> Response:
     """An empty application."""
     office.policies.authorise(subject, "apply", access.HUB)
-    values = {"organisation": subject.organisation, "delta": "0.00001", "job_kinds": ["count", "train", "evaluate"]}
+    values = {"organisation": subject.organisation, "delta": "0.00001", "job_kinds": list(get_args(JobKind))}
     return _form(request, office, subject, values)
 
 

@@ -19,6 +19,8 @@ from flip_hub.governance.sharing import trust_model_words
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 
 router = APIRouter()
+MOST_ROWS = 200
+"""Of an answer; a notebook shows all."""
 
 
 @router.get("/jobs/{job_id}")
@@ -39,6 +41,7 @@ def job_page(request: Request, subject: Asking, office: At, job_id: Token) -> Re
             noise=trust_model_words(job.spec, job.trusts),
             events=jobs.events_after(session, job, 0).events,
             result=kept.content if kept and may_see else None,
+            most_rows=MOST_ROWS,
             ended=job.state in JOB.ends(),
             cancelling=job.cancel_requested,
             may_cancel=office.policies.decide(subject, "cancel_job", target).allowed,
