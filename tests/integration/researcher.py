@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from flip_sdk.contract.jobs import LocalNoise, TrustModel
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.jobs import Job
 from flip_sdk.project import Project
@@ -23,12 +24,15 @@ def project_of(story: Story, project: str = PROJECT) -> Project:
     return flip_sdk.connect(story.platform.api, story.visitor(ADA).token).project(project)
 
 
-def start_training(project: Project, rounds: int, epsilon: float, **options: Any) -> Job:
+def start_training(
+    project: Project, rounds: int, epsilon: float, *, trust_model: TrustModel | None = None, **options: Any
+) -> Job:
     """Submit a training job over the project's Trusts."""
     features = project.catalogue().features()
     model = torch.nn.Linear(len(features), 1)
     # the noisy count of a small Trust must stay above its floor, and nobody looks at the accuracy here
-    privacy = flip_sdk.Privacy(epsilon=epsilon, delta=1e-5, scaling_share=0.9)
+    noise = trust_model or LocalNoise()
+    privacy = flip_sdk.Privacy(epsilon=epsilon, delta=1e-5, scaling_share=0.9, trust_model=noise)
     return project.train(model, features=features, label="malignant", privacy=privacy, rounds=rounds, **options)
 
 

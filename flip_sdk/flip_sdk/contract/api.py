@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from flip_sdk.contract.calibration import Calibration
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling, TrustModelName
 from flip_sdk.contract.notices import CatalogueConcept, LedgerMirror, TotalLine
@@ -189,6 +190,7 @@ class TrustFigures(Record):
     auc: Finite | None = None
     auc_error: Finite | None = None
     majority: Finite | None = None
+    calibration: Calibration | None = None
     suppressed: bool = False
 
 
@@ -202,6 +204,9 @@ class JobResult(Record):
         figures: per Trust, and ``all`` (``evaluate``).
         statistics: the question's answer, per Trust and ``all`` (``statistics``).
         epsilon: what the job cost at each Trust that took part, as asked.
+        trust_model: on whom that depends: on nobody else, or on several Trusts that share the noise.
+        min_honest: with noise shares, how many of the job's Trusts have to be honest for it.
+        epsilon_alone: with noise shares, what it cost if every other Trust worked with the hub.
         history: one row a round (``train``): round, loss, seconds, trusts.
         spec: what was asked, so that a kept model can be called and evaluated again with its features and label.
     """
@@ -212,6 +217,9 @@ class JobResult(Record):
     refusals: tuple[RefusalView, ...]
     epsilon: Finite
     delta: Finite
+    trust_model: TrustModelName = "local"
+    min_honest: int | None = None
+    epsilon_alone: Finite | None = None
     model: ModelRef | None = None
     scaling: Scaling | None = None
     counts: dict[str, int | None] = Field(default_factory=dict)

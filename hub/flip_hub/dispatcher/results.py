@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flip_sdk.accounting.composition import alone, epsilon_of
+from flip_sdk.accounting.price import events_of_job
 from flip_sdk.contract.api import JobResult, RefusalView
-from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.statistics import Estimate, is_pure
 from flip_sdk.contract.tasks import REFUSAL_WORDS
@@ -18,6 +20,7 @@ from sqlalchemy.orm import Session
 from flip_hub.database import ReceivedUpdate
 from flip_hub.dispatcher.accept import AcceptedUpdate
 from flip_hub.dispatcher.arithmetic import Progress
+from flip_hub.dispatcher.facts import Facts
 from flip_hub.dispatcher.recover import Recovered
 
 
@@ -110,6 +113,7 @@ def lineage(held: Recovered, released: Released, model: ModelRef, progress: Prog
         "epsilon": spec.privacy.epsilon,
         "delta": spec.privacy.delta,
         "rounds": progress.round,
+        **_guarantee(held.facts),
         "updates": {"/".join(map(str, key)): d for key, d in sorted(released.updates.items())},
     }
 
@@ -131,15 +135,30 @@ def _result(held: Recovered, released: Released, *, epsilon: float, delta: float
             "signed_off_job": digest(facts.token.encode()),
             "signed_off_by": ", ".join(facts.job.signed_off_by),
             "updates": released.digest,
-            "mechanism": _mechanism(facts.spec),
+            "mechanism": _mechanism(facts),
             "unit_of_privacy": "person",
+            **({"roster": facts.round.sum.roster} if facts.round.sum else {}),
         },
         spec=facts.spec,
+        **_guarantee(facts),
         **fields,
     )
 
 
-def _mechanism(spec: AnySpec) -> str:
+def _guarantee(facts: Facts) -> dict[str, Any]:
+    """On whom the guarantee depends, and with noise shares what is left of it if all others worked with the hub."""
+    spec, model, trusts = facts.spec, facts.sharing, len(facts.job.trusts)
+    if model is None or not isinstance(spec, TrainSpec):
+        return {"trust_model": "local"}
+    epsilon = epsilon_of(alone(events_of_job(spec, trusts)), spec.privacy.delta)
+    return {"trust_model": "distributed", "min_honest": model.honest_of(trusts), "epsilon_alone": epsilon}
+
+
+def _mechanism(facts: Facts) -> str:
+    spec, model, trusts = facts.spec, facts.sharing, len(facts.job.trusts)
+    if model is not None and isinstance(spec, TrainSpec):
+        honest = model.honest_of(trusts)
+        return f"{spec.privacy.mechanism.kind}, noise shared among {trusts} Trusts, {honest} of them honest"
     if isinstance(spec, StatisticsSpec) and not is_pure(spec.question):
         return "Gaussian, local noise"
     return (

@@ -19,12 +19,13 @@ from safetensors.numpy import load
 from sqlalchemy import select
 
 ROUNDS = 3
+MECHANISM = FullBatch(max_grad_norm=0.1, learning_rate=10.0)
 PARAMETERS = {"weight": (1, 2), "bias": (1,)}
 
 
 def shared_spec(hub, *, rounds: int = ROUNDS, spare_rounds: int = 2, min_honest: int | None = None, **changes: object):
     model = DistributedNoise(min_honest=min_honest, spare_rounds=spare_rounds)
-    privacy = Privacy(mechanism=FullBatch(learning_rate=10.0), trust_model=model)
+    privacy = Privacy(mechanism=MECHANISM, trust_model=model)
     return hub.train_spec(privacy=privacy, rounds=rounds, **changes)
 
 
@@ -73,9 +74,7 @@ def test_a_job_with_noise_shares_completes_and_its_model_is_the_sum(hub) -> None
     layout = layout_of(spec, "train", PARAMETERS)
     total = sum(trust.shares.shared["job-1", "train", 1, 1] for trust in everybody)
     gradient = unflatten(layout.encoding.decode(total), layout.shapes)
-    mechanism = spec.privacy.mechanism
-    assert isinstance(mechanism, FullBatch)
-    scale = mechanism.learning_rate / (persons * mechanism.max_grad_norm)
+    scale = MECHANISM.learning_rate / (persons * MECHANISM.max_grad_norm)
     weights = load(weights_of_round(hub, 2))
     for name, value in gradient.items():
         assert weights[name] == pytest.approx((first[name] - scale * value).astype(np.float32))
