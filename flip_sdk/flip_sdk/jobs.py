@@ -9,13 +9,14 @@ from flip_sdk.connection import Connection
 from flip_sdk.contract.api import JobEvent, JobEvents, JobResult, JobView
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import RefusalCode
-from flip_sdk.errors import JobFailedError
+from flip_sdk.errors import JobFailedError, NotFoundError
 from flip_sdk.preflight import Spec
 from flip_sdk.pricing import TrustPrice, cost_in_words, epsilon_of
 from flip_sdk.results import Result
 from flip_sdk.watching.progress import Progress
 
 if TYPE_CHECKING:
+    from flip_sdk.accounting.report import Report
     from flip_sdk.frames import Frame
     from flip_sdk.watching.views import View
 
@@ -124,6 +125,19 @@ class Job:
             raise self._failure()
         record = self._connection.get(f"jobs/{self.id}/result", JobResult)
         return Result(record, self._connection, self.view.project_id, self._spec)
+
+    def report(self) -> Report:
+        """What the job costs each Trust by itself: as its ledger was debited, and the tighter figure for your paper.
+
+        Raises:
+            NotFoundError: the job came from another session and has no result yet.
+        """
+        from flip_sdk.accounting.report import report
+
+        spec = self._spec or self._connection.get(f"jobs/{self.id}/result", JobResult).spec
+        if spec is None:
+            raise NotFoundError("The hub no longer knows what this job asked.", "See its result's epsilon and delta.")
+        return report(spec, max(len(self.view.trusts), 1))
 
     def events(self) -> Frame:
         """Every step so far: one row each, with the numbers that came with it."""

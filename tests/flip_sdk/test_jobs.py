@@ -112,3 +112,14 @@ def test_a_job_says_what_it_is(job: flip.Job, hub: flip.Hub) -> None:
     assert JobState.SUBMITTED.value in repr(job)
     assert repr(hub.job(job.id)) == repr(job).splitlines()[0]
     assert "aldgate 3 of 10" in repr(job)
+
+
+def test_a_job_reports_the_tighter_figure(job: flip.Job, hub: flip.Hub) -> None:
+    told = job.report()
+    assert told.debited == pytest.approx(3.0, rel=1e-6)
+    assert 2.8 < told.tight < told.debited
+
+    with pytest.raises(flip.NotFoundError):
+        hub.job(job.id).report()
+    job.result()
+    assert hub.job(job.id).report() == told
