@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.graph import GraphRecord, Loss, Ref
-from flip_sdk.mechanisms.blocks import filled
+from flip_sdk.mechanisms.blocks import chunks, filled
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
+_NUMBERS_AT_ONCE = 4_000_000
 _SHAPES_ONLY = {
     "aten.view.default",
     "aten.reshape.default",
@@ -63,30 +64,64 @@ def _is_chain(record: GraphRecord) -> bool:
 
 
 def clipped_sum(
-    form: LinearForm, weights: Mapping[str, Array], features: Array, labels: Labels, loss: Loss, max_grad_norm: float
+    form: LinearForm,
+    weights: Mapping[str, Array],
+    features: Array,
+    labels: Labels,
+    loss: Loss,
+    max_grad_norm: float,
+    rows: Labels | None = None,
 ) -> dict[str, Array]:
-    """Sum over persons of their clipped gradients.
+    """Sum over persons of their clipped gradients; a person's gradient is the mean over their rows.
 
     Args:
         form: which weight is which.
         weights: by name.
-        features: ``[n, d]`` as the model is fed.
-        labels: ``[n]``.
+        features: ``[rows, d]`` as the model is fed, a person's rows next to each other.
+        labels: ``[rows]``.
         loss: the model's loss.
         max_grad_norm: L2 bound of one person's gradient over all parameters.
+        rows: ``[persons]``, how many rows each person has; None where each has one.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         residual = _residual(logits_of(form, weights, features), labels, loss)
-        norms = _length(residual) * np.hypot(_length(features), 1.0 if form.bias else 0.0)
-        factors = np.minimum(1.0, max_grad_norm / norms)
-        # whoever's gradient is not finite counts as zero, and never poisons the sum
-        usable = np.isfinite(norms) & np.isfinite(factors) & np.isfinite(residual).all(axis=1)
-        shares = np.where(usable[:, None], residual * np.where(usable, factors, 0.0)[:, None], 0.0)
+        if rows is None or not (rows > 1).any():
+            return _of_one_row(form, residual, features, max_grad_norm)
+        return _of_several_rows(form, residual, features, rows, max_grad_norm)
+
+
+def _of_one_row(form: LinearForm, residual: Array, features: Array, max_grad_norm: float) -> dict[str, Array]:
+    norms = _length(residual) * np.hypot(_length(features), 1.0 if form.bias else 0.0)
+    factors = np.minimum(1.0, max_grad_norm / norms)
+    # whoever's gradient is not finite counts as zero, and never poisons the sum
+    usable = np.isfinite(norms) & np.isfinite(factors) & np.isfinite(residual).all(axis=1)
+    shares = np.where(usable[:, None], residual * np.where(usable, factors, 0.0)[:, None], 0.0)
     # a share of zero times a feature that is not finite would not be zero
     result = {form.weight: shares.T @ np.where(usable[:, None], features, 0.0)}
     if form.bias:
         result[form.bias] = shares.sum(axis=0)
     return result
+
+
+def _of_several_rows(
+    form: LinearForm, residual: Array, features: Array, rows: Labels, max_grad_norm: float
+) -> dict[str, Array]:
+    """Persons with equally many rows at a time, each person's gradient written out: the mean of outer products."""
+    outputs, inputs = residual.shape[1], features.shape[1]
+    total = np.zeros((outputs, inputs + 1))
+    starts = np.cumsum(rows) - rows
+    for count in np.unique(rows):
+        begins = starts[rows == count]
+        for part in chunks(len(begins), max(1, _NUMBERS_AT_ONCE // (outputs * (inputs + 1)))):
+            places = begins[part, None] + np.arange(count)
+            fed = np.concatenate([features[places], np.full((*places.shape, 1), 1.0 if form.bias else 0.0)], axis=2)
+            means = (residual[places].transpose(0, 2, 1) @ fed).reshape(len(places), -1) / count
+            norms = _length(means)
+            factors = np.minimum(1.0, max_grad_norm / norms)
+            usable = np.isfinite(norms) & np.isfinite(factors)
+            total += (np.where(usable, factors, 0.0) @ np.where(usable[:, None], means, 0.0)).reshape(total.shape)
+    result = {form.weight: total[:, :-1]}
+    return result | ({form.bias: total[:, -1]} if form.bias else {})
 
 
 def logits_of(form: LinearForm, weights: Mapping[str, Array], features: Array) -> Array:

@@ -1,7 +1,9 @@
-"""Per-person gradients of any allowed graph: vmap over grad, in chunks, each person's gradient clipped by itself.
+"""Sums of clipped per-person gradients: by the closed form where a model has one, else by book-keeping.
 
-Each person is run alone through a graph of batch 1 (Abadi et al., "Deep Learning with Differential Privacy", CCS 2016),
-so that nothing a graph computes can mix one person's data into another's gradient. Sums are in float64.
+Each person's gradient, the mean over their rows, is clipped by itself and once (Abadi et al., "Deep Learning with
+Differential Privacy", CCS 2016). The plain way, ``vmap`` over ``grad`` in chunks, is what tests compare the others
+with: there each row is run alone through a graph of batch 1, so that nothing a graph computes can mix one person's data
+into another's gradient.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from torch.func import grad, vmap
 from flip_sdk.contract.graph import Loss
 from flip_sdk.mechanisms import closed_form
 from flip_sdk.mechanisms.blocks import BLOCK, chunk_size, chunks, filled
+from flip_sdk.mechanisms.bookkeeping import run
+from flip_sdk.mechanisms.devices import CPU, Device
+from flip_sdk.mechanisms.fed import Features
 from flip_sdk.mechanisms.model import Model
 from flip_sdk.models.losses import LOSSES
 
@@ -27,35 +32,59 @@ MAX_CHUNK = 256
 
 
 def clipped_sum(
-    model: Model, weights: Mapping[str, Tensor], features: Array, labels: Labels, loss: Loss, max_grad_norm: float
+    model: Model,
+    weights: Mapping[str, Tensor],
+    features: Features,
+    labels: Labels,
+    loss: Loss,
+    max_grad_norm: float,
+    rows: Labels | None = None,
+    device: Device = CPU,
 ) -> dict[str, Array]:
     """Sum over persons of their clipped gradients, by the closed form where the model has one.
 
     Args:
         model: the checked model.
         weights: parameters and constants by name.
-        features: ``[n, d]`` as the model is fed.
-        labels: ``[n]``.
+        features: ``[rows, d]`` as the model is fed, a person's rows next to each other.
+        labels: ``[rows]``.
         loss: the model's loss.
         max_grad_norm: L2 bound of one person's gradient over all parameters together.
+        rows: ``[persons]``, how many rows each person has; None where each has one.
+        device: where to compute; the closed form is computed on the processor.
     """
     if model.linear is not None:
-        return closed_form.clipped_sum(model.linear, in_float64(weights), features, labels, loss, max_grad_norm)
-    return general_clipped_sum(model, weights, features, labels, loss, max_grad_norm)
+        exact = in_float64(weights)
+        fed = features.astype(np.float64, copy=False)
+        return closed_form.clipped_sum(model.linear, exact, fed, labels, loss, max_grad_norm, rows)
+    return run.clipped_sum(model.learner, weights, features, labels, rows, loss, max_grad_norm, device)
 
 
 def general_clipped_sum(
-    model: Model, weights: Mapping[str, Tensor], features: Array, labels: Labels, loss: Loss, max_grad_norm: float
+    model: Model,
+    weights: Mapping[str, Tensor],
+    features: Array,
+    labels: Labels,
+    loss: Loss,
+    max_grad_norm: float,
+    rows: Labels | None = None,
 ) -> dict[str, Array]:
-    """The same for any graph, chunk by chunk within a bounded memory."""
+    """The same for any graph in the plain way: of every row its gradient, of every person the mean, clipped, summed."""
     trained = {key: weights[key] for key in model.record.parameters}
     sums = {key: torch.zeros(tensor.shape, dtype=torch.float64) for key, tensor in trained.items()}
-    per_person = _per_person(model, weights, loss)
+    per_row = _per_row(model, weights, loss)
+    if rows is not None and len(rows):
+        for place, count in zip(np.cumsum(rows) - rows, rows, strict=True):
+            mine = slice(int(place), int(place + count))
+            gradients = per_row(trained, torch.from_numpy(features[mine].astype(np.float32)), _labels(labels[mine]))
+            mean = {key: gradient.double().mean(dim=0, keepdim=True) for key, gradient in gradients.items()}
+            _add_clipped(sums, mean, max_grad_norm, 1)
+        return {key: value.numpy() for key, value in sums.items()}
     most = min(MAX_CHUNK, CHUNK_BYTES // max(1, model.record.person_bytes))
     block = min(BLOCK, chunk_size(most))
     for part in chunks(len(features), most):
         people = torch.from_numpy(filled(features[part], block).astype(np.float32))
-        gradients = per_person(trained, people, torch.from_numpy(filled(labels[part], block)))
+        gradients = per_row(trained, people, _labels(filled(labels[part], block)))
         _add_clipped(sums, gradients, max_grad_norm, len(labels[part]))
     return {key: value.numpy() for key, value in sums.items()}
 
@@ -65,7 +94,11 @@ def in_float64(weights: Mapping[str, Tensor]) -> dict[str, Array]:
     return {key: tensor.numpy().astype(np.float64) for key, tensor in weights.items()}
 
 
-def _per_person(
+def _labels(labels: Labels) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(labels))
+
+
+def _per_row(
     model: Model, weights: Mapping[str, Tensor], loss: Loss
 ) -> Callable[[dict[str, Tensor], Tensor, Tensor], dict[str, Tensor]]:
     constants = {key: tensor for key, tensor in weights.items() if key not in model.record.parameters}
@@ -82,12 +115,12 @@ def _per_person(
 
 def _add_clipped(sums: dict[str, Tensor], gradients: dict[str, Tensor], max_grad_norm: float, persons: int) -> None:
     """Add the clipped gradients of the first ``persons`` rows; the others only fill a block."""
-    squares = sum(g.flatten(1).to(torch.float64).square().sum(dim=1) for g in gradients.values())
+    squares = sum(g.reshape(len(g), -1).to(torch.float64).square().sum(dim=1) for g in gradients.values())
     norms = torch.as_tensor(squares).sqrt()
     # a float32 gradient squared in float64 cannot overflow, so the norm is finite exactly where the gradient is
     usable = torch.isfinite(norms)
     factors = torch.where(usable & (norms > max_grad_norm), max_grad_norm / norms, 1.0)
     factors = torch.where(usable & (torch.arange(len(norms)) < persons), factors, 0.0)
     for key, gradient in gradients.items():
-        rows = torch.nan_to_num(gradient.flatten(1).to(torch.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        rows = torch.nan_to_num(gradient.reshape(len(gradient), -1).to(torch.float64), nan=0.0, posinf=0.0, neginf=0.0)
         sums[key] += (factors @ rows).reshape(sums[key].shape)

@@ -7,9 +7,11 @@ and memory are known before a number is computed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from flip_sdk.contract.graph import LIMITS, GraphRecord, Limits, Loss, check_output, parse_graph
 from flip_sdk.errors import ModelError
+from flip_sdk.mechanisms.bookkeeping.plan import Plan
 from flip_sdk.mechanisms.closed_form import LinearForm, linear_form
 from flip_sdk.models.program import Program
 
@@ -29,6 +31,16 @@ class Model:
     training: Program
     scoring: Program
     linear: LinearForm | None
+
+    @cached_property
+    def learner(self) -> Plan:
+        """How it is run for many persons with their gradients."""
+        return Plan(self.training, learning=True)
+
+    @cached_property
+    def scorer(self) -> Plan:
+        """How it is run for many persons, without dropout."""
+        return Plan(self.scoring, learning=False)
 
 
 def rebuild(graph: bytes, features: int, limits: Limits = LIMITS) -> Model:

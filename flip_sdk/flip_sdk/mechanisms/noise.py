@@ -4,9 +4,9 @@ Gaussian noise (Dwork and Roth, "The Algorithmic Foundations of Differential Pri
 sampler in floating point leaks: which doubles it can produce depends on the value it is added to, so that the low bits
 of a result tell the exact value (Mironov, CCS 2012; Jin et al., "Are We There Yet?", IEEE S&P 2022). Two measures here:
 
-1. Each number is the normal quantile of a 63-bit uniform with a separate sign bit, so that the sampler is dense out to
-   nine standard deviations: between two neighbouring points of the grid below there are thousands of uniforms for
-   anything within six standard deviations.
+1. Each number is drawn out of 64 random bits and more (:mod:`~flip_sdk.mechanisms.normal`), dense out to nine standard
+   deviations: between two neighbouring points of the grid below there are thousands of points for anything within six
+   standard deviations.
 2. :func:`add_gaussian` rounds the noisy *sum* to a grid of a power of two, about 2^-20 of the noise's own size. The
    grid is the same whatever the data are, so the set of possible results no longer depends on them, and rounding a
    differentially private result costs no privacy. Rounding adds less than 10^-12 of the noise's variance.
@@ -18,15 +18,14 @@ the discrete Gaussian of :mod:`~flip_sdk.mechanisms.integer_noise`.
 from __future__ import annotations
 
 import math
-import os
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
-from flip_sdk.mechanisms import integer_noise
+from flip_sdk.mechanisms import integer_noise, normal
+from flip_sdk.mechanisms.randomness import words
 
 _GRID_BITS = 20
 _MOST = 2**53
@@ -34,7 +33,7 @@ _MOST = 2**53
 
 def uniform(count: int) -> npt.NDArray[np.float64]:
     """``count`` numbers in [0, 1), multiples of 2^-53, for deciding who is in a Poisson sample."""
-    return (_words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def gaussian(shape: tuple[int, ...], scale: float) -> npt.NDArray[np.float64]:
@@ -44,12 +43,10 @@ def gaussian(shape: tuple[int, ...], scale: float) -> npt.NDArray[np.float64]:
         ValueError: the scale is not a positive number.
     """
     _check(scale)
-    words = _words(math.prod(shape))
-    # (k + 1/2) / 2^64 with 63 random bits k is uniform in (0, 1/2); the last bit is the sign
-    lower = ((words >> np.uint64(1)).astype(np.float64) + 0.5) * 2.0**-64
-    sign = np.where(words & np.uint64(1), 1.0, -1.0)
-    noise: npt.NDArray[np.float64] = (ndtri(lower) * sign * scale).reshape(shape)
-    return noise
+    noise = np.empty(math.prod(shape))
+    normal.fill(noise)
+    noise *= scale
+    return noise.reshape(shape)
 
 
 def add_gaussian(exact: npt.NDArray[np.float64], scale: float) -> npt.NDArray[np.float64]:
@@ -59,7 +56,11 @@ def add_gaussian(exact: npt.NDArray[np.float64], scale: float) -> npt.NDArray[np
         ValueError: the scale is not a positive number.
     """
     step = grid(scale)
-    noisy: npt.NDArray[np.float64] = np.rint((exact + gaussian(exact.shape, scale)) / step) * step
+    noisy = gaussian(exact.shape, scale)
+    noisy += exact
+    noisy *= 1 / step  # exact: a power of two
+    np.rint(noisy, out=noisy)
+    noisy *= step
     return noisy
 
 
@@ -98,10 +99,6 @@ def _laplace(scale: float) -> Any:  # OpenDP's measurement has no type of its ow
     dp.enable_features("contrib")
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     return dp.m.make_laplace(*space, scale=scale)
-
-
-def _words(count: int) -> npt.NDArray[np.uint64]:
-    return np.frombuffer(os.urandom(8 * count), dtype=np.uint64)
 
 
 def _check(scale: float) -> None:

@@ -81,6 +81,11 @@ def _ones(size: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.ones(tuple(size), dtype=dtype)
 
 
+def _arange(end: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    # the overload itself would not follow ``with device``, and so have no shape on meta tensors
+    return torch.arange(end, dtype=dtype)
+
+
 def _getitem(values: Sequence[Tensor], index: int) -> Tensor:
     return values[index]
 
@@ -100,6 +105,7 @@ TABLE: dict[str, Callable[..., Any]] = {name: overload(name) for name in OPERATO
     "aten.full.default": _full,
     "aten.zeros.default": _zeros,
     "aten.ones.default": _ones,
+    "aten.arange.default": _arange,
 }
 
 QUIET: dict[str, tuple[int, object]] = {

@@ -22,21 +22,25 @@ _TORCH_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, OverflowError,
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
+    """One operation, ready to be called; arguments may be :class:`Ref` to earlier values, also within a list."""
+
     function: Callable[..., Any]
     args: tuple[Any, ...]
     named: dict[str, Any]
 
     def run(self, values: list[Any]) -> Any:
-        args = [_fill(argument, values) for argument in self.args]
+        """Call it on earlier values."""
+        args = [fill(argument, values) for argument in self.args]
         return self.function(*args, **self.named)
 
 
-def _fill(argument: Any, values: list[Any]) -> Any:
+def fill(argument: Any, values: list[Any]) -> Any:
+    """An argument with every reference replaced by its value."""
     if type(argument) is Ref:
         return values[argument.value]
     if type(argument) is list:
-        return [_fill(item, values) for item in argument]
+        return [fill(item, values) for item in argument]
     return argument
 
 
@@ -46,17 +50,20 @@ class Program:
     Args:
         record: a graph that :func:`flip_sdk.contract.graph.parse_graph` has checked.
         training: whether dropout drops.
+
+    Attributes:
+        steps: its operations, one for each node of the graph.
     """
 
     def __init__(self, record: GraphRecord, *, training: bool) -> None:
         self.record = record
         self._keys = tuple(weight.key for weight in record.weights)
-        self._steps = tuple(_step(node, training=training) for node in record.nodes)
+        self.steps = tuple(_step(node, training=training) for node in record.nodes)
 
     def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Answer ``[1, outputs]`` for one person's ``x`` of shape ``[1, features]``."""
         values: list[Any] = [x, *(weights[key] for key in self._keys)]
-        for step in self._steps:
+        for step in self.steps:
             values.append(step.run(values))
         output: Tensor = values[self.record.output]
         return output.reshape(1, -1)
@@ -71,7 +78,7 @@ class Program:
         specs = [self.record.input, *self.record.weights]
         values: list[Any] = [torch.empty(spec.shape, dtype=DTYPE[spec.dtype], device=device) for spec in specs]
         with device, torch.no_grad():
-            for node, step in zip(self.record.nodes, self._steps, strict=True):
+            for node, step in zip(self.record.nodes, self.steps, strict=True):
                 try:
                     result = step.run(values)
                 except _TORCH_ERRORS as error:
@@ -92,7 +99,7 @@ def _agrees(result: object, stated: tuple[TensorSpec, ...]) -> bool:
     )
 
 
-def _step(node: Node, *, training: bool) -> _Step:
+def _step(node: Node, *, training: bool) -> Step:
     operator = OPERATORS.get(node.op)
     kinds = operator.positions if operator else ("tensor", "int")
     kinds_of_named = operator.named if operator else {}
@@ -102,7 +109,7 @@ def _step(node: Node, *, training: bool) -> _Step:
         if position < len(args):
             args[position] = value
     named = {name: _argument(kinds_of_named[name], argument) for name, argument in node.named.items()}
-    return _Step(TABLE[node.op], tuple(args), named)
+    return Step(TABLE[node.op], tuple(args), named)
 
 
 def _argument(kind: str, argument: Argument) -> Any:

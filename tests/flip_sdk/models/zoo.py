@@ -77,6 +77,102 @@ def _frozen():
     return model
 
 
+class UNet3d(nn.Module):
+    """Two resolutions, a transposed convolution up, a skip connection, and one answer for the whole volume."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.ReLU())
+        self.bottom = nn.Sequential(nn.Conv3d(4, 8, 3, padding=1), nn.InstanceNorm3d(8, affine=True), nn.LeakyReLU())
+        self.up = nn.ConvTranspose3d(8, 4, 2, stride=2)
+        self.joined = nn.Sequential(nn.Conv3d(8, 4, 3, padding=1), nn.GroupNorm(4, 4), nn.SiLU())
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        volume = nn.functional.pad(x, (0, 64 - FEATURES)).reshape(-1, 1, 4, 4, 4)
+        wide = self.down(volume)
+        narrow = self.bottom(nn.functional.max_pool3d(wide, 2))
+        both = self.joined(torch.cat([wide, self.up(narrow)], 1))
+        return self.head(both.amax((2, 3, 4)))
+
+
+class DenseNet(nn.Module):
+    """Every layer sees all before it; a transition halves channels and resolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1, bias=False)
+        widths = (4, 7, 10)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(1, width), nn.ReLU(), nn.Conv2d(width, 3, 3, padding=1, bias=False))
+            for width in widths
+        )
+        self.transition = nn.Sequential(nn.GroupNorm(1, 13), nn.ReLU(), nn.Conv2d(13, 6, 1), nn.AvgPool2d(2))
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        held = self.first(x.reshape(-1, 1, 5, 6))
+        for layer in self.layers:
+            held = torch.cat([held, layer(held)], 1)
+        return self.head(self.transition(held).mean((2, 3)))
+
+
+class Residual(nn.Module):
+    """A residual block with a strided shortcut, then one that is separable and dilated."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 6, 3, stride=2, padding=1), nn.GroupNorm(3, 6), nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1)
+        )
+        self.shortcut = nn.Conv2d(1, 6, 1, stride=2)
+        self.deep = nn.Conv2d(6, 12, 3, padding=2, dilation=2, groups=3)
+        self.activation = nn.PReLU(12)
+        self.head = nn.Linear(12, 1)
+
+    def forward(self, x):
+        image = x.reshape(-1, 1, 5, 6)
+        block = torch.relu(self.body(image) + self.shortcut(image))
+        return self.head(self.activation(self.deep(block)).mean((2, 3)))
+
+
+class Words(nn.Module):
+    """Codes as words: two tables, of which one is small, positions, an RMS norm, attention without dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.kinds = nn.Embedding(400, 8), nn.Embedding(3, 8)
+        self.position = nn.Parameter(0.1 * torch.randn(10, 8))
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm = nn.RMSNorm(8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        codes = (100 * x[:, :10].abs()).long()
+        words = self.table(codes) + self.kinds(codes.clamp(0, 2)) + self.position
+        attended, _ = self.attention(words, words, words, need_weights=False)
+        return self.head(self.norm(words + attended).mean(1))
+
+
+class Tied(nn.Module):
+    """One layer used twice, its weight once more transposed by hand, a scale, and transposed convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(FEATURES, FEATURES)
+        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.up = nn.ConvTranspose1d(2, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
+        self.over = nn.ConvTranspose2d(1, 2, (2, 3), dilation=(2, 1))
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, x):
+        twice = self.layer(torch.tanh(self.layer(x)))
+        back = torch.matmul(self.scale * twice, self.layer.weight.t())
+        line = self.up(back.reshape(-1, 2, 15)).sum(2)
+        plane = self.over(twice.reshape(-1, 1, 5, 6)).flatten(2).logsumexp(2)
+        return self.head(torch.cat([line, plane, line[:, :2] * plane], 1))
+
+
 GOOD = {
     "linear": (lambda: nn.Linear(FEATURES, 1), "binary_cross_entropy"),
     "linear without bias": (lambda: nn.Linear(FEATURES, 1, bias=False), "mse"),
@@ -88,6 +184,11 @@ GOOD = {
     "attention": (Attention, "mse"),
     "mixed": (Mixed, "binary_cross_entropy"),
     "frozen": (_frozen, "binary_cross_entropy"),
+    "unet3d": (UNet3d, "cross_entropy"),
+    "densenet": (DenseNet, "cross_entropy"),
+    "residual": (Residual, "binary_cross_entropy"),
+    "words": (Words, "cross_entropy"),
+    "tied": (Tied, "mse"),
 }
 
 

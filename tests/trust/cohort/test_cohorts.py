@@ -134,6 +134,19 @@ def test_a_cohort_is_frozen_at_the_first_round(trust, omop):
     assert len(other.snapshot.labels) < 11
 
 
+def test_several_records_of_a_person_are_drawn_once_and_frozen(trust, omop):
+    trust.opt_in()
+    job = trust.hub.job(train_spec(max_records_per_person=2))
+    first = select(accepted(trust, trust.hub.prepare(job)), omop, trust.config.jobs, NOW).snapshot
+    again = select(accepted(trust, trust.hub.prepare(job)), omop, trust.config.jobs, NOW).snapshot
+    train = [person for person in ids(omop) if part_of(PROJECT, person) == "train"]
+
+    assert first.count == len(train)
+    assert first.rows.max() <= 2
+    assert np.array_equal(first.features, again.features, equal_nan=True)
+    assert np.array_equal(first.rows, again.rows)
+
+
 def test_frozen_cohorts_are_their_owners_alone_and_deleted(trust, omop):
     trust.opt_in()
     job = trust.hub.job(train_spec())

@@ -51,14 +51,23 @@ class Omop:
 
     def latest(self, concept_ids: Iterable[int]) -> pl.LazyFrame:
         """``person_id``, ``measurement_concept_id``, ``value``: the latest finite value of each concept."""
+        return self._last_of(concept_ids, "person_id", "measurement_concept_id")
+
+    def by_date(self, concept_ids: Iterable[int]) -> pl.LazyFrame:
+        """The same with ``date``: the latest finite value of each concept on each date of measurement."""
+        return self._last_of(concept_ids, "person_id", "date", "measurement_concept_id")
+
+    def _last_of(self, concept_ids: Iterable[int], *keys: str) -> pl.LazyFrame:
         frame = self.table("measurement")
-        names = frame.collect_schema().names()
-        order = [c for c in ("measurement_date", "measurement_datetime", "measurement_id") if c in names]
+        schema = frame.collect_schema()
+        order = [c for c in ("measurement_date", "measurement_datetime", "measurement_id") if c in schema.names()]
+        date = pl.col("measurement_date")
         value = pl.col("value_as_number").cast(pl.Float64)
         return (
             frame.filter(pl.col("measurement_concept_id").is_in(list(concept_ids)) & value.is_finite())
             .sort(order, nulls_last=False)
-            .group_by("person_id", "measurement_concept_id")
+            .with_columns((date.dt.date() if schema["measurement_date"] == pl.Datetime else date).alias("date"))
+            .group_by(keys)
             .agg(value.last().alias("value"))
         )
 

@@ -92,9 +92,7 @@ class EnginePool:
         record = read_graph(graph, features) if graph is not None else None
         deadline = time.monotonic() + self._seconds
         worker = self._take(deadline)
-        session = EngineSession(
-            worker, record, len(snapshot.labels), features, self._seconds, self._forget, self._postpone
-        )
+        session = EngineSession(worker, record, snapshot.count, features, self._seconds, self._forget, self._postpone)
         with self._changed:
             self._sessions.add(session)
         try:
