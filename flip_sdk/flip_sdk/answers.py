@@ -1,4 +1,4 @@
-"""Answers to questions as tables: one row an estimate, with what it is about in columns of its own."""
+"""Answers to questions and an evaluation's calibration as tables: one row an estimate, labelled in its own columns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flip_sdk.contract.api import JobResult, RefusalView
+from flip_sdk.contract.calibration import Calibration
 from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.statistics import (
     AnyQuestion,
@@ -40,6 +41,35 @@ def answers(record: JobResult, spec: StatisticsSpec) -> Frame:
     order = [name for name in columns if name != "note"] + ["note"]
     schema = {name: String if name in texts else Float64 for name in order}
     return frame([{"note": ""} | row for row in rows], schema, _caption(question, spec))
+
+
+def calibration(record: JobResult) -> Frame:
+    """An evaluation's calibration: one row a Trust, then ``all``."""
+    from polars import Float64, String
+
+    from flip_sdk.frames import frame
+
+    names = [name for name in Calibration.model_fields if name != "bins"]
+    rows = [
+        {"trust": f.trust} | (f.calibration.model_dump(include=set(names)) if f.calibration else {"note": OPEN})
+        for f in record.figures
+    ]
+    rows += [_refused(refusal) for refusal in record.refusals]
+    schema = {"trust": String, **dict.fromkeys(names, Float64), "note": String}
+    return frame([{"note": ""} | row for row in rows], schema, f"Calibration (ε {record.epsilon:g} per Trust)")
+
+
+def reliability(record: JobResult) -> Frame:
+    """An evaluation's reliability table: one row a Trust and bin of predicted probability."""
+    from polars import Float64, String
+
+    from flip_sdk.frames import frame
+
+    bins = [(f.trust, one) for f in record.figures if f.calibration for one in f.calibration.bins]
+    rows = [{"trust": trust, **one.model_dump(), "note": OPEN if one.observed is None else ""} for trust, one in bins]
+    numbers = ("low", "high", "persons", "observed", "observed_error")
+    schema = {"trust": String, **dict.fromkeys(numbers, Float64), "note": String}
+    return frame(rows, schema, f"Observed share by predicted probability (ε {record.epsilon:g} per Trust)")
 
 
 def _labels(question: AnyQuestion) -> tuple[str, ...]:

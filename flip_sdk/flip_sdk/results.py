@@ -151,6 +151,23 @@ class Result:
         schema = {"trust": String, **dict.fromkeys(columns, Float64), "note": String}
         return frame(rows, schema, f"On persons the model has not seen (ε {self.record.epsilon:g} per Trust)")
 
+    def calibration(self) -> Frame:
+        """How well predicted probabilities agree with what happened, per Trust and together (``evaluate``).
+
+        ``expected_calibration_error`` is to be seen beside ``by_chance``: what chance and noise alone would make of it
+        for a model whose probabilities are right. A slope below 1 says that predictions are too extreme. Errors are
+        standard errors and include the noise.
+        """
+        from flip_sdk.answers import calibration
+
+        return calibration(self.record)
+
+    def reliability(self) -> Frame:
+        """Predicted against observed, bin by bin, per Trust and together (``evaluate``)."""
+        from flip_sdk.answers import reliability
+
+        return reliability(self.record)
+
     def history(self) -> Frame:
         """One row a round: what the rounds' released sums say about the training (``train``)."""
         from polars import Float64, Int64

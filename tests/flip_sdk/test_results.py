@@ -53,6 +53,12 @@ def test_the_model_that_comes_back_is_the_one_that_was_scored(
     figures = project.evaluate(result).result().figures()
     assert figures.filter(figures["trust"] == "aldgate")["accuracy"].item() == pytest.approx(right.mean())
 
+    told = project.evaluate(result, bins=4).result()
+    calibration, reliability = told.calibration(), told.reliability()
+    assert calibration["trust"].to_list()[-1] == "all"
+    assert 0 < calibration.filter(calibration["trust"] == "all")["brier"].item() < 0.25
+    assert reliability.filter(reliability["trust"] == "all")["low"].to_list() == [0.0, 0.25, 0.5, 0.75]
+
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     again = result.model()
     with torch.no_grad():

@@ -9,6 +9,7 @@ dashboards.learning_curves(results)
 from flip_sdk.dashboards.charts import learning_curves, privacy_spent, quality_by_trust
 from flip_sdk.dashboards.loading import Results, load_results
 from flip_sdk.dashboards.pictures import Picture
+from flip_sdk.dashboards.reliability import reliability
 from flip_sdk.dashboards.words import Words, limits, summary, what_epsilon_means
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "load_results",
     "privacy_spent",
     "quality_by_trust",
+    "reliability",
     "summary",
     "what_epsilon_means",
 ]

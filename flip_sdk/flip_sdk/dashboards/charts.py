@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 INTERVAL = 1.96
 """Standard errors to each side of an estimate: 95 of 100 such intervals hold the true value."""
 _ALL = "all"
-_LABELS = {"count": "counts", "train": "training", "evaluate": "evaluation"}
+_LABELS = {"count": "counts", "train": "training", "evaluate": "evaluation", "statistics": "statistics"}
 
 
 def learning_curves(results: Results) -> Picture:
@@ -80,7 +80,7 @@ def privacy_spent(results: Results) -> Picture:
     trusts = results.trusts
     figure, (axes,) = canvas(1, 1, 7.5, 1.2 + 0.45 * len(trusts))
     left = dict.fromkeys(trusts, 0.0)
-    hatches = ("", "//", "..")
+    hatches = ("", "//", "..", "xx")
     for (kind, words), (colour, _), hatch in zip(_LABELS.items(), SERIES, hatches, strict=False):
         cost = {t: sum(r.epsilon for r in results.of(kind) if t in r.trusts) for t in trusts}
         if any(cost.values()):
@@ -100,7 +100,7 @@ def privacy_spent(results: Results) -> Picture:
     axes.invert_yaxis()
     axes.set_xlabel("ε asked for (unit: person)")
     axes.margins(x=0.12)
-    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     alt = "Privacy cost. " + " ".join(f"{trust}: ε {total:.3g} in all." for trust, total in left.items())
     caption = (
         "What the jobs on this page asked for, added up. A Trust's own ledger composes them more exactly, to less than "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flip_sdk.contract.api import TrustFigures
+from flip_sdk.contract.calibration import Calibration
 from flip_sdk.contract.jobs import EvaluateSpec, FullBatch, Scaling, TrainSpec
 from flip_sdk.testing.trusts import FLOOR, FakeTrust
 
@@ -118,7 +119,7 @@ def figures(spec: EvaluateSpec, graph: bytes, weights: bytes, trusts: Sequence[F
         scaled = (rows - np.array(scaling.shift)) / np.array(scaling.scale)
         scored.append((trust.name, _scores(model, scaled), labels))
     pooled = ("all", np.concatenate([s for _, s, _ in scored]), np.concatenate([y for _, _, y in scored]))
-    return tuple(_figures(*one) for one in (*scored, pooled))
+    return tuple(_figures(spec, *one) for one in (*scored, pooled))
 
 
 def _scores(model: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
@@ -131,7 +132,7 @@ def _scores(model: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
     return scores
 
 
-def _figures(name: str, scores: np.ndarray, labels: np.ndarray) -> TrustFigures:
+def _figures(spec: EvaluateSpec, name: str, scores: np.ndarray, labels: np.ndarray) -> TrustFigures:
     n, sick = len(labels), int(labels.sum())
     if n < FLOOR:
         return TrustFigures(trust=name, suppressed=True)
@@ -151,7 +152,16 @@ def _figures(name: str, scores: np.ndarray, labels: np.ndarray) -> TrustFigures:
         auc=area,
         auc_error=spread,
         majority=max(sick, n - sick) / n,
+        calibration=_calibration(spec, scores, labels),
     )
+
+
+def _calibration(spec: EvaluateSpec, scores: np.ndarray, labels: np.ndarray) -> Calibration | None:
+    from flip_sdk.mechanisms.aggregate.calibration import calibration
+    from flip_sdk.mechanisms.aggregate.figures import noise_variance
+
+    cells = [np.histogram(scores[labels == label], spec.bins, (0.0, 1.0))[0] for label in (0, 1)]
+    return calibration(np.stack(cells).astype(np.float64), noise_variance(spec.epsilon))
 
 
 def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float | None:

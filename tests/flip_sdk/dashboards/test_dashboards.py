@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from flip_sdk.contract.api import JobResult, RefusalView, TrustFigures
 from flip_sdk.contract.cohorts import Feature, Label
@@ -13,6 +14,7 @@ from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode
 from flip_sdk.dashboards import Picture, Results
 from flip_sdk.errors import RecordError
+from flip_sdk.mechanisms.aggregate import figures
 
 from flip_sdk import dashboards
 
@@ -59,6 +61,7 @@ PICTURES: list[Callable[[Results], Picture]] = [
     dashboards.learning_curves,
     dashboards.quality_by_trust,
     dashboards.privacy_spent,
+    dashboards.reliability,
 ]
 SOME = [[], [COUNTED], [TRAINED], [EVALUATED], [TRAINED, TRAINED.model_copy(update={"job_id": "t2"})], EVERYTHING]
 
@@ -110,6 +113,15 @@ def test_pictures_say_their_numbers_in_words() -> None:
     assert "carrick" in dashboards.quality_by_trust(results).caption
     assert "5.5" in dashboards.privacy_spent(results).alt
     assert "0.2" in dashboards.learning_curves(results).alt
+
+
+def test_the_reliability_of_all_trusts_is_drawn_and_told() -> None:
+    rows = figures({"aldgate": np.array([[90.0, 30, 5, 3], [4, 20, 40, 80]])}, 2.0)
+    told = dashboards.reliability(Results([EVALUATED.model_copy(update={"figures": rows})]))
+
+    assert "0.75 to 1: 0.96" in told.alt
+    assert "Brier score" in told.caption
+    assert told.svg.count(b"<path") > 10
 
 
 def test_the_same_results_draw_the_same_bytes() -> None:

@@ -1,4 +1,4 @@
-"""Accuracy, AUC and majority share out of noisy histograms of scores by true label, with honest standard errors.
+"""Accuracy, AUC, calibration and majority share out of noisy histograms of scores by true label, with honest errors.
 
 Histograms are used as they came, negative cells included: accuracy and AUC are linear in each label's cells, so that
 the noise does not bias them, where cutting it off at zero would. Standard errors add up two variances: of the sample of
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.api import TrustFigures
+from flip_sdk.mechanisms.aggregate.calibration import calibration
 
 Array = npt.NDArray[np.float64]
 ALL = "all"
@@ -54,6 +55,7 @@ def _figures(trust: str, cells: Array, noise: float) -> TrustFigures:
         auc=auc,
         auc_error=auc_error,
         majority=_share(float(cells.sum(axis=1).max()) / persons),
+        calibration=calibration(cells, noise),
     )
 
 
