@@ -7,12 +7,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from flip_sdk.contract import jobs
-from flip_sdk.contract.jobs import DPSGD, FullBatch
+from flip_sdk.contract.jobs import Mechanism, TrustModel
 from flip_sdk.contract.records import Record
 from flip_sdk.errors import RecordError
+from flip_sdk.presets import Preset, mechanism_of, trust_model_of
 
 SomeRecord = TypeVar("SomeRecord", bound=Record)
-_FULL_BATCH = FullBatch()
 
 
 class Privacy(jobs.Privacy):
@@ -24,11 +24,18 @@ class Privacy(jobs.Privacy):
     Args:
         epsilon: for the whole job, noisy counts and feature statistics included.
         delta: keep it well below one over the number of persons.
-        mechanism: ``FullBatch()`` for small tables, ``DPSGD()`` for larger models and cohorts.
-        scaling: measure noisy means and spreads of the features for a part of the budget, or use public bounds alone.
-        scaling_share: that part.
+        mechanism: a preset by its name, or a record with numbers of your own, such as ``flip.FullBatch(...)``:
+            ``"full_batch"`` for tables and small models; ``"sufficient_statistics"`` for a linear layer in one round;
+            ``"dp_sgd"``, ``"fedadam"``, ``"fedprox"`` or ``"scaffold"`` for larger models and cohorts.
+        trust_model: ``"local"``: each Trust adds its whole noise and depends on nobody. ``"distributed"``: three Trusts
+            or more share the noise of one secure sum, which needs far less of it together.
+        scaling: ``"dp_statistics"``: all Trusts measure noisy means and spreads of the features, for a part of the
+            budget. ``"public_bounds"``: the bounds alone. ``"given"``: ``train(scaling=…)`` brings them.
+        scaling_share: the part of the budget for that and for a noisy number of persons; left out, 0.2 for statistics
+            and 0.05 for the number alone (0.02 with shared noise).
 
     Raises:
+        SpecError: there is no mechanism or trust model of that name; the error lists those that there are.
         RecordError: a number is out of its range.
     """
 
@@ -36,18 +43,21 @@ class Privacy(jobs.Privacy):
         self,
         epsilon: float = 3.0,
         delta: float = 1e-5,
-        mechanism: FullBatch | DPSGD = _FULL_BATCH,
-        scaling: Literal["public_bounds", "dp_statistics"] = "dp_statistics",
-        scaling_share: float = 0.2,
+        mechanism: str | Mechanism = "full_batch",
+        trust_model: str | TrustModel = "local",
+        scaling: Literal["public_bounds", "dp_statistics", "given"] = "dp_statistics",
+        scaling_share: float | None = None,
         **more: Any,
     ) -> None:
+        how, whom = mechanism_of(mechanism), trust_model_of(trust_model)
         try:
             super().__init__(
                 epsilon=epsilon,
                 delta=delta,
-                mechanism=mechanism,
+                mechanism=how,
+                trust_model=whom,
                 scaling=scaling,
-                scaling_share=scaling_share,
+                scaling_share=Preset.share(scaling, whom) if scaling_share is None else scaling_share,
                 **more,
             )
         except ValidationError as error:

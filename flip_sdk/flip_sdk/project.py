@@ -24,6 +24,7 @@ from flip_sdk.contract.records import Record
 from flip_sdk.errors import SpecError
 from flip_sdk.jobs import Job
 from flip_sdk.preflight import Spec, notes, taking_part, violations
+from flip_sdk.presets import preset_of
 from flip_sdk.pricing import prices
 from flip_sdk.privacy import Privacy, build
 from flip_sdk.publishing import Dashboard, without_outputs
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from flip_sdk.asking import CohortLike, FeatureLike, LabelLike
     from flip_sdk.connection import Connection
     from flip_sdk.contract.graph import Loss
+    from flip_sdk.contract.jobs import Scaling
     from flip_sdk.frames import Frame
 
 
@@ -131,7 +133,8 @@ class Project(Questions):
         cohort: CohortLike = None,
         loss: Loss = "binary_cross_entropy",
         privacy: Privacy | None = None,
-        rounds: int = 20,
+        scaling: Scaling | None = None,
+        rounds: int | None = None,
         trusts: Sequence[str] = (),
         min_trusts: int = 1,
     ) -> Job:
@@ -143,8 +146,9 @@ class Project(Questions):
             label: the condition to tell, by name or as :meth:`Catalogue.label` gives it.
             cohort: who it is about; everybody when left out. Seven persons in ten are trained on.
             loss: what is made small.
-            privacy: the guarantee for the whole job at each Trust.
-            rounds: how often the Trusts' sums come together.
+            privacy: the guarantee for the whole job at each Trust, and by which mechanism.
+            scaling: public means and spreads of the features, with ``Privacy(scaling="given")``.
+            rounds: how often the Trusts' sums come together; the mechanism's preset when left out.
             trusts: whom to ask; every Trust of the project when left out.
             min_trusts: with fewer answers the job fails.
 
@@ -161,6 +165,7 @@ class Project(Questions):
             cohort=cohort,
             loss=loss,
             privacy=privacy,
+            scaling=scaling,
             rounds=rounds,
             trusts=trusts,
             min_trusts=min_trusts,
@@ -258,12 +263,14 @@ class Project(Questions):
         cohort: CohortLike = None,
         loss: Loss = "binary_cross_entropy",
         privacy: Privacy | None = None,
+        rounds: int | None = None,
         trusts: Sequence[str] = (),
         **more: Any,
     ) -> tuple[TrainSpec, Files]:
         names = Names(self.catalogue)
         resolved = names.features(features)
         files = export(model, len(resolved), loss)
+        asked = (privacy or Privacy()).record()
         spec = checked(
             TrainSpec,
             project_id=self.id,
@@ -273,7 +280,8 @@ class Project(Questions):
             label=names.label(label),
             model=files.ref,
             loss=loss,
-            privacy=(privacy or Privacy()).record(),
+            privacy=asked,
+            rounds=preset_of(asked.mechanism).rounds if rounds is None else rounds,
             **more,
         )
         return spec, files

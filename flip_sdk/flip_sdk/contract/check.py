@@ -17,6 +17,7 @@ from flip_sdk.contract.jobs import (
     DistributedNoise,
     EvaluateSpec,
     FullBatch,
+    Scaling,
     StatisticsSpec,
     SufficientStatistics,
     TrainSpec,
@@ -113,7 +114,7 @@ def _check_training(spec: TrainSpec) -> list[Violation]:
                 rule="too_few_rounds",
                 where="rounds",
                 message="Full-batch descent takes one step a round, and the last half of them is averaged.",
-                mend="Ask for 2 rounds or more; 20 is the preset.",
+                mend="Ask for 2 rounds or more; 40 is the preset.",
             )
         )
     if isinstance(privacy.mechanism, SufficientStatistics) and spec.rounds != 1:
@@ -125,6 +126,7 @@ def _check_training(spec: TrainSpec) -> list[Violation]:
                 mend="Ask for 1 round.",
             )
         )
+    found += _check_scaling(spec)
     if isinstance(privacy.trust_model, DistributedNoise):
         found += _check_distributed(spec, privacy.trust_model)
     if spec.trusts and len(spec.trusts) < spec.min_trusts:
@@ -137,6 +139,16 @@ def _check_training(spec: TrainSpec) -> list[Violation]:
             )
         )
     return found
+
+
+def _check_scaling(spec: TrainSpec) -> list[Violation]:
+    given, scaling = spec.privacy.scaling == "given", spec.scaling
+    if given != (scaling is not None):
+        told = f"A scaling is given, but privacy asks for {spec.privacy.scaling}."
+        message = "No scaling is given." if given else told
+        mend = "Set privacy.scaling to 'given' and give a scaling, or leave both out."
+        return [Violation(rule="scaling_given", where="scaling", message=message, mend=mend)]
+    return _check_shape(scaling, len(spec.features), "Give one shift and one scale for each feature.")
 
 
 def _check_distributed(spec: TrainSpec, model: DistributedNoise) -> list[Violation]:
@@ -172,14 +184,11 @@ def _check_distributed(spec: TrainSpec, model: DistributedNoise) -> list[Violati
 
 
 def _check_evaluation(spec: EvaluateSpec) -> list[Violation]:
-    scaling = spec.scaling
-    if scaling is None or (len(scaling.shift) == len(spec.features) == len(scaling.scale)):
+    return _check_shape(spec.scaling, len(spec.features), "Use the scaling and features the model was trained with.")
+
+
+def _check_shape(scaling: Scaling | None, features: int, mend: str) -> list[Violation]:
+    if scaling is None or len(scaling.shift) == features == len(scaling.scale):
         return []
-    return [
-        Violation(
-            rule="scaling_shape",
-            where="scaling",
-            message=f"{len(scaling.shift)} shifts and {len(scaling.scale)} scales for {len(spec.features)} features.",
-            mend="Use the scaling and features the model was trained with.",
-        )
-    ]
+    message = f"{len(scaling.shift)} shifts and {len(scaling.scale)} scales for {features} features."
+    return [Violation(rule="scaling_shape", where="scaling", message=message, mend=mend)]

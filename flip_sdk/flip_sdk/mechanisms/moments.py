@@ -61,9 +61,9 @@ def statistics_shapes(features: int, parameters: Mapping[str, tuple[int, ...]]) 
 def design(fed: Array) -> Array:
     """Rows (x, 1) / sqrt(d + 1), x being no longer than sqrt(d): no longer than 1."""
     features = fed.shape[1]
-    rows: Array = np.concatenate([shortened(fed, np.sqrt(features)), np.ones((len(fed), 1))], axis=1)
-    rows /= np.sqrt(features + 1)
-    return rows
+    rows = np.concatenate([shortened(fed, np.sqrt(features)), np.ones((len(fed), 1))], axis=1)
+    scaled: Array = rows / np.sqrt(features + 1)
+    return scaled
 
 
 def _targets(labels: npt.NDArray[np.int64], loss: Loss, outputs: int) -> Array:

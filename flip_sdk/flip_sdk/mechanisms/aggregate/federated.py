@@ -2,7 +2,8 @@
 
 FedAvg (McMahan et al., arXiv 1602.05629), FedAdam (Reddi et al., arXiv 2003.00295), FedProx (Li et al., arXiv
 1812.06127), SCAFFOLD (Karimireddy et al., arXiv 1910.06378). What they need beyond the Trusts' noisy changes is
-reckoned out of those, so it costs nothing: SCAFFOLD's control variates by its option II, c⁺ = c_k - c - Δ_k / (steps · rate).
+reckoned out of those, so it costs nothing: SCAFFOLD's control variates by its option II,
+c⁺ = c_k - c - Δ_k / (steps · rate).
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from flip_sdk.contract.prepare import MIDDLE_OF_SQUARES, sensitivity
 
 Array = npt.NDArray[np.float64]
 _SMALLEST_VARIANCE = 1e-4
+_SPREAD = 0.8
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,8 @@ class Prepared:
 def scaling_from(prepared: Mapping[str, Prepared], spec: TrainSpec) -> tuple[float, Scaling, dict[str, float]]:
     """Noisy persons in all, the scaling in raw feature units, and noisy persons by Trust.
 
-    With public bounds, the middle and the half of each range. With noisy statistics, means and standard deviations over
-    all Trusts, and rows no longer than those of somebody who is one deviation off in everything. A scaling that the job
-    gives is taken as it is.
+    With public bounds, the middle and the half of each range. With noisy statistics, :func:`standard` of means and
+    standard deviations over all Trusts. A scaling that the job gives is taken as it is.
     """
     persons = {trust: one.persons for trust, one in prepared.items()}
     total = sum(persons.values())
@@ -50,12 +50,20 @@ def scaling_from(prepared: Mapping[str, Prepared], spec: TrainSpec) -> tuple[flo
     middle, half = (low + high) / 2, (high - low) / 2
     if spec.privacy.scaling == "dp_statistics":
         mean, deviation = _statistics(prepared, total, sensitivity(spec))
-        middle, half = middle + half * mean, half * deviation
-    return total, standard(middle, half), persons
+        return total, standard(middle + half * mean, half * deviation), persons
+    return total, _scaling(middle, half), persons
 
 
-def standard(shift: Array, scale: Array) -> Scaling:
-    """The scaling by these means and spreads ``[d]``, rows no longer than ``sqrt(d)``."""
+def standard(mean: Array, deviation: Array) -> Scaling:
+    """Scaling by means and standard deviations ``[d]`` to a size of about 1, rows of no more than usual length.
+
+    Who is further than 0.8 deviations off in everything, and most people are, is shortened to that: so that all weigh
+    about the same, however far out some of their values are.
+    """
+    return _scaling(mean, _SPREAD * deviation)
+
+
+def _scaling(shift: Array, scale: Array) -> Scaling:
     return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()), max_norm=float(np.sqrt(len(shift))))
 
 

@@ -17,7 +17,7 @@ from flip_sdk.contract.jobs import FullBatch
 from flip_sdk.mechanisms.aggregate.state import added, fall, move, norm, read, written
 
 Array = npt.NDArray[np.float64]
-_WALK, _LARGEST = 2.5, 3.0
+_WALK, _LARGEST = 2.5, 2.0
 
 
 def descend(
@@ -60,12 +60,12 @@ def descend(
 
 
 def automatic_rate(deviation: float, size: int, rounds: int) -> float:
-    """The learning rate with which the noise of all rounds moves the weights by about 2.5, and 3 at most.
+    """The learning rate with which the noise of all rounds moves the weights by about 2.5, and 2 at most.
 
     Noise walks the weights by ``rate · deviation · sqrt(rounds · size)``. Features have a size of about 1, so weights
     of useful models have too, and noise that walks much further drowns them, while much less means that the descent
-    stops short. Measured on eleven data sets with ε from 1 to 8, anything from 2 to 3 was within 0.1 points of the best
-    (docs/privacy.md); the average of the iterates takes most of the walk back out.
+    stops short. On the data sets that presets were chosen on, with ε from 1 to 8, anything from 2 to 3 was within 0.1
+    points of the best (docs/privacy.md); the average of the iterates takes most of the walk back out.
 
     Args:
         deviation: of the noise in each coordinate of the mean gradient, in units of the clip.

@@ -53,7 +53,8 @@ def test_without_noise_the_scaling_standardises_everybody_together():
     _, scaling, _ = scaling_from({"a": prepared(unit[:50]), "b": prepared(unit[50:])}, spec())
     standardised = (raw - np.array(scaling.shift)) / np.array(scaling.scale)
     assert standardised.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-9)
-    assert standardised.std(axis=0) == pytest.approx(np.ones(3))
+    assert standardised.std(axis=0) == pytest.approx(np.full(3, 1 / 0.8))
+    assert scaling.max_norm == pytest.approx(np.sqrt(3))
 
 
 def test_a_variance_within_its_noise_is_not_divided_by():
@@ -62,7 +63,7 @@ def test_a_variance_within_its_noise_is_not_divided_by():
     _, scaling, _ = scaling_from({"a": prepared(unit, noise), "b": prepared(unit, noise)}, spec())
     error = noise * sensitivity(spec()) * np.sqrt(2) / 200
     least = np.sqrt(error * np.sqrt(1 + 4 * np.array([0.0, 0.5, 0.5]) ** 2))
-    assert np.array(scaling.scale) / np.array([5.0, 1.0, 100.0]) == pytest.approx(least)
+    assert np.array(scaling.scale) / np.array([5.0, 1.0, 100.0]) == pytest.approx(0.8 * least)
 
 
 def test_a_scaling_that_is_given_is_taken():
