@@ -69,6 +69,7 @@ def design(fed: Array) -> Array:
 def _targets(labels: npt.NDArray[np.int64], loss: Loss, outputs: int) -> Array:
     """``[rows, outputs]``, every row no longer than 1."""
     if loss == "cross_entropy":
-        return (np.arange(outputs)[None, :] == labels[:, None]).astype(np.float64)
+        hits: Array = np.equal(np.arange(outputs)[None, :], labels[:, None]).astype(np.float64)
+        return hits
     share: Array = np.clip(labels, 0, 1).astype(np.float64)[:, None]
     return share if loss == "mse" else np.asarray(2 * share - 1)

@@ -8,11 +8,11 @@ import pytest
 from flip_sdk.contract.jobs import DPSGD, Privacy
 from flip_sdk.contract.prepare import longest, weight_of_count
 from flip_sdk.contract.records import digest
+from flip_sdk.mechanisms.floors import CHANCE, gaussian_threshold, laplace_threshold
 from flip_sdk.mechanisms.noise import discrete_laplace, gaussian
 from flip_trust.admission import admit
 from flip_trust.agent.serve import grounds_of
 from flip_trust.cohort.omop import Omop
-from flip_trust.disclosure.floors import CHANCE, gaussian_threshold, laplace_threshold
 from flip_trust.disclosure.protect import ProtectedUpdate, noisy_persons, protect, repeat
 from flip_trust.engine.records import RawUpdate
 from flip_trust.errors import DisclosureError, RefusedError

@@ -27,6 +27,7 @@ from flip_sdk.contract.jobs import (
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import MAX_UPDATE_BYTES, PrivacyClaim, RefusalCode, SafeUpdate
 from flip_sdk.errors import ModelError, RecordError, SecureSumError
+from flip_sdk.mechanisms.floors import gaussian_threshold, laplace_threshold
 from flip_sdk.mechanisms.moments import SENSITIVITY_OF_STATISTICS, statistics_shapes
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace
 from flip_sdk.secure_sum.layout import layout_of
@@ -34,7 +35,6 @@ from safetensors.numpy import save
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.config import TrustConfig
-from flip_trust.disclosure.floors import gaussian_threshold, laplace_threshold
 from flip_trust.disclosure.shares import masked_share
 from flip_trust.disclosure.statistics import noisy_answer
 from flip_trust.engine.records import RawUpdate

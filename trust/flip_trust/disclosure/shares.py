@@ -17,13 +17,13 @@ from flip_sdk.contract.jobs import TrainSpec
 from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.tasks import PrivacyClaim, RefusalCode
 from flip_sdk.errors import SecureSumError
+from flip_sdk.mechanisms.floors import gaussian_threshold
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_gaussian
 from flip_sdk.secure_sum.layout import Layout
 from flip_sdk.secure_sum.masking import mask
 from flip_sdk.secure_sum.vector import flatten
 
 from flip_trust.admission import AcceptedTask
-from flip_trust.disclosure.floors import gaussian_threshold
 from flip_trust.errors import DisclosureError, RefusedError
 
 Exact = dict[str, npt.NDArray[np.float64]]

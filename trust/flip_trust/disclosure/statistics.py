@@ -12,12 +12,12 @@ import numpy.typing as npt
 from flip_sdk.accounting.events import Gaussian, Pure
 from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.tasks import PrivacyClaim, RefusalCode
+from flip_sdk.mechanisms.floors import gaussian_threshold, laplace_threshold
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace
 from flip_sdk.mechanisms.statistics.release import CELLS, Release, release_of
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.config import TrustConfig
-from flip_trust.disclosure.floors import gaussian_threshold, laplace_threshold
 from flip_trust.engine.records import RawUpdate
 from flip_trust.errors import DisclosureError, RefusedError
 
