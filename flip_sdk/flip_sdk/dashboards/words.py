@@ -60,6 +60,7 @@ def what_epsilon_means(results: Results) -> Words:
         "In the very worst case, somebody who knows everything else about everybody, and who would otherwise toss a "
         f"coin about whether you were in the data, could come to be {sure:.0%} sure. That is a ceiling, no forecast: "
         "the smaller ε, the nearer to the coin. Costs add up, so every Trust keeps a ledger and a budget.",
+        *_on_whom_it_depends(results),
     )
 
 
@@ -72,6 +73,16 @@ def limits(results: Results) -> Words:
         "groups of people who are rare here. Intervals are for chance and noise, not for errors in the records. "
         "A research result is not a medical device: it must not guide anybody's care.",
     )
+
+
+def _on_whom_it_depends(results: Results) -> list[str]:
+    return [
+        f"In job {result.job_id} the Trusts shared the noise, and the hub saw nothing but their sums. So its ε holds as "
+        f"long as {result.min_honest} of the Trusts are honest; if all but one worked with the hub against the patients "
+        f"of that one, it would be {result.epsilon_alone:.3g} for them."
+        for result in results.of("train")
+        if result.epsilon_alone is not None
+    ]
 
 
 def _rounds(result: JobResult) -> int:

@@ -146,6 +146,11 @@ def test_words_hold_this_pages_own_numbers() -> None:
     assert "dunmore" in summary
     meaning = repr(dashboards.what_epsilon_means(Results([TRAINED.model_copy(update={"epsilon": 1.0})])))
     assert "73%" in meaning
+    assert "shared the noise" not in meaning
+    shared = {"trust_model": "distributed", "min_honest": 3, "epsilon_alone": 7.25}
+    meaning = repr(dashboards.what_epsilon_means(Results([TRAINED.model_copy(update=shared)])))
+    assert "shared the noise" in meaning
+    assert "7.25" in meaning
 
 
 @pytest.mark.parametrize("results", SOME, ids=lambda results: "+".join(r.job_id for r in results) or "none")
