@@ -77,9 +77,9 @@ def limits(results: Results) -> Words:
 
 def _on_whom_it_depends(results: Results) -> list[str]:
     return [
-        f"In job {result.job_id} the Trusts shared the noise, and the hub saw nothing but their sums. So its ε holds as "
-        f"long as {result.min_honest} of the Trusts are honest; if all but one worked with the hub against the patients "
-        f"of that one, it would be {result.epsilon_alone:.3g} for them."
+        f"In job {result.job_id} the Trusts shared the noise, and the hub saw nothing but their sums. So its ε holds "
+        f"as long as {result.min_honest} of the Trusts are honest; if all but one worked with the hub against the "
+        f"patients of that one, it would be {result.epsilon_alone:.3g} for them."
         for result in results.of("train")
         if result.epsilon_alone is not None
     ]
