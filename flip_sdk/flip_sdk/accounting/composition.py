@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -27,28 +28,44 @@ GAUSSIAN_SHARE = 0.5
 """Of δ, for what ends under the Gaussian bound; the rest is for the Rényi bound."""
 _LOWEST, _HIGHEST = 1e-6, 1e5
 _NO_NOISE = 1e-150
+_UNITS = 1 << 1074
+_WIDEST = 1074 + 1023
 _STEPS = 34
 
 
 @dataclass(frozen=True)
 class Sum:
-    """What events add up to; equal events give equal sums in whatever order they came.
+    """What events add up to; equal events give equal sums in whatever order they came, and in whatever parts.
 
     Attributes:
-        squared: Σμ² of the Gaussian releases over everybody.
+        units: Σμ² of the Gaussian releases over everybody, exactly: in units of 2^-1074, of which every float is a
+            whole number; None where it is infinite.
         pure: (ε, how often) of the pure releases, by ε.
         sampled: (noise multiplier, sampling rate, steps) of the releases on samples.
     """
 
-    squared: float
-    pure: tuple[tuple[float, int], ...]
-    sampled: tuple[tuple[float, float, int], ...]
+    units: int | None = 0
+    pure: tuple[tuple[float, int], ...] = ()
+    sampled: tuple[tuple[float, float, int], ...] = ()
+
+    def __add__(self, other: Sum) -> Sum:
+        """Both."""
+        units = None if self.units is None or other.units is None else self.units + other.units
+        return Sum(units, _merged(self.pure, other.pure), _merged(self.sampled, other.sampled))
+
+    @cached_property
+    def squared(self) -> float:
+        """Σμ² of the Gaussian releases over everybody."""
+        if self.units is None or self.units.bit_length() > _WIDEST:
+            return math.inf
+        return self.units / _UNITS
 
     def moments(self, orders: renyi.Vector) -> renyi.Vector:
         """``(α - 1) · ρ(α)`` of everything."""
         total = renyi.of_gaussian(self.squared, orders)
-        for epsilon, times in self.pure:
-            total = total + times * renyi.of_pure(epsilon, orders)
+        if self.pure:
+            epsilons, times = np.array(self.pure).T
+            total = total + times @ renyi.of_pure(epsilons, orders)
         if not self.sampled:
             return total
         # sampling only ever lowers the cost; at the largest orders, where it is slow to reckon, it is left out
@@ -82,7 +99,7 @@ class Sum:
 
 def sum_of(events: Mapping[AnyEvent, int]) -> Sum:
     """Add events up, each as often as its number says."""
-    squared: list[float] = []
+    units: int | None = 0
     pure: dict[float, int] = {}
     sampled: dict[tuple[float, float], int] = {}
     for event, times in events.items():
@@ -93,9 +110,10 @@ def sum_of(events: Mapping[AnyEvent, int]) -> Sum:
                 key = (event.noise_multiplier, event.sampling_rate)
                 sampled[key] = sampled.get(key, 0) + times * event.steps
             case _:
-                squared.append(times * _squared(event))
+                squared = _squared(event)
+                units = None if units is None or math.isinf(squared) else units + times * _in_units(squared)
     return Sum(
-        math.fsum(squared),
+        units,
         tuple(sorted(pure.items())),
         tuple(sorted((*key, steps) for key, steps in sampled.items())),
     )
@@ -163,6 +181,21 @@ def together(before: Mapping[AnyEvent, int], after: Mapping[AnyEvent, int]) -> d
 def stored_event(content: str) -> AnyEvent:
     """An event out of the database; equal rows are read once."""
     return parse_event(content)
+
+
+def _merged(one: tuple[Any, ...], two: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Entries that end in a number, with the numbers of equal ones added up, in order."""
+    if not one or not two:
+        return one or two
+    found: dict[Any, int] = {}
+    for *kind, number in (*one, *two):
+        found[tuple(kind)] = found.get(tuple(kind), 0) + number
+    return tuple(sorted((*kind, number) for kind, number in found.items()))
+
+
+def _in_units(number: float) -> int:
+    numerator, denominator = number.as_integer_ratio()
+    return numerator * (_UNITS // denominator)
 
 
 def _squared(event: Gaussian | SharedGaussian | PoissonGaussian) -> float:

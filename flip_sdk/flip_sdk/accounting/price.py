@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from flip_sdk.accounting.calibrate import calibrate
 from flip_sdk.accounting.caps import Cap
-from flip_sdk.accounting.composition import alone, counted, epsilon_of, sum_of, together, within
+from flip_sdk.accounting.composition import Sum, alone, counted, epsilon_of, sum_of, together, within
 from flip_sdk.accounting.events import AnyEvent, SharedGaussian
 from flip_sdk.contract.jobs import AnySpec
 
@@ -68,8 +68,16 @@ def events_of_job(spec: AnySpec, trusts: int = 1) -> dict[AnyEvent, int]:
 
 def covers(cap: Cap, ledger: Ledger, job: Ledger) -> bool:
     """Whether a cap covers a job's events after what is in the ledger: what every admission is decided by."""
-    after = together(ledger, job)
-    return within(sum_of(after), cap.epsilon, cap.delta) and within(sum_of(alone(after)), cap.epsilon_alone, cap.delta)
+    return covers_sums(cap, sum_of(together(ledger, job)), sum_of(alone(together(ledger, job))))
+
+
+def covers_sums(cap: Cap, stated: Sum, by_itself: Sum) -> bool:
+    """As :func:`covers`, of what was added up already: as stated, and if every other Trust worked with the hub."""
+    if not within(stated, cap.epsilon, cap.delta):
+        return False
+    # most ledgers have no shared noise, and are the same alone
+    same = stated == by_itself and cap.epsilon_alone >= cap.epsilon
+    return same or within(by_itself, cap.epsilon_alone, cap.delta)
 
 
 def price(spec: AnySpec, ledger: Ledger, cap: Cap, trusts: int = 1) -> Price:

@@ -55,9 +55,10 @@ def of_gaussian(squared: float, orders: Vector) -> Vector:
     return (orders - 1) * orders * (squared / 2)
 
 
-def of_pure(epsilon: float, orders: Vector) -> Vector:
-    """``(α - 1) · ρ(α)`` of randomised response, the worst ε-DP mechanism there is."""
-    kept = -math.log1p(math.exp(-epsilon))
+def of_pure(epsilons: Vector, orders: Vector) -> Vector:
+    """``(α - 1) · ρ(α)`` of randomised response, the worst ε-DP mechanism there is: a row for each ε."""
+    epsilon = np.asarray(epsilons, dtype=np.float64)[:, np.newaxis]
+    kept = -np.log1p(np.exp(-epsilon))
     flipped = kept - epsilon
     moment = np.logaddexp(orders * kept + (1 - orders) * flipped, orders * flipped + (1 - orders) * kept)
     return np.asarray(np.clip(moment, 0.0, (orders - 1) * epsilon), dtype=np.float64)

@@ -49,7 +49,7 @@ def test_a_pure_release_costs_what_randomised_response_does(epsilon, order):
     lost = 1 - kept
     truth = math.log(kept**order * lost ** (1 - order) + lost**order * kept ** (1 - order))
 
-    moment = renyi.of_pure(epsilon, np.array([order]))[0]
+    moment = renyi.of_pure(np.array([epsilon]), np.array([order]))[0, 0]
     assert moment == pytest.approx(truth, rel=1e-6, abs=1e-12)
     assert moment <= (order - 1) * epsilon
 
@@ -60,8 +60,8 @@ def test_a_larger_budget_allows_what_a_smaller_one_does(epsilon, delta, factor):
     """For sums that are just inside: Gaussians, counts, and both."""
     for kind in (
         lambda size: lambda orders: renyi.of_gaussian(size, orders),
-        lambda size: lambda orders: size * renyi.of_pure(0.3, orders),
-        lambda size: lambda orders: renyi.of_gaussian(size, orders) + renyi.of_pure(1.0, orders),
+        lambda size: lambda orders: size * renyi.of_pure(np.array([0.3]), orders)[0],
+        lambda size: lambda orders: renyi.of_gaussian(size, orders) + renyi.of_pure(np.array([1.0]), orders)[0],
     ):
         low, high = 1e-8, 1e5
         for _ in range(40):

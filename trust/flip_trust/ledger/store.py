@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flip_sdk.accounting import price
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.caps import Cap
-from flip_sdk.accounting.composition import alone, counted, epsilon_of, stored_event
+from flip_sdk.accounting.composition import alone, counted, epsilon_of_sum, stored_event, sum_of
 from flip_sdk.accounting.events import AnyEvent
+from flip_sdk.accounting.price import covers_sums
 from flip_sdk.contract.notices import MOST_ENTRIES, LedgerEntry, LedgerMirror
 
 from flip_trust.audit import Entry, Reader
 from flip_trust.database import Transaction
+from flip_trust.ledger.sums import sums_of
 
 _MOST_WRITTEN = 1e6
 """A larger epsilon says no more than this one, and an infinity cannot be written in JSON."""
@@ -32,38 +33,40 @@ class Line:
     event: AnyEvent
 
 
-def events_of(reader: Reader, project_id: str | None = None) -> dict[AnyEvent, int]:
-    """Events debited to a project, or without one to the whole data set, and how often each."""
+def events_of(reader: Reader, project_id: str | None = None, most: int = -1) -> dict[AnyEvent, int]:
+    """Events debited to a project, or without one to the whole data set, and how often each; at most so many."""
     where, parameters = ("WHERE project_id = ?", (project_id,)) if project_id is not None else ("", ())
-    rows = reader.read(f"SELECT event, count(*) AS times FROM ledger {where} GROUP BY event", parameters)  # noqa: S608
+    query = f"SELECT event, count(*) AS times FROM ledger {where} GROUP BY event LIMIT ?"  # noqa: S608
+    rows = reader.read(query, (*parameters, most))
     return {stored_event(row["event"]): int(row["times"]) for row in rows}
 
 
 def spent(reader: Reader, delta: float, project_id: str | None = None) -> float:
     """Epsilon at ``delta`` of everything debited to a project, or to the whole data set."""
-    return epsilon_of(events_of(reader, project_id), delta)
+    return epsilon_of_sum(sums_of(reader, project_id).stated, delta)
 
 
 def spent_alone(reader: Reader, delta: float, project_id: str | None = None) -> float:
     """The same if every other Trust worked with the hub, so that of shared noise only this Trust's own counted."""
-    return epsilon_of(alone(events_of(reader, project_id)), delta)
+    return epsilon_of_sum(sums_of(reader, project_id).alone, delta)
 
 
 def covers(reader: Reader, debits: Iterable[Debit], cap: Cap, project_id: str | None = None) -> bool:
     """Whether a cap covers these debits after everything debited to a project, or to the whole data set."""
-    return price.covers(cap, events_of(reader, project_id), counted(debit.event for debit in debits))
+    sums, job = sums_of(reader, project_id), counted(debit.event for debit in debits)
+    return covers_sums(cap, sums.stated + sum_of(job), sums.alone + sum_of(alone(job)))
 
 
 def mirror(reader: Reader, cap: Cap, project_id: str | None = None) -> LedgerMirror:
     """The ledger of a project, or of the whole data set, as the hub is told it."""
-    events = events_of(reader, project_id)
+    events = events_of(reader, project_id, MOST_ENTRIES + 1)
     entries = [LedgerEntry(event=event, times=times) for event, times in events.items()]
     return LedgerMirror(
         epsilon=cap.epsilon,
         epsilon_alone=cap.epsilon_alone,
         delta=cap.delta,
-        spent=min(epsilon_of(events, cap.delta), _MOST_WRITTEN),
-        spent_alone=min(epsilon_of(alone(events), cap.delta), _MOST_WRITTEN),
+        spent=min(spent(reader, cap.delta, project_id), _MOST_WRITTEN),
+        spent_alone=min(spent_alone(reader, cap.delta, project_id), _MOST_WRITTEN),
         entries=tuple(entries[:MOST_ENTRIES]),
         complete=len(entries) <= MOST_ENTRIES,
     )
