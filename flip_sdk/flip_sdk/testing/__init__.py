@@ -8,8 +8,8 @@
     with hub.serve() as environment:                  # a real server on loopback, for another process
         subprocess.run([...], env={**os.environ, **environment})
 
-It speaks the hub's JSON API and really trains, counts and evaluates, on synthetic patients. It adds no noise and
-promises no privacy: never give it real data.
+It speaks the hub's JSON API and really trains, counts and evaluates, on synthetic patients, by the Trusts' own code. It
+adds no noise and promises no privacy: never give it real data. With noise it is ``flip_sdk.simulate``.
 """
 
 from flip_sdk.testing.hub import FakeHub

@@ -31,6 +31,7 @@ from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
 from flip_sdk.errors import NotAllowedError, NotFoundError, PublicError, RecordError, SpecError
+from flip_sdk.simulate.noise import SILENT, Noise
 from flip_sdk.testing.jobs import FakeJob
 from flip_sdk.testing.trusts import FakeTrust, demo_trusts
 
@@ -65,7 +66,13 @@ class FakeHub:
     api = f"http://fake-hub{PREFIX.rstrip('/')}"
     token = "fake-token"  # noqa: S105 (opens nothing)
 
-    def __init__(self, trusts: Sequence[FakeTrust] | None = None, project_id: str = "breast-cytology") -> None:
+    def __init__(
+        self,
+        trusts: Sequence[FakeTrust] | None = None,
+        project_id: str = "breast-cytology",
+        noise: Noise = SILENT,
+    ) -> None:
+        self._noise = noise
         self.trusts = {trust.name: trust for trust in (demo_trusts() if trusts is None else trusts)}
         self.faults: deque[Fault] = deque()
         self.jobs: dict[str, FakeJob] = {}
@@ -193,7 +200,7 @@ class FakeHub:
             submitted_at=_now(),
         )
         self._by_key[asked.idempotency_key] = view.job_id
-        self.jobs[view.job_id] = FakeJob(view, spec, chosen, self._keep, self.blobs, _now)
+        self.jobs[view.job_id] = FakeJob(view, spec, chosen, self._keep, self.blobs, _now, self._noise)
         return view
 
     def _concepts(self) -> Iterator[CatalogueConcept]:

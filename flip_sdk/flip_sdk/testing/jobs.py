@@ -11,9 +11,11 @@ from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, S
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode
 from flip_sdk.pricing import epsilon_of
-from flip_sdk.testing.learning import Training, figures
+from flip_sdk.simulate.noise import Noise
+from flip_sdk.simulate.scoring import histograms, noisy_count
+from flip_sdk.simulate.training import Training
 from flip_sdk.testing.statistics import answer
-from flip_sdk.testing.trusts import FLOOR, FakeTrust
+from flip_sdk.testing.trusts import FakeTrust
 
 Blobs = dict[str, bytes]
 
@@ -29,17 +31,23 @@ class FakeJob:
         put: Callable[[bytes], str],
         blobs: Blobs,
         clock: Callable[[], datetime],
+        noise: Noise,
     ) -> None:
         self.view = view
         self.spec = spec
         self.events: list[JobEvent] = []
         self.result: JobResult | None = None
         self._asked = list(trusts)
+        self._begun = False
         self._taking_part: list[FakeTrust] = []
         self._training: Training | None = None
         self._history: list[dict[str, float]] = []
-        self._put, self._blobs, self._clock = put, blobs, clock
+        self._put, self._blobs, self._clock, self._noise = put, blobs, clock, noise
         self._happen("job.submitted", "Submitted.")
+
+    @property
+    def _provenance(self) -> str:
+        return "flip_sdk.testing.FakeHub" if self._noise.loudness < 1 else "flip_sdk.simulate"
 
     @property
     def ended(self) -> bool:
@@ -60,45 +68,58 @@ class FakeJob:
                 self._step(JobState.SIGNED_OFF)
             case JobState.SIGNED_OFF:
                 self._step(JobState.EXECUTING)
-            case JobState.EXECUTING if not self._taking_part:
+            case JobState.EXECUTING if not self._begun:
                 self._begin()
             case JobState.EXECUTING:
                 self._work()
 
     def _begin(self) -> None:
-        needed = self.spec.min_trusts if isinstance(self.spec, TrainSpec) else 1
-        refusals = []
+        self._begun = True
         for trust in self._asked:
             code = trust.refuses(self.spec, len(self._asked))
             if not trust.online:
                 self._happen("left_out", f"{trust.name} is left out: it is offline.", trust=trust.name)
             elif code is not None:
-                refusals.append(RefusalView(trust=trust.name, code=code, words=REFUSAL_WORDS[code]))
-                self._happen("refused", f"{trust.name} refused: {REFUSAL_WORDS[code]}", trust=trust.name)
-                self._debit_small(trust, code)
+                self._refused(trust.name, code)
             else:
                 self._taking_part.append(trust)
-        self.view = self.view.model_copy(update={"refusals": tuple(refusals)})
-        if len(self._taking_part) < needed:
-            some = f"{len(self._taking_part)} of the {needed} Trusts needed can take part."
-            self._end(JobState.FAILED, some)
-            return
+        # a Trust that turns out to be too small pays as well: its refusal is a release
         for trust in self._taking_part:
-            self._debit(trust)
-        if isinstance(self.spec, TrainSpec):
+            trust.debit(events_of_job(self.spec, len(self._asked)))
+        if self._enough() and isinstance(self.spec, TrainSpec):
             self._start_training(self.spec)
 
-    def _debit_small(self, trust: FakeTrust, code: RefusalCode) -> None:
-        # the refusal of a small cohort is itself a release
-        if code == RefusalCode.COHORT_TOO_SMALL:
-            self._debit(trust)
+    def _enough(self) -> bool:
+        """Whether enough Trusts take part; if not, the job has failed."""
+        needed = self.spec.min_trusts if isinstance(self.spec, TrainSpec) else 1
+        if len(self._taking_part) >= needed:
+            return True
+        some = f"{len(self._taking_part)} of the {needed} Trusts needed can take part."
+        self._end(JobState.FAILED, some)
+        return False
 
-    def _debit(self, trust: FakeTrust) -> None:
-        trust.debit(events_of_job(self.spec, len(self._asked)))
+    def _refused(self, name: str, code: RefusalCode) -> None:
+        refusal = RefusalView(trust=name, code=code, words=REFUSAL_WORDS[code])
+        self.view = self.view.model_copy(update={"refusals": (*self.view.refusals, refusal)})
+        self._happen("refused", f"{name} refused: {REFUSAL_WORDS[code]}", trust=name)
+
+    def _without(self, too_small: Sequence[str]) -> bool:
+        """Go on without Trusts that are under their floor. Returns whether the job goes on at all."""
+        for name in too_small:
+            self._refused(name, RefusalCode.COHORT_TOO_SMALL)
+        self._taking_part = [trust for trust in self._taking_part if trust.name not in too_small]
+        return self._enough()
 
     def _start_training(self, spec: TrainSpec) -> None:
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
-        self._training = Training(spec, graph, weights, self._taking_part)
+        snapshots = {trust.name: trust.snapshot(spec) for trust in self._taking_part}
+        training = Training(spec, graph, weights, snapshots, self._noise, len(self._asked))
+        if not self._without(training.too_small):
+            return
+        if training.scaling is None:
+            self._end(JobState.FAILED, "Too few Trusts are left to share the noise.")
+            return
+        self._training = training
         self._close_round(f"Prepared with {len(self._taking_part)} Trusts.", {})
 
     def _work(self) -> None:
@@ -119,8 +140,7 @@ class FakeJob:
         number = self.view.round + 1
         numbers = self._training.round(number)
         self.view = self.view.model_copy(update={"round": number})
-        for trust in self._taking_part:
-            self._happen("update", f"{trust.name} answered.", trust=trust.name)
+        self._answered()
         self._close_round(f"Round {number} of {spec.rounds}.", numbers)
         if number == spec.rounds:
             model = ModelRef(graph=spec.model.graph, weights=self._put(self._training.weights()))
@@ -133,23 +153,32 @@ class FakeJob:
         self._happen("round", words, numbers=row)
 
     def _count(self, spec: CountSpec) -> None:
-        counts: dict[str, int | None] = {}
-        for trust in self._taking_part:
-            persons = int(trust.patients.select(spec.cohort).sum())
-            counts[trust.name] = None if persons < FLOOR else round(persons / 5) * 5
-            self._happen("update", f"{trust.name} answered.", trust=trust.name)
+        counts = {
+            trust.name: noisy_count(int(trust.patients.select(spec.cohort).sum()), spec.epsilon, self._noise)
+            for trust in self._taking_part
+        }
+        self._answered()
         self._complete(counts=counts)
 
     def _answer(self, spec: StatisticsSpec) -> None:
-        for trust in self._taking_part:
-            self._happen("update", f"{trust.name} answered.", trust=trust.name)
-        self._complete(statistics=answer(spec, self._taking_part))
+        found, too_small = answer(spec, self._taking_part, self._noise)
+        if self._without(too_small):
+            self._answered()
+            self._complete(statistics=found)
 
     def _evaluate(self, spec: EvaluateSpec) -> None:
+        from flip_sdk.mechanisms.aggregate import figures
+
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
+        snapshots = {trust.name: trust.snapshot(spec) for trust in self._taking_part}
+        found = histograms(spec, graph, weights, snapshots, self._noise)
+        if self._without([name for name in snapshots if name not in found]):
+            self._answered()
+            self._complete(model=spec.model, figures=figures(found, spec.epsilon))
+
+    def _answered(self) -> None:
         for trust in self._taking_part:
             self._happen("update", f"{trust.name} answered.", trust=trust.name)
-        self._complete(model=spec.model, figures=figures(spec, graph, weights, self._taking_part))
 
     def _complete(self, **released: object) -> None:
         spec = self.spec
@@ -161,7 +190,7 @@ class FakeJob:
                 "refusals": self.view.refusals,
                 "epsilon": epsilon_of(spec),
                 "delta": spec.privacy.delta if isinstance(spec, TrainSpec) else getattr(spec, "delta", 0.0),
-                "provenance": {"hub": "flip_sdk.testing.FakeHub", "spec": spec.digest()},
+                "provenance": {"hub": self._provenance, "spec": spec.digest()},
                 "spec": spec,
                 **released,
             }

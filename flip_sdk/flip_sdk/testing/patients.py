@@ -14,6 +14,7 @@ from flip_sdk.contract.notices import CatalogueConcept
 
 if TYPE_CHECKING:
     from flip_sdk.cohorts import Criterion
+    from flip_sdk.mechanisms.snapshot import Snapshot
 
 FEMALE = 2_000_000_201
 MALIGNANT = 2_000_000_101
@@ -85,6 +86,17 @@ class Patients:
         ]
         mask: np.ndarray = (np.array(shares) < 0.7) == (part == "train")
         return mask
+
+    def snapshot(self, features: tuple[Feature, ...], label: Label, chosen: np.ndarray) -> Snapshot:
+        """Raw values and labels of the chosen persons, as a Trust's engine takes them.
+
+        Raises:
+            KeyError: the Trust has no such concept.
+        """
+        from flip_sdk.mechanisms.snapshot import Snapshot
+
+        columns = [self.measurements[feature.concept_id] for feature in features]
+        return Snapshot(np.stack(columns, axis=1).astype(np.float64)[chosen], self.labels(label)[chosen])
 
     def matrix(self, features: tuple[Feature, ...]) -> np.ndarray:
         """Raw values, persons × features, float64: clamped to the bounds, the middle where missing.

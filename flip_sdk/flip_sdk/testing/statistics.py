@@ -1,6 +1,6 @@
 """What the played Trusts answer to a question: exact sums of made-up patients, by the Trusts' and the hub's own code.
 
-No noise is added. Errors are told as if it were: they are what a real answer would come with.
+A FakeHub adds no noise. Errors are told as if it did: they are what a real answer would come with.
 """
 
 from __future__ import annotations
@@ -32,32 +32,44 @@ from flip_sdk.testing.patients import Patients
 
 if TYPE_CHECKING:
     from flip_sdk.mechanisms.statistics.columns import Columns
+    from flip_sdk.simulate.noise import Noise
     from flip_sdk.testing.trusts import FakeTrust
 
 Array = np.ndarray
 
 
-def answer(spec: StatisticsSpec, trusts: Sequence[FakeTrust]) -> tuple[Estimate, ...]:
-    """Estimates by Trust and over all."""
+def answer(
+    spec: StatisticsSpec, trusts: Sequence[FakeTrust], loud: Noise
+) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
+    """Estimates by Trust and over all, and the names of the Trusts that are under their floor."""
     from flip_sdk.accounting.calibrate import event_for
     from flip_sdk.accounting.events import Gaussian
     from flip_sdk.mechanisms.statistics import answers, newton
     from flip_sdk.mechanisms.statistics.sums import exact
+    from flip_sdk.simulate.answering import noisy
 
     question, event = spec.question, event_for(spec, "statistics")
-    noise = event.noise_multiplier if isinstance(event, Gaussian) else 0.0
+    multiplier = event.noise_multiplier if isinstance(event, Gaussian) else 0.0
     held = {trust.name: columns_of(trust.patients, spec) for trust in trusts}
+
+    def told(at: Array | None = None) -> dict[str, dict[str, Array]]:
+        every = {name: noisy(question, event, exact(question, columns, at), loud) for name, columns in held.items()}
+        return {name: sums for name, sums in every.items() if sums is not None}
+
     if isinstance(question, LinearRegression | LogisticRegression | CoxRegression):
-        state = newton.first(question)
+        state, released = newton.first(question), {}
         for number in range(rounds_of(question)):
-            at = state["coefficients"]
-            sums = {name: _floats(exact(question, columns, at)) for name, columns in held.items()}
-            state = newton.advance(question, state, sums, noise, number)
-        return tuple(newton.estimates(question, state, noise))
-    released = {name: _floats(exact(question, columns)) for name, columns in held.items()}
-    if isinstance(question, Mean):
-        return answers.of_means(question, released, noise)
-    return answers.of_cells(question, released, spec.epsilon)
+            released = told(state["coefficients"])
+            if released:
+                state = newton.advance(question, state, released, multiplier, number)
+        found = tuple(newton.estimates(question, state, multiplier)) if released else ()
+    elif isinstance(question, Mean):
+        released = told()
+        found = answers.of_means(question, released, multiplier)
+    else:
+        released = told()
+        found = answers.of_cells(question, released, spec.epsilon)
+    return found, tuple(sorted(set(held) - set(released)))
 
 
 def columns_of(patients: Patients, spec: StatisticsSpec) -> Columns:
@@ -128,7 +140,3 @@ def _first(concept_ids: Sequence[int], patients: Patients) -> Array:
 
 def _stacked(columns: Sequence[Array], persons: int, kind: type) -> Array:
     return np.stack(columns, axis=1).astype(kind) if columns else np.empty((persons, 0), dtype=kind)
-
-
-def _floats(sums: dict[str, Array]) -> dict[str, Array]:
-    return {name: value.astype(np.float64) for name, value in sums.items()}

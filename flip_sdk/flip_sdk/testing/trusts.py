@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
 from flip_sdk.accounting.composition import alone, epsilon_of, together
 from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.accounting.price import covers, events_of_job
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
-from flip_sdk.contract.jobs import AnySpec, CountSpec, JobKind, StatisticsSpec, TrustModelName
+from flip_sdk.contract.jobs import (
+    AnySpec,
+    CountSpec,
+    EvaluateSpec,
+    JobKind,
+    StatisticsSpec,
+    TrainSpec,
+    TrustModelName,
+)
 from flip_sdk.contract.notices import CatalogueConcept, LedgerEntry, LedgerMirror, TotalLine
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.pricing import epsilon_of as asked_epsilon
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
 from flip_sdk.testing.statistics import columns_of
 
-FLOOR = 10
+if TYPE_CHECKING:
+    from flip_sdk.mechanisms.snapshot import Snapshot
 
 
 @dataclass
@@ -111,6 +120,11 @@ class FakeTrust:
             return RefusalCode.BUDGET_EXCEEDED
         return self._cannot_compute(spec)
 
+    def snapshot(self, spec: TrainSpec | EvaluateSpec) -> Snapshot:
+        """Its persons of the job's part of the cohort."""
+        chosen = self.patients.select(spec.cohort) & self.patients.part(spec.project_id, spec.part)
+        return self.patients.snapshot(spec.features, spec.label, chosen)
+
     def _told(self, cap: Cap) -> LedgerMirror:
         return LedgerMirror(
             epsilon=cap.epsilon,
@@ -124,16 +138,13 @@ class FakeTrust:
     def _cannot_compute(self, spec: AnySpec) -> RefusalCode | None:
         try:
             persons = self.patients.select(spec.cohort)
-            if isinstance(spec, CountSpec):
-                return None
             if isinstance(spec, StatisticsSpec):
-                return RefusalCode.COHORT_TOO_SMALL if len(columns_of(self.patients, spec)) < FLOOR else None
-            self.patients.matrix(spec.features)
-            self.patients.labels(spec.label)
+                columns_of(self.patients, spec)
+            elif not isinstance(spec, CountSpec):
+                self.patients.snapshot(spec.features, spec.label, persons)
         except KeyError:
             return RefusalCode.UNKNOWN_CONCEPT
-        persons &= self.patients.part(spec.project_id, spec.part)
-        return RefusalCode.COHORT_TOO_SMALL if persons.sum() < FLOOR else None
+        return None
 
 
 def demo_trusts() -> list[FakeTrust]:

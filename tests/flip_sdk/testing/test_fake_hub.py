@@ -8,7 +8,6 @@ from flip_sdk.contract.cohorts import Cohort, Label
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef
 from flip_sdk.contract.records import digest
 from flip_sdk.testing import FakeHub, FakeTrust, Patients, synthetic_patients
-from flip_sdk.testing.learning import area_under_curve
 from flip_sdk.testing.patients import MALIGNANT
 
 import flip_sdk as flip
@@ -125,10 +124,3 @@ def test_the_same_seed_makes_the_same_persons() -> None:
     first, again = synthetic_patients(50, seed=1), synthetic_patients(50, seed=1)
     assert (first.measurements[2_000_000_001] == again.measurements[2_000_000_001]).all()
     assert first.conditions[MALIGNANT].any()
-
-
-def test_the_area_under_the_curve() -> None:
-    labels = np.array([0, 0, 1, 1])
-    assert area_under_curve(np.array([0.1, 0.2, 0.3, 0.4]), labels) == 1.0
-    assert area_under_curve(np.array([0.5, 0.5, 0.5, 0.5]), labels) == 0.5
-    assert area_under_curve(np.array([0.5]), np.array([1])) is None
