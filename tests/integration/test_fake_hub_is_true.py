@@ -72,6 +72,18 @@ def numbers_of_the_project(project: Project) -> list[object]:
     return [shape(project.budget()), shape(project.catalogue().concepts), shape(count), count["trust"].to_list()[-1]]
 
 
+def questions(project: Project) -> list[object]:
+    """Demo Trusts keep no follow-up; the fake ones do, so curves are compared elsewhere."""
+    by_diagnosis = flip_sdk.by_condition("malignant")
+    told = [
+        project.cross_table(by_diagnosis, epsilon=0.3),
+        project.histogram("mean radius", bins=4, epsilon=0.3),
+        project.mean("mean radius", epsilon=0.3),
+        project.logistic_regression("malignant", on=["mean texture"], rounds=2, epsilon=0.3),
+    ]
+    return [(shape(frame), frame.columns) for frame in told]
+
+
 def mistakes(project: Project) -> list[object]:
     unknown = flip_sdk.Feature(concept_id=2_000_000_999, low=0, high=1)
     tried: dict[str, Callable[[], object]] = {
@@ -95,7 +107,7 @@ def _error(call: Callable[[], object]) -> object:
     return "nothing was wrong"
 
 
-@pytest.mark.parametrize("conversation", [numbers_of_the_project, training, cancelling, mistakes])
+@pytest.mark.parametrize("conversation", [numbers_of_the_project, training, cancelling, questions, mistakes])
 def test_both_answer_alike(conversation, played, real) -> None:
     assert conversation(played) == conversation(real)
 
