@@ -66,7 +66,7 @@ def calibrate(spec: AnySpec, trusts: int = 1) -> tuple[Debit, ...]:
         case EvaluateSpec():
             return (Debit("evaluate", Pure(epsilon=spec.epsilon)),)
         case TrainSpec():
-            return _training(spec.privacy, spec.rounds, trusts)
+            return debits_of(spec.privacy, spec.rounds, trusts)
         case StatisticsSpec():
             return (Debit("statistics", statistics_event(spec)),)
 
@@ -81,7 +81,12 @@ def event_for(spec: AnySpec, step: str, trusts: int = 1) -> AnyEvent:
     return {debit.purpose: debit.event for debit in calibrate(spec, trusts)}[step]
 
 
-def _training(privacy: Privacy, rounds: int, trusts: int) -> tuple[Debit, ...]:
+def debits_of(privacy: Privacy, rounds: int, trusts: int = 1) -> tuple[Debit, ...]:
+    """What a training job debits, whatever it trains.
+
+    Raises:
+        ValueError: so many Trusts cannot share noise as the job asks.
+    """
     share = max(privacy.scaling_share, SMALLEST_SHARE)
     if isinstance(privacy.mechanism, DPSGD) and privacy.mechanism.sampling_rate < 1:
         return _sampled(privacy, privacy.mechanism, share, rounds)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from flip_sdk.accounting.events import Event
+from flip_sdk.contract.events import Event
 from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.records import (
     SCHEMA_VERSION,

@@ -58,7 +58,7 @@ def sums_of(reader: Reader, project_id: str | None = None) -> Sums:
 
 def _end(reader: Reader, where: str, parameters: _Row, direction: str) -> _Row:
     query = (
-        f"SELECT sequence, at, job_id, purpose, event FROM ledger WHERE {where} ORDER BY sequence {direction} LIMIT 1"  # noqa: S608, E501
+        f"SELECT sequence, at, job_id, purpose, event FROM ledger WHERE {where} ORDER BY sequence {direction} LIMIT 1"  # noqa: S608
     )
     return tuple(value for row in reader.read(query, parameters) for value in row.values())
 
