@@ -23,8 +23,8 @@ from tests.trust.world import PROJECT
 
 SIZE, LABEL = 100.0, Label(condition_concept_ids=(2_000_000_101,))
 FIRST_CONCEPT = 2_100_000_000
-HEIGHTS = {1: 0.0, 2: 2.0}
-"""Weights by round, under which a canary's gradient is -C·eᵢ and +C·eᵢ: in the difference, noise drawn once cancels."""
+HEIGHTS = {1: -9.0, 2: 11.0}
+"""Weights by round: a canary's gradient is -20·eᵢ and 20·eᵢ, and in the difference noise that is drawn once cancels."""
 FULL_BATCH = FullBatch(max_grad_norm=0.1)
 DP_SGD = DPSGD(max_grad_norm=0.1, learning_rate=10.0, sampling_rate=0.5, local_steps=25)
 FORMS = ("closed form", "book-keeping", "general")
@@ -83,10 +83,11 @@ def coins(count: int) -> np.ndarray:
     return np.frombuffer(secrets.token_bytes(count), dtype=np.uint8) % 2 == 0
 
 
-def crowd(included: np.ndarray) -> Snapshot:
-    """The canaries that take part, one row each, all of label 1."""
-    people = SIZE * np.eye(len(included))[included]
-    return Snapshot(people, np.ones(len(people), dtype=np.int64))
+def crowd(included: np.ndarray, rows: int = 1) -> Snapshot:
+    """The canaries that take part, so many rows each, all of label 1."""
+    people = np.repeat(SIZE * np.eye(len(included))[included], rows, axis=0)
+    whose = np.repeat(np.arange(included.sum()), rows) if rows > 1 else None
+    return Snapshot(people, np.ones(len(people), dtype=np.int64), whose)
 
 
 def write_canaries(folder: Path, count: int, persons: int | None = None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.audit.bench import Bench
 from tests.audit.canaries import DP_SGD, FULL_BATCH
 
-_ROUNDS = {"full_batch": 50, "dp_sgd": 2}
+_ROUNDS = {"full_batch": 20, "dp_sgd": 2}
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,10 @@ def test_the_engine_is_not_flagged(bench, mechanism, form):
     assert not alarm(bench(mechanism, form).audit)
 
 
+def test_nor_is_it_over_fifty_steps(bench):
+    assert not alarm(bench("full_batch", rounds=50).audit)
+
+
 @pytest.mark.parametrize("mechanism", ["full_batch", "dp_sgd"])
 def test_there_is_no_false_alarm_in_many_runs(bench, mechanism):
     one = bench(mechanism)

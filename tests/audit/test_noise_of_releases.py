@@ -34,9 +34,10 @@ def noise_of(bench, releases, round_=1):
 
 
 def unrelated(one, other):
-    """On the grid of noisy results, a few in a thousand meet by chance."""
-    related = abs(np.corrcoef(one.ravel(), other.ravel())[0, 1])
-    return len(np.intersect1d(one, other)) < 0.02 * one.size and related < 5.5 / math.sqrt(one.size)
+    """Neither the same numbers in the same places nor numbers that go together."""
+    return (one == other).mean() < 0.02 and abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 5.5 / math.sqrt(
+        one.size
+    )
 
 
 @pytest.mark.parametrize("mechanism", BOTH)
@@ -132,6 +133,20 @@ def test_nothing_but_the_operating_systems_generator_is_ever_used():
                 used.add((path.name, name))
     # dropout's masks are no release: torch's generator is seeded with the system's random numbers, once, at the start
     assert used == {("worker.py", "manual_seed")}
+
+
+def sampled_afresh(bench):
+    """Whether the scores of those who take part are spread as coins thrown anew at each step spread them."""
+    included = np.arange(bench.count) % 2 == 0
+    scores = bench.scores(crowd(included))
+    rate, multiplier = DP_SGD.sampling_rate, bench.event.noise_multiplier
+    expected = math.sqrt(1 + rate * (1 - rate) / multiplier**2)
+    found = scores[included].std() / scores[~included].std()
+    return abs(math.log(found / expected)) < 5.5 * math.sqrt(2 / bench.count)
+
+
+def test_who_takes_part_in_a_step_is_decided_anew(bench):
+    assert sampled_afresh(bench("dp_sgd"))
 
 
 def test_dp_sgd_as_audited_is_what_the_job_asked_for(bench):
