@@ -83,7 +83,7 @@ def test_a_killed_agent_costs_one_round_at_most(four) -> None:
     assert wait_for_end(platform, job, 120) == JobState.COMPLETED, job.view.reason
     again = [row for row in tries(platform, job) if row[2] > 1]
     assert len(again) <= 1
-    history = job.result().history
+    history = job.result().record.history
     assert [row["round"] for row in history] == list(range(ROUNDS + 1))
     for trust in four.trusts:
         assert debited_steps(platform, trust, job) >= released(platform, trust, job)
@@ -106,7 +106,7 @@ def test_a_trust_that_goes_away_costs_one_round_and_the_rest_complete(four) -> N
         for trust in others:
             assert released(platform, trust, job) <= ROUNDS + 2
             assert debited_steps(platform, trust, job) >= released(platform, trust, job)
-        assert job.result().history[-1]["trusts"] == 3
+        assert job.result().record.history[-1]["trusts"] == 3
     finally:
         platform.start_trust("brookfield")
     four.wait_for_consent()
