@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ class Catalogue:
     def _repr_html_(self) -> str:
         return self.trusts._repr_html_() + self.concepts._repr_html_()
 
-    def __iter__(self) -> Iterable[Concept]:
+    def __iter__(self) -> Iterator[Concept]:
         return iter(self._concepts)
 
     @property

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flip_sdk.contract.graph import Loss
 
-__all__ = ["ExportedModel", "export_model", "import_model"]
+__all__ = ["ExportedModel", "export_model", "frozen", "import_model"]
 
 
 @dataclass(frozen=True)
@@ -59,3 +59,20 @@ def import_model(graph: bytes, weights: bytes) -> torch.nn.Module:
     from flip_sdk.models.importing import GraphModel
 
     return GraphModel.read(graph, weights).eval()
+
+
+def frozen(extractor: torch.nn.Module, head: torch.nn.Module) -> torch.nn.Module:
+    """A pre-trained feature extractor whose weights stay as they are, and a head that is trained behind it.
+
+    Under differential privacy every trained number carries noise, so imaging works best from features that were learned
+    on public pictures, with a small head. The extractor's weights travel as constants: Trusts compute its features and
+    no gradients of it. Its BatchNorm layers become the fixed factors that they are in evaluation, so that nobody is
+    mixed with anybody, and its dropout drops nothing.
+
+    Args:
+        extractor: from rows to features; a copy of it is frozen.
+        head: from features to logits, such as ``torch.nn.Linear(features, 1)``.
+    """
+    from flip_sdk.models.freezing import frozen as freeze
+
+    return freeze(extractor, head)
