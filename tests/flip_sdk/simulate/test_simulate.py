@@ -51,7 +51,7 @@ def test_every_preset_learns_and_is_paid_for(mechanism, trust_model):
     assert figures.auc > 0.93
     spent = dict(sim.budget().select("trust", "spent").iter_rows())
     assert set(spent) == set("abcd")
-    assert all(6 < epsilon <= 8.01 for epsilon in spent.values())
+    assert all(6 < epsilon < 8.5 for epsilon in spent.values())
 
 
 def test_there_is_noise_in_it():
@@ -136,9 +136,10 @@ def test_a_model_that_learned_beforehand_begins_where_it_was():
     assert sim.evaluate(result, epsilon=2).result().record.figures[-1].auc > 0.9
 
 
-@pytest.mark.parametrize(
-    "trusts", [{"a": rows(10, 1), "b": (np.zeros((5, 2)), np.zeros(5))}, {"a": (np.zeros((5, 2)), np.zeros(4))}]
-)
+NARROW, SHORT = (np.zeros((5, 2)), np.zeros(5)), (np.zeros((5, 2)), np.zeros(4))
+
+
+@pytest.mark.parametrize("trusts", [{"a": rows(10, 1), "b": NARROW}, {"a": SHORT}])
 def test_arrays_have_to_fit_together(trusts):
     with pytest.raises(NotFoundError):
         simulate.project(trusts)

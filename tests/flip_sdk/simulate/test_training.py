@@ -83,25 +83,18 @@ def test_a_strong_pull_keeps_local_steps_near():
 
 
 def test_corrections_undo_what_pulls_trusts_apart():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(300, 3))
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    labels = np.repeat([1, 0], 150).astype(np.int64)
     # two Trusts that see opposite cases: each alone walks off on its own
-    unlike = {
-        "a": Snapshot(x[:150], np.ones(150, dtype=np.int64)),
-        "b": Snapshot(x[150:], np.zeros(150, dtype=np.int64)),
-    }
+    unlike = {"a": Snapshot(x[:150], labels[:150]), "b": Snapshot(x[150:], labels[150:])}
     local = {"max_grad_norm": 5.0, "learning_rate": 0.2, "sampling_rate": 1.0, "local_steps": 30}
-    ways = {
-        name: np.linalg.norm(weights(spec(mechanism=mechanism, scaling="public_bounds", rounds=12), unlike)[:3])
-        for name, mechanism in (("avg", DPSGD(**local)), ("scaffold", DPSGD(aggregation=Scaffold(), **local)))
-    }
-    both = Snapshot(
-        np.concatenate([s.features for s in unlike.values()]), np.concatenate([s.labels for s in unlike.values()])
-    )
-    centre = np.linalg.norm(
-        weights(spec(mechanism=DPSGD(**local), scaling="public_bounds", rounds=12), {"a": both})[:3]
-    )
-    assert abs(ways["scaffold"] - centre) < abs(ways["avg"] - centre)
+
+    def found(mechanism, snapshots):
+        return np.linalg.norm(weights(spec(mechanism=mechanism, scaling="public_bounds", rounds=12), snapshots)[:3])
+
+    centre = found(DPSGD(**local), {"a": Snapshot(x, labels)})
+    corrected, drifted = found(DPSGD(aggregation=Scaffold(), **local), unlike), found(DPSGD(**local), unlike)
+    assert abs(corrected - centre) < abs(drifted - centre)
 
 
 def test_noise_of_trusts_is_their_own():
