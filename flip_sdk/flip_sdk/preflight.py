@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, AnySpec, DistributedNoise, TrainSpec
-from flip_sdk.pricing import TrustPrice, epsilon_of, prices
+from flip_sdk.pricing import TrustPrice, epsilon_of, refused
 
 Spec = AnySpec
 _SEE = "See project.budget()."
@@ -32,8 +32,8 @@ def violations(spec: Spec, budgets: Sequence[TrustBudget]) -> list[Violation]:
         return [_too_few(spec, budgets, len(willing), needed)]
     if _too_honest(spec, len(willing)):
         return [_too_many_honest(len(willing))]
-    priced = prices(spec, willing)
-    return [] if sum(p.admitted for p in priced) >= needed else [_over_budget(spec, priced)]
+    short = refused(spec, willing)
+    return [] if len(willing) - len(short) >= needed else [_over_budget(spec, short)]
 
 
 def notes(spec: Spec, budgets: Sequence[TrustBudget]) -> list[str]:
@@ -45,8 +45,7 @@ def notes(spec: Spec, budgets: Sequence[TrustBudget]) -> list[str]:
         told.append("No Trust that takes part is online now. The job waits for them; job.cancel() withdraws it.")
     elif away:
         told.append(f"Offline now: {', '.join(away)}. The job waits for them for a while, then goes on without.")
-    short = [p for p in prices(spec, willing) if not p.admitted]
-    told += [f"Expect a refusal: {p.trust} would say that {p.why_not}. {_SEE}" for p in short]
+    told += [f"Expect a refusal: {p.trust} would say that {p.why_not}. {_SEE}" for p in refused(spec, willing)]
     return told
 
 
@@ -123,8 +122,8 @@ def _too_few(spec: Spec, budgets: Sequence[TrustBudget], willing: int, needed: i
     )
 
 
-def _over_budget(spec: Spec, priced: Sequence[TrustPrice]) -> Violation:
-    lines = "; ".join(f"at {p.trust} {p.why_not}" for p in priced if not p.admitted)
+def _over_budget(spec: Spec, short: Sequence[TrustPrice]) -> Violation:
+    lines = "; ".join(f"at {p.trust} {p.why_not}" for p in short)
     return Violation(
         rule="budget_exceeded",
         where="privacy.epsilon" if isinstance(spec, TrainSpec) else "epsilon",

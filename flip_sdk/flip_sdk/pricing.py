@@ -67,6 +67,11 @@ def prices(spec: AnySpec, taking_part: Sequence[TrustBudget]) -> list[TrustPrice
     return [_price(spec, budget, len(taking_part)) for budget in taking_part]
 
 
+def refused(spec: AnySpec, taking_part: Sequence[TrustBudget]) -> list[TrustPrice]:
+    """Its price at those that would refuse it; the rest is only looked at, which is far quicker than pricing it."""
+    return [_price(spec, budget, len(taking_part)) for budget in taking_part if not _covered(spec, budget, taking_part)]
+
+
 def epsilon_of(spec: AnySpec) -> float:
     """What the job asks for at each Trust."""
     return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
@@ -89,6 +94,15 @@ def events_of(ledger: LedgerMirror) -> dict[AnyEvent, int]:
 def cap_of(ledger: LedgerMirror) -> Cap:
     """A told ledger's cap."""
     return Cap(ledger.epsilon, ledger.delta, ledger.epsilon_alone)
+
+
+def _covered(spec: AnySpec, budget: TrustBudget, taking_part: Sequence[TrustBudget]) -> bool:
+    from flip_sdk.accounting.price import covers, events_of_job  # numpy: not before a price is asked for
+
+    if budget.total is not None and epsilon_of(spec) > budget.total.max_epsilon_per_job:
+        return False
+    job, ledgers = events_of_job(spec, len(taking_part)), (_project_ledger(budget), budget.total)
+    return all(covers(cap_of(ledger), events_of(ledger), job) for ledger in ledgers if ledger is not None)
 
 
 def _price(spec: AnySpec, budget: TrustBudget, trusts: int) -> TrustPrice:

@@ -10,7 +10,7 @@ from flip_sdk.contract.concepts import unknown_concepts
 from flip_sdk.contract.graph import check_output, check_weights, parse_graph
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.errors import ModelError
-from flip_sdk.pricing import epsilon_of, prices
+from flip_sdk.pricing import epsilon_of, refused
 from sqlalchemy.orm import Session
 
 from flip_hub.database import BlobUse, Project
@@ -146,14 +146,13 @@ def _budget(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator[
     willing = _asked(project, spec, parts)
     if any(sharing_violations(spec, willing, ())):
         return
-    for priced in prices(spec, willing):
-        if not priced.admitted:
-            yield Violation(
-                rule="budget_too_small",
-                where="trusts",
-                message=f"The job asks for ε {epsilon_of(spec):g}. {priced.trust} would refuse it: {priced.why_not}.",
-                mend=f"Ask for less, name the other Trusts, or ask {priced.trust}'s data steward for more.",
-            )
+    for priced in refused(spec, willing):
+        yield Violation(
+            rule="budget_too_small",
+            where="trusts",
+            message=f"The job asks for ε {epsilon_of(spec):g}. {priced.trust} would refuse it: {priced.why_not}.",
+            mend=f"Ask for less, name the other Trusts, or ask {priced.trust}'s data steward for more.",
+        )
 
 
 def _model(office: Office, session: Session, spec: Spec) -> Iterator[Violation]:

@@ -148,7 +148,7 @@ NOTICES = (
         trust="a",
         notice_id="n2",
         version="0.1",
-        budgets=(BudgetLine(project_id="p", epsilon=10, delta=1e-5, spent=3, releases=2),),
+        budgets=(BudgetLine(project_id="p", epsilon=10, epsilon_alone=40, delta=1e-5, spent=3, releases=2),),
         issued_at=NOW,
     ),
     CatalogueNotice(
