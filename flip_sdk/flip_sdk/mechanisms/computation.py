@@ -21,12 +21,13 @@ from flip_sdk.mechanisms.fed import Features, Fed
 from flip_sdk.mechanisms.gradients import clipped_sum, in_float64
 from flip_sdk.mechanisms.model import Model, rebuild, require_fit
 from flip_sdk.mechanisms.moments import feature_sums, sufficient_statistics
-from flip_sdk.mechanisms.noise import add_gaussian, uniform
+from flip_sdk.mechanisms.noise import add_gaussian_to_all, uniform
 from flip_sdk.mechanisms.snapshot import Snapshot
 from flip_sdk.models.importing import read_weights
 
 Array = npt.NDArray[np.float64]
 Tensors = dict[str, Array]
+_SCALED_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,9 @@ class Computation:
         for _ in range(mechanism.local_steps):
             drawn = people.drawn(uniform(people.persons) < mechanism.sampling_rate)
             exact = self._clipped_sum(model, now, drawn, loss, mechanism.max_grad_norm)
-            for key, total in exact.items():
-                noisy = add_gaussian(total, descent.noise_multiplier * mechanism.max_grad_norm)
-                now[key] = _stepped(now[key], start[key], torch.from_numpy(noisy / expected), key, descent)
+            noisy = add_gaussian_to_all(exact, descent.noise_multiplier * mechanism.max_grad_norm)
+            for key, total in noisy.items():
+                now[key] = _stepped(now[key], start[key], torch.from_numpy(total).div_(expected), key, descent)
         return {key: (now[key].double() - start[key].double()).numpy() for key in model.record.parameters}
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> dict[str, npt.NDArray[np.int64]]:
@@ -117,8 +118,12 @@ class Computation:
         return {"histogram": cells.reshape(2, bins).astype(np.int64)}
 
     def _fed(self, model: Model, scaling: Scaling | None) -> Fed:
-        x = scaled(self._snapshot.features, self._bounds, scaling)
-        fed = x if model.linear is not None else x.astype(np.float32)
+        raw = self._snapshot.features
+        fed = np.empty(raw.shape, dtype=np.float32 if model.linear is None else np.float64)
+        # some rows at a time, so that memory holds no second copy of a cohort of images
+        for start in range(0, len(raw), _SCALED_AT_ONCE):
+            part = slice(start, start + _SCALED_AT_ONCE)
+            fed[part] = scaled(raw[part], self._bounds, scaling)
         return Fed(fed, self._snapshot.labels, self._snapshot.rows if self._snapshot.persons is not None else None)
 
     def _clipped_sum(
@@ -141,7 +146,7 @@ def _stepped(now: Tensor, start: Tensor, slope: Tensor, key: str, descent: Desce
         slope += torch.from_numpy(descent.correction[key])
     if descent.pull:
         slope += descent.pull * (now.double() - start.double())
-    return now.to(torch.float64).sub_(slope, alpha=descent.mechanism.learning_rate).to(torch.float32)
+    return torch.sub(now, slope, alpha=descent.mechanism.learning_rate).to(torch.float32)
 
 
 def _check_correction(model: Model, correction: Mapping[str, npt.NDArray[np.float32]]) -> None:

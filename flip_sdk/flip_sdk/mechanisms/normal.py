@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from flip_sdk.mechanisms.randomness import Stream
+from flip_sdk.mechanisms.randomness import Stream, words
 
 Array = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
 _AT_ONCE = 16384
 """Numbers that stay in a processor's caches while they are worked on."""
+_FEW = 1024
+"""Numbers that are all drawn by their quantile, which needs no rest."""
 _TABLE_BITS = 14
 _PER_UNIT = 32
 _SLABS = 4 * _PER_UNIT
@@ -76,6 +78,9 @@ def _table() -> _Table:
 
 def fill(out: Array) -> None:
     """Put independent standard normal numbers into a one-dimensional array."""
+    if len(out) <= _FEW:
+        out[:] = _quantiles(words(len(out)), 0.5)
+        return
     table, stream = _table(), Stream()
     missing = [np.zeros(0, dtype=np.int64)]
     for start in range(0, len(out), _AT_ONCE):
@@ -103,7 +108,8 @@ def _rest(count: int, table: _Table, stream: Stream) -> Array:
     slab = np.searchsorted(table.rest, _from_one_to_two(stream.words(count)) - 1.0, side="right")
     numbers: Array = slab.astype(np.float64) - (_SLABS + 1.0)
     beyond = slab == 2 * _SLABS
-    numbers[beyond] = _tails(stream.words(int(beyond.sum())))
+    outer = _quantiles(stream.words(int(beyond.sum())), float(ndtr(-_SLABS / _PER_UNIT)))
+    numbers[beyond] = _PER_UNIT * outer
     waiting, tries = np.flatnonzero(~beyond), _TRIES
     while waiting.size:
         here = slab[waiting]
@@ -119,9 +125,11 @@ def _rest(count: int, table: _Table, stream: Stream) -> Array:
     return numbers
 
 
-def _tails(drawn: Words) -> Array:
-    """Normal numbers beyond ±4, in slab widths: to the last one at 9.8, beyond which there is less than 2^-73."""
-    uniform: Array = ((drawn >> np.uint64(1)).astype(np.float64) + 0.5) * 2.0**-63
-    size: Array = ndtri(uniform * ndtr(-_SLABS / _PER_UNIT)) * _PER_UNIT
-    tail: Array = np.where((drawn & np.uint64(1)).astype(np.bool_), size, -size)
-    return tail
+def _quantiles(drawn: Words, share: float) -> Array:
+    """Normal numbers out of the outermost ``share`` on either side; a half is all of them.
+
+    The words give a sign and 63 bits, dense out to the last number at nine standard deviations.
+    """
+    uniform: Array = ((drawn >> np.uint64(1)).astype(np.float64) + 0.5) * (2.0**-63 * share)
+    size: Array = ndtri(uniform)
+    return np.where((drawn & np.uint64(1)).astype(np.bool_), size, -size)

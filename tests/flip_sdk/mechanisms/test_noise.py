@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace, gaussian, grid, uniform
+from flip_sdk.mechanisms.noise import add_gaussian, add_gaussian_to_all, discrete_laplace, gaussian, grid, uniform
 from scipy.stats import kstest
 
 MANY = 200_000
@@ -66,6 +66,15 @@ def test_a_noisy_sum_is_centred_and_as_wide_as_promised():
 def test_it_keeps_the_shape():
     assert add_gaussian(np.zeros((2, 3, 4)), 1.0).shape == (2, 3, 4)
     assert add_gaussian(np.zeros((0,)), 1.0).shape == (0,)
+
+
+def test_several_results_get_the_noise_of_one():
+    exact = {"a": np.full((300, 200), 3.0), "b": np.zeros(0), "c": np.full(40_000, -1.0)}
+    noisy = add_gaussian_to_all(exact, 2.0)
+    assert {key: value.shape for key, value in noisy.items()} == {key: value.shape for key, value in exact.items()}
+    assert noisy["a"].std() == pytest.approx(2.0, rel=0.02)
+    assert noisy["c"].mean() == pytest.approx(-1.0, abs=0.05)
+    assert abs(np.corrcoef(noisy["a"].ravel()[:40_000], noisy["c"])[0, 1]) < 5 / 200
 
 
 @pytest.mark.parametrize("epsilon", [0.2, 1.0, 2.0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from flip_sdk.mechanisms import normal
@@ -35,9 +37,7 @@ def test_within_the_slabs_it_falls_as_it_should(drawn):
     slopes = np.linspace(0, 1, 9)
     found, _ = np.histogram(right * 32 % 1, slopes)
     slabs = np.arange(16, 80)
-    expected = np.array(
-        [(norm.cdf((slabs + b) / 32) - norm.cdf((slabs + a) / 32)).sum() for a, b in zip(slopes, slopes[1:])]
-    )
+    expected = np.array([(norm.cdf((slabs + b) / 32) - norm.cdf((slabs + a) / 32)).sum() for a, b in pairwise(slopes)])
     expected *= MANY
     assert chi2.sf((np.square(found - expected) / expected).sum(), len(expected)) > 1e-6
 

@@ -25,7 +25,7 @@ AT_ONCE_BYTES = 128 * 1024 * 1024
 """Memory that one micro-batch may take where it may choose: more gains no speed, less costs calls."""
 MOST_BYTES = 1024 * 1024 * 1024
 """Memory that the rows of one person may take; beyond that, a person's gradient is added up of parts."""
-MOST_ROWS = 256
+MOST_ROWS = 512
 MOST_COARSE = 8192
 """Persons up to whom the rounding of float32 sums stays within the room that is left for it."""
 

@@ -9,7 +9,7 @@ up.
 Clipping must not trust a norm below the true one, and no rounding may stand for more than a person's clip. So the norm
 is always that of the very tensors that the sum is made of, in float64, and factors are rounded down. Sums are in
 float64 too, but for parameters of more than 16,384 numbers: these are added up in float32 within a micro-batch of at
-most 256 persons, and room is left below the clip for the rounding of that (2^-12 of the clip).
+most 512 persons, and room is left below the clip for the rounding of that (2^-12 of the clip).
 Factors of several rows, whose terms could cancel, are never summed in float32.
 """
 
