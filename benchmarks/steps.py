@@ -1,6 +1,6 @@
 """One step of training by each way, for benchmarks/dpsgd.py: a process measures time or memory and prints JSON.
 
-python -m benchmarks.steps time MODEL            milliseconds a step of every way, one way after the other, many times over
+python -m benchmarks.steps time MODEL            milliseconds a step of every way, in turns, many times over
 python -m benchmarks.steps memory MODEL WAY      megabytes that some steps add to the process at their peak
 """
 

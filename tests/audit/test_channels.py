@@ -1,7 +1,7 @@
 """What else of a release could carry data out, beside its numbers: its size, its words, what is computed, and when.
 
-Time itself is not measured: what is asserted is that the same operations on the same shapes are carried out whatever the
-values are, that no tiny number slows a processor down, and that nothing ends early. What time does tell is how many
+Time itself is not measured: what is asserted is that the same operations on the same shapes are carried out whatever
+the values are, that no tiny number slows a processor down, and that nothing ends early. What time does tell is how many
 people there are, roughly: see ``docs/audit.md``.
 """
 

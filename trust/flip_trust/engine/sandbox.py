@@ -41,7 +41,7 @@ _BOX = (
     "--hostname",
     "engine",
 )
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - inside the sandbox, where it is the worker's own and in memory
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
@@ -75,7 +75,7 @@ def worker_command(kind: SandboxKind, slot: Path, memory_bytes: int) -> tuple[li
     """
     seen = slot if kind == "none" else SLOT
     worker = [sys.executable, "-I", "-B", "-m", "flip_trust.engine.worker", str(seen), str(memory_bytes)]
-    return (worker, _ENVIRONMENT) if kind == "none" else (boxed(worker, slot), {})
+    return (worker, ENVIRONMENT) if kind == "none" else (boxed(worker, slot), {})
 
 
 def boxed(command: list[str], slot: Path) -> list[str]:
@@ -88,7 +88,7 @@ def boxed(command: list[str], slot: Path) -> list[str]:
     if bwrap is None or not sandbox_available():
         raise EngineError(RefusalCode.SANDBOX_MISSING, "bubblewrap (bwrap) is not installed or may not make namespaces")
     mounts = [part for path in _installation() for part in ("--ro-bind", path, path)]
-    environment = [part for name, value in _ENVIRONMENT.items() for part in ("--setenv", name, value)]
+    environment = [part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)]
     return [
         # /tmp comes before what is mounted: the installation itself may lie in the machine's /tmp
         *(bwrap, *_BOX, *environment, "--tmpfs", "/tmp", *mounts, *_links()),  # noqa: S108
