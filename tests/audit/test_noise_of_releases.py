@@ -7,19 +7,19 @@ fails by chance once in ten million runs.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import math
 import subprocess
 import sys
 from pathlib import Path
 
-import flip_trust
+import grimp
 import numpy as np
 import pytest
 from flip_sdk.mechanisms.noise import discrete_laplace
 from flip_trust.engine import EnginePool, sandbox_available
 from scipy.stats import chisquare
 
-import flip_sdk
 from tests.audit.canaries import DP_SGD, crowd
 
 FEW = 20
@@ -115,24 +115,46 @@ def test_discrete_laplace_noise_has_its_distribution(scale):
     assert chisquare(counts, expected * drawn.size).pvalue > 1e-7
 
 
-_SEEDED = {"random", "default_rng", "RandomState", "Generator", "manual_seed", "rand", "randn", "randint", "seed"}
-_SOURCES = [path for package in (flip_sdk, flip_trust) for path in Path(package.__file__).parent.rglob("*.py")]
-_MADE_UP = {"testing", "dashboards"}
-"""Packages that make up patients or pictures and release nothing."""
+# fmt: off
+_SEEDED = {
+    "random", "default_rng", "RandomState", "Generator", "SeedSequence", "manual_seed", "initial_seed", "seed", "rvs",
+    "rand", "randn", "randint", "rand_like", "randn_like", "randint_like", "randperm", "torch.normal", "multinomial",
+    "torch.bernoulli", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "geometric_", "log_normal_",
+}
+# fmt: on
+_WHOLE = ("flip_trust", "flip_sdk.mechanisms", "flip_sdk.secure_sum")
+
+
+def at_a_trust():
+    """Modules that a Trust's programs can load, and all that releases are made with, loaded there or not."""
+    graph = grimp.build_graph("flip_trust", "flip_sdk", cache_dir=None)
+    whole = {module for module in graph.modules if module.startswith(_WHOLE)}
+    return whole | graph.find_upstream_modules("flip_trust", as_package=True)
+
+
+def names_in(module):
+    for node in ast.walk(ast.parse(Path(importlib.util.find_spec(module).origin).read_text())):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                yield from (f"{owner}.{name}", name)
+            case ast.Attribute(attr=name) | ast.Name(id=name):
+                yield name
+            case ast.alias(name=name):
+                yield from name.split(".")
+            case ast.ImportFrom(module=str(name)):
+                yield from name.split(".")
 
 
 def test_nothing_but_the_operating_systems_generator_is_ever_used():
-    """By name: ``random``, numpy's and torch's generators are nowhere in what runs at a Trust."""
-    used = set()
-    for path in _SOURCES:
-        if _MADE_UP & set(path.parts):
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-            if name in _SEEDED:
-                used.add((path.name, name))
+    """By name: ``random``, numpy's and torch's generators are nowhere in what runs at a Trust.
+
+    A simulation makes up its people from a seed: it is in nothing's reach there, or it would be found here.
+    """
+    modules = at_a_trust()
+    assert {"flip_sdk.mechanisms.noise", "flip_sdk.secure_sum.masking", "flip_trust.engine.worker"} <= modules
+    used = {(module, name) for module in modules for name in names_in(module) if name in _SEEDED}
     # dropout's masks are no release: torch's generator is seeded with the system's random numbers, once, at the start
-    assert used == {("worker.py", "manual_seed")}
+    assert used == {("flip_trust.engine.worker", "manual_seed")}
 
 
 def sampled_afresh(bench):
