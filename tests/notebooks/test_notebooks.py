@@ -72,7 +72,8 @@ def test_the_tutorial_runs_from_top_to_bottom_and_the_report_shows_what_it_found
     assert evaluated is not None
     accuracy = next(f.accuracy for f in evaluated.figures if f.trust == "all")
     assert f"{accuracy:.1%}" in report
-    assert report.count("<img alt=") == 3
+    # how it went, how good it is, whether its probabilities can be believed, what it cost
+    assert report.count("<img alt=") == 4
 
 
 def test_the_report_without_any_result(workspace: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_log_longer_than_a_page_verifies(log):
         ("DELETE FROM audit WHERE sequence = 3", 3),
         ("DELETE FROM audit WHERE sequence = 7", 7),
         ("UPDATE audit SET sequence = 99 WHERE sequence = 5", 5),
-        ("UPDATE audit SET hash = 'f' || substr(hash, 2) WHERE sequence = 6", 6),
+        ("UPDATE audit SET hash = substr(hash, 2) || substr(hash, 1, 1) WHERE sequence = 6", 6),
     ],
 )
 def test_a_changed_row_is_found(log, sql, sequence):

@@ -36,18 +36,23 @@ def projects_table(asked: Iterable[ProjectForTrust], decided: Iterable[Consent])
 
 def peers_table(offered: Iterable[PeerKey], confirmed: Iterable[Peer]) -> Table:
     """Other Trusts: the keys that the hub hands out, and what was confirmed about each."""
-    table = Table("trust", "fingerprint of its key", "standing here", title="Other Trusts")
+    table = Table(
+        Column("trust", overflow="fold"),
+        Column("fingerprint of its key", no_wrap=True),
+        "standing here",
+        title="Other Trusts",
+    )
     known = {peer.record.trust: peer for peer in confirmed}
     shown = set()
     for record in offered:
         peer = known.get(record.trust)
         same = peer is not None and peer.record == record
         changed = "CHANGED since it was confirmed: confirm it anew, or forget it" if peer else "not confirmed"
-        table.add_row(record.trust, fingerprint(record), _confirmed(peer) if peer and same else changed)
+        table.add_row(record.trust, _in_two_lines(record), _confirmed(peer) if peer and same else changed)
         shown.add(record)
     for peer in known.values():
         if peer.record not in shown:
-            table.add_row(peer.record.trust, fingerprint(peer.record), _confirmed(peer))
+            table.add_row(peer.record.trust, _in_two_lines(peer.record), _confirmed(peer))
     return table
 
 
@@ -78,6 +83,13 @@ def tasks_table(reader: Reader, most: int = 20) -> Table:
         step = f"{row['step']} {row['round']}"
         table.add_row(row["received_at"][:19], row["project_id"], row["job_id"], step, state)
     return table
+
+
+def _in_two_lines(record: PeerKey) -> str:
+    """A fingerprint broken in its middle, so that the table fits 80 columns and no line breaks anywhere else."""
+    groups = fingerprint(record).split()
+    half = len(groups) // 2
+    return f"{' '.join(groups[:half])}\n{' '.join(groups[half:])}"
 
 
 def _confirmed(peer: Peer) -> str:
