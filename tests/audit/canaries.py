@@ -44,7 +44,30 @@ class Layer(torch.nn.Module):
                 return self.layer(x)
             case "book-keeping":
                 return 1.0 * self.layer(x)
-        return (x * self.layer.weight).sum(1, keepdim=True)
+            case "general":
+                return (x * self.layer.weight).sum(1, keepdim=True)
+        return SMUGGLING[self.form](self.layer, x)
+
+
+def _named(layer: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
+    """A table looked up by what somebody has: the one row that has a gradient names the value."""
+    place = (x * torch.arange(x.shape[1])).sum(1).long()
+    return torch.nn.functional.embedding(place, layer.weight.reshape(-1, 1))
+
+
+def _shouted(layer: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
+    """Gradients of 10²¹, whose squares are beyond float32."""
+    return 1e10 * layer(x)
+
+
+def _poisoned(layer: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
+    """Not a number for whoever has something in the first half of the features."""
+    half = x.narrow(1, 0, x.shape[1] // 2)
+    return layer(x) + 0.0 * torch.sqrt(-half).sum(1, keepdim=True)
+
+
+SMUGGLING = {"one-hot": _named, "huge": _shouted, "not a number": _poisoned}
+"""Models that try to carry one person's data out."""
 
 
 def exported(count: int, form: str) -> ExportedModel:

@@ -3,6 +3,9 @@
 Models are made so that something can go wrong in them: terms that cancel, squares that overflow or underflow, tiny
 numbers that a processor may take for zero. The climber knows what the attacker knows, which is everything. That it can
 find something is shown on an engine whose norms are in float32.
+
+A release's own low bits are the other way in: what textbook noise in floating point can come to depends on the number
+that it hides (Mironov, CCS 2012). Sums out of the ring of integers are in ``test_shares``.
 """
 
 from __future__ import annotations
@@ -13,9 +16,13 @@ import torch
 from flip_sdk.mechanisms.bookkeeping.sink import Factored
 from flip_sdk.mechanisms.gradients import clipped_sum
 from flip_sdk.mechanisms.model import rebuild
+from flip_sdk.mechanisms.noise import gaussian, grid
 from flip_sdk.models import export_model
 from flip_sdk.models.importing import read_weights
+from flip_trust.disclosure import protect
 from torch import Tensor, nn
+
+from tests.audit.canaries import crowd
 
 WIDTH, CLIP, SLACK = 64, 1e-3, 1 + 1e-9
 POSITIONS = 2
@@ -151,3 +158,18 @@ def test_the_climber_finds_a_norm_in_which_terms_cancel(monkeypatch):
 
     monkeypatch.setattr(Factored, "squares", coarse)
     assert any(climbed(Engine(Positions), 100, seed) > 1.01 for seed in range(4))
+
+
+def off_the_grid(bench):
+    """How many of a release's numbers, hiding sums that are on no grid, are not whole steps of the noise's own."""
+    released = bench.release(bench.session(crowd(np.arange(bench.count) < bench.count // 2)), 1)
+    return np.count_nonzero(released % grid(bench.noise))
+
+
+def test_the_low_bits_of_a_release_tell_nothing(bench):
+    assert off_the_grid(bench("full_batch")) == 0
+
+
+def test_those_of_textbook_noise_would(bench, monkeypatch):
+    monkeypatch.setattr(protect, "add_gaussian", lambda exact, scale: exact + gaussian(exact.shape, scale))
+    assert off_the_grid(bench("full_batch")) > bench("full_batch").count // 2

@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from flip_sdk.mechanisms.audit import chance_of_missing
 from flip_sdk.secure_sum.encoding import Encoding
-from flip_sdk.secure_sum.masking import add_up
+from flip_sdk.secure_sum.masking import add_up, mask
 from flip_trust import sums
 from flip_trust.disclosure import shares
 from flip_trust.errors import RefusedError
+from safetensors.numpy import load, save
 from scipy.stats import chisquare, norm, poisson
 
+from tests.audit.bench import accept, release
+from tests.audit.canaries import FULL_BATCH, scaling
 from tests.audit.ring import KNOWN, NAMES, WATCHED, Ring
 from tests.audit.test_mu import alarm
 
@@ -169,3 +172,19 @@ def test_nor_do_the_masks_of_two_tries_have_anything_in_common(ring):
     first, second = (np.array([ring.masks(A, r, summed) for r in ROUNDS]) for summed in (NAMES, (A, B, C)))
     assert looks_uniform(first - second)
     assert looks_uniform(first + second)
+
+
+@pytest.mark.parametrize("weight", [3e38, -3e38, 1e-45])
+def test_no_weights_drive_a_sum_out_of_the_ring(ring, everybody, weight):
+    """Every person counts for a clip and no more, so that the integers of all of them are far from its edge."""
+    about = {"summed": NAMES, "scaling": scaling(ring.count), "graph": ring.exported.graph}
+    weights = save({name: np.full_like(value, weight) for name, value in load(ring.exported.weights).items()})
+    accepted = accept(
+        ring.circle.trusts[WATCHED],
+        ring.circle.parts(WATCHED, "train", 6, roster=ring.roster, weights=weights, **about),
+    )
+    key, publics, context = accepted.sharing.key, accepted.sharing.publics, accepted.sharing.context
+    masks = mask(np.zeros(ring.count, dtype=np.uint64), key, publics, WATCHED, context)
+    sent = release(ring.circle.trusts[WATCHED], accepted, everybody[WATCHED])
+    numbers = ring.encoding.decode((sent - masks).view(np.int64))
+    assert np.abs(numbers).max() < FULL_BATCH.max_grad_norm + 8 * ring.share
