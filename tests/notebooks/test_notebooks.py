@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.jobs import TrainSpec
 from flip_sdk.testing import FakeHub
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -14,6 +15,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(ROOT.rglob("*.ipynb"))
 TUTORIAL = "tutorials/01_first_federated_model.ipynb"
+SECOND = "tutorials/02_more_from_less.ipynb"
 REPORT = "dashboards/training_report.ipynb"
 
 
@@ -39,8 +41,8 @@ def outputs(notebook: NotebookNode, kind: str) -> str:
     return "\n".join(shown)
 
 
-def test_both_notebooks_are_there() -> None:
-    assert {str(file.relative_to(ROOT)) for file in NOTEBOOKS} >= {TUTORIAL, REPORT}
+def test_the_notebooks_are_there() -> None:
+    assert {str(file.relative_to(ROOT)) for file in NOTEBOOKS} >= {TUTORIAL, SECOND, REPORT}
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
@@ -74,6 +76,17 @@ def test_the_tutorial_runs_from_top_to_bottom_and_the_report_shows_what_it_found
     assert f"{accuracy:.1%}" in report
     # how it went, how good it is, whether its probabilities can be believed, what it cost
     assert report.count("<img alt=") == 4
+
+
+def test_the_second_tutorial_practises_then_asks_statistics_and_shares_noise(workspace: Path) -> None:
+    hub = FakeHub()
+    with hub.serve() as environment:
+        tutorial = run(workspace / SECOND, environment)
+    asked = [job.spec for job in hub.jobs.values()]
+    # nothing of what was practised, or only priced, reached the hub
+    assert [spec.kind for spec in asked] == ["statistics", "statistics", "train", "evaluate"]
+    assert [spec.privacy.trust_model.kind for spec in asked if isinstance(spec, TrainSpec)] == ["distributed"]
+    assert "if every other Trust worked with the hub" in outputs(tutorial, "text/plain")
 
 
 def test_the_report_without_any_result(workspace: Path) -> None:

@@ -37,6 +37,11 @@ class Report:
     alone: float
     delta: float
 
+    def __str__(self) -> str:
+        figures = f"ε {self.debited:.4g} debited, {self.tight:.4g} at the least"
+        alone = f", {self.alone:.4g} if every other Trust worked with the hub" if self.alone > self.tight else ""
+        return f"{figures}{alone} (δ {self.delta:g}, unit: person)"
+
 
 @lru_cache(maxsize=256)
 def report(spec: AnySpec, trusts: int = 1, delta: float | None = None) -> Report:

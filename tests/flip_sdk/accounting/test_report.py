@@ -31,6 +31,11 @@ def test_shared_noise_has_two_figures():
     told = report(train_spec(privacy=Privacy(epsilon=3.0, trust_model=DistributedNoise())), trusts=4)
 
     assert told.tight < 3.0 < told.alone
+    assert "if every other Trust worked with the hub" in str(told)
+
+
+def test_in_words():
+    assert str(report(count_spec(epsilon=0.5))) == "ε 0.5 debited, 0.5 at the least (δ 1e-05, unit: person)"
 
 
 def test_a_count_is_a_count():
