@@ -1,8 +1,8 @@
 """The engine as it is gives away no more than the ledger was debited for, and the audit says so.
 
 Chances, per run of the tests: a right engine is flagged with 1e-3 in one run; an alarm is three such runs in a row, or
-one that comes with 1e-9. So an alarm is false with 2e-9, and over every audit here together, the sixty runs of the
-large form included, with less than 1e-6. What is missed is in ``test_mutants``.
+one that comes with 1e-9. So an alarm is false with 2e-9, and over every audit here together, those of the large form
+included, with less than 1e-6. What is missed is in ``test_mutants``.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ def test_nor_is_it_over_fifty_steps(bench):
 
 
 @pytest.mark.parametrize("mechanism", ["full_batch", "dp_sgd"])
-def test_there_is_no_false_alarm_in_many_runs(bench, mechanism):
-    one = bench(mechanism)
-    assert not any(alarm(one.audit) for _ in range(7))
+def test_there_is_no_false_alarm_in_sixty_runs(bench, mechanism):
+    """Sixty of each. A job of fewer rounds has the same μ, and less noise in each of them."""
+    one = bench(mechanism, rounds={"full_batch": 3, "dp_sgd": 2}[mechanism])
+    assert not any(alarm(one.audit) for _ in range(60))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("mechanism", "form"), WAYS)
-def test_there_is_no_false_alarm_in_sixty_runs(bench, mechanism, form):
+def test_nor_in_sixty_of_any_form(bench, mechanism, form):
     one = bench(mechanism, form)
     assert not any(alarm(one.audit) for _ in range(60))
 

@@ -42,7 +42,7 @@ def unrelated(one, other):
 
 @pytest.mark.parametrize("mechanism", BOTH)
 def test_it_has_its_size_within_two_percent(bench, mechanism):
-    drawn = noise_of(bench(mechanism), 60)
+    drawn = noise_of(bench(mechanism), 40)
     assert drawn.std() == pytest.approx(1.0, rel=0.02)
     assert abs(drawn.mean()) < 5.5 / math.sqrt(drawn.size)
 
@@ -106,7 +106,7 @@ def test_nor_does_a_process_that_was_forked():
 
 @pytest.mark.parametrize("scale", [0.5, 2.0, 10.0])
 def test_discrete_laplace_noise_has_its_distribution(scale):
-    drawn = discrete_laplace(np.zeros(40_000, dtype=np.int64), scale)
+    drawn = discrete_laplace(np.zeros(15_000, dtype=np.int64), scale)
     edge = int(6 * scale)
     q = math.exp(-1 / scale)
     counts = np.bincount(np.clip(drawn, -edge, edge) + edge, minlength=2 * edge + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from flip_sdk.mechanisms.snapshot import Snapshot
@@ -20,6 +22,7 @@ def people(count: int = 40, seed: int = 0, classes: int = 2) -> Snapshot:
     return Snapshot(features, labels.astype(np.int64))
 
 
+@cache
 def model(name: str) -> tuple[ExportedModel, str]:
     make, loss = GOOD[name]
     torch.manual_seed(3)
