@@ -13,10 +13,12 @@ from flip_sdk.project import Project
 from flip_sdk.testing import FakeHub
 
 import flip_sdk
-from demo.people import ADA, PROJECT
+from demo.people import ADA
 from tests.integration.researcher import project_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
+PROJECT = "two-hubs"
+"""A project of its own, as its questions take a budget that other tests need."""
 EVENTS = {step.event for step in JOB.transitions} | {"round"}
 PRIVACY = flip_sdk.Privacy(epsilon=0.5, delta=1e-5, scaling_share=0.9)
 SMALL = flip_sdk.Privacy(epsilon=0.1, delta=1e-5)
@@ -30,7 +32,11 @@ def played() -> Project:
 
 @pytest.fixture(scope="module")
 def real(story) -> Project:
-    return project_of(story)
+    story.apply(PROJECT)
+    story.sign_off(PROJECT)
+    story.opt_in_everywhere(PROJECT)
+    story.wait_for_consent(PROJECT)
+    return project_of(story, PROJECT)
 
 
 def train(project: Project, **changes: Any) -> flip_sdk.Job:
@@ -79,8 +85,8 @@ def questions(project: Project) -> list[object]:
     told = [
         project.cross_table(by_diagnosis, epsilon=0.3),
         project.histogram("mean radius", bins=4, epsilon=0.3),
-        project.mean("mean radius", epsilon=0.3),
-        project.logistic_regression("malignant", on=["mean texture"], rounds=2, epsilon=0.3),
+        project.mean("mean radius", epsilon=0.5),
+        project.logistic_regression("malignant", on=["mean texture"], rounds=2, epsilon=2.0),
     ]
     return [(shape(frame), frame.columns) for frame in told]
 
