@@ -8,7 +8,7 @@ import re
 import statistics
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -128,13 +128,18 @@ def test_the_contract_needs_nothing_above_it() -> None:
         assert all(name.startswith(("flip_sdk.contract", "flip_sdk.errors")) for name in ours), place(path)
 
 
+@cache
+def owners_of_modules() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
 @pytest.mark.parametrize("package", DISTRIBUTIONS)
 def test_a_distribution_names_all_that_it_imports(package) -> None:
     project = tomllib.loads((DISTRIBUTIONS[package] / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project.get("optional-dependencies", {}).values()
     wanted = [*project["dependencies"], *(line for extra in extras for line in extra), normal(package)]
     declared = {normal(re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0]) for line in wanted}
-    owners = importlib.metadata.packages_distributions()
+    owners = owners_of_modules()
 
     missing = {
         (module, place(path))

@@ -17,8 +17,9 @@ from tests.audit.operators import USES, WIDTH
 
 @dataclass
 class Writer:
-    """Numbers values, and notes down the nodes that make them. Value 0 is the input, 1 the weight."""
+    """Numbers values, and notes down the nodes that make them. Value 0 is the input, the weights come next."""
 
+    weights: int = 1
     nodes: list[dict] = field(default_factory=list)
 
     def call(self, op: str, *args: Any, **named: Any) -> Any:
@@ -29,10 +30,15 @@ class Writer:
         specs = [{"shape": list(one.shape), "dtype": NAME_OF_DTYPE[one.dtype]} for one in results]
         written = {"op": op, "args": [_written(arg) for arg in args], "results": specs}
         self.nodes.append(written | {"named": {key: _written(value) for key, value in named.items()}})
-        number = 1 + len(self.nodes)
-        return Several(self, number, results) if op in _MANY else Value(self, number, results[0])
+        return Several(self, self.last, results) if op in _MANY else Value(self, self.last, results[0])
+
+    @property
+    def last(self) -> int:
+        """The number of the value that the last node makes."""
+        return self.weights + len(self.nodes)
 
 
+_KEYS = ("w", "before")
 _MANY = {name for name, row in OPERATORS.items() if row.many}
 _NEED_DTYPE = {"aten.full.default", "aten.zeros.default", "aten.ones.default"}
 
@@ -84,15 +90,21 @@ class Several:
         spec = {"shape": list(self.metas[index].shape), "dtype": NAME_OF_DTYPE[self.metas[index].dtype]}
         args = [{"value": self.number}, index]
         self.writer.nodes.append({"op": "getitem", "args": args, "named": {}, "results": [spec]})
-        return Value(self.writer, 1 + len(self.writer.nodes), self.metas[index])
+        return Value(self.writer, self.writer.last, self.metas[index])
 
 
-def graph_of(name: str) -> bytes:
-    """A model graph ``[1, 8] → [1, 1]`` that uses the operator, and a plain product beside it."""
-    writer = Writer()
+def graph_of(name: str, *, deep: bool = False) -> bytes:
+    """A model graph ``[1, 8] → [1, 1]`` that uses the operator, and a plain product beside it.
+
+    A deep one has a linear layer of its own before the operator, which the gradient has to go back through.
+    """
+    writer = Writer(1 + deep)
     with torch.device("meta"):
         x, weight = Value(writer, 0, torch.empty(1, WIDTH)), Value(writer, 1, torch.empty(WIDTH, WIDTH))
-        result = USES[name.removeprefix("aten.")](lambda *args, **named: writer.call(name, *args, **named), x, weight)
+        fed = x
+        if deep:
+            fed = writer.call("aten.linear.default", x, Value(writer, 2, torch.empty(WIDTH, WIDTH)))
+        result = USES[name.removeprefix("aten.")](lambda *args, **named: writer.call(name, *args, **named), fed, weight)
         if result.meta.dtype != torch.float32:
             result = writer.call("aten.to.dtype", result, torch.float32)
         # a cumulated sum, summed: every number counts differently
@@ -101,14 +113,16 @@ def graph_of(name: str) -> bytes:
             "aten.sum.default", writer.call("aten.mm.default", x, weight)
         )
         output = answer.reshape(1, 1)
-    spec = {"key": "w", "trained": True, "shape": [WIDTH, WIDTH], "dtype": "float32"}
-    record = {"input": {"shape": [1, WIDTH], "dtype": "float32"}, "weights": [spec], "nodes": writer.nodes}
+    spec = {"trained": True, "shape": [WIDTH, WIDTH], "dtype": "float32"}
+    weights = [spec | {"key": key} for key in _KEYS[: writer.weights]]
+    record = {"input": {"shape": [1, WIDTH], "dtype": "float32"}, "weights": weights, "nodes": writer.nodes}
     return json.dumps(record | {"schema_version": 1, "output": output.number}).encode()
 
 
-def weights_of(seed: int = 1) -> bytes:
-    """A weight for such a graph."""
-    return save({"w": np.random.default_rng(seed).normal(size=(WIDTH, WIDTH)).astype(np.float32)})
+def weights_of(*, deep: bool = False) -> bytes:
+    """Weights for such a graph."""
+    random = np.random.default_rng(1)
+    return save({key: random.normal(size=(WIDTH, WIDTH)).astype(np.float32) for key in _KEYS[: 1 + deep]})
 
 
 def _of(argument: Any, what: Any) -> Any:

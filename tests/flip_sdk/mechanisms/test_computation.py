@@ -98,7 +98,7 @@ def deltas(times, how, name="linear"):
 def test_each_step_carries_its_full_noise():
     steps, rate, clip, noise = 4, 0.5, 0.01, 8.0
     how = descent(noise, local_steps=steps, sampling_rate=0.5, learning_rate=rate, max_grad_norm=clip)
-    found = deltas(1500, how)
+    found = deltas(375, how, "softmax")
     promised = np.sqrt(steps) * rate * noise * clip / (0.5 * 40)
     assert found.std(axis=0).mean() == pytest.approx(promised, rel=0.02)
 
@@ -110,8 +110,8 @@ def test_noise_of_two_calls_is_not_correlated():
 
 
 def test_noise_of_two_steps_is_not_the_same_noise_twice():
-    one = deltas(300, descent(50.0, local_steps=1, learning_rate=1.0)).std()
-    four = deltas(300, descent(50.0, local_steps=4, learning_rate=1.0)).std()
+    one = deltas(80, descent(50.0, local_steps=1, learning_rate=1.0), "softmax").std()
+    four = deltas(80, descent(50.0, local_steps=4, learning_rate=1.0), "softmax").std()
     assert four / one == pytest.approx(2.0, rel=0.05)
 
 

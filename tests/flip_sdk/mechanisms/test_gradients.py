@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,10 +26,16 @@ LINEAR = ("linear", "linear without bias", "softmax")
 CLIP = 0.5
 
 
-def ready(name, count=23):
+@cache
+def built(name, dropout):
+    """A model of the zoo as it is read back, and without its dropout."""
+    rebuilt = rebuild(model(name)[0].graph, FEATURES)
+    return rebuilt if dropout else type(rebuilt)(rebuilt.record, rebuilt.scoring, rebuilt.scoring, rebuilt.linear)
+
+
+def ready(name, count=23, *, dropout=True):
     exported, loss = model(name)
-    snapshot = people(count)
-    rebuilt = rebuild(exported.graph, FEATURES)
+    snapshot, rebuilt = people(count), built(name, dropout)
     weights = read_weights(rebuilt.record, exported.weights)
     return rebuilt, weights, scaled(snapshot.features, BOUNDS, None), snapshot.labels, loss
 
@@ -49,14 +56,9 @@ def looped(rebuilt, weights, x, labels, loss, clip):
     return sums
 
 
-def without_dropout(rebuilt):
-    return type(rebuilt)(rebuilt.record, rebuilt.scoring, rebuilt.scoring, rebuilt.linear)
-
-
 @pytest.mark.parametrize("name", GOOD)
 def test_the_general_way_agrees_with_a_loop_over_people(name):
-    rebuilt, weights, x, labels, loss = ready(name)
-    rebuilt = without_dropout(rebuilt)
+    rebuilt, weights, x, labels, loss = ready(name, dropout=False)
     found = general_clipped_sum(rebuilt, weights, x, labels, loss, CLIP)
     expected = looped(rebuilt, weights, x.astype(np.float32).astype(np.float64), labels, loss, CLIP)
     assert set(found) == set(rebuilt.record.parameters)
@@ -99,8 +101,7 @@ def test_what_only_looks_linear_is_not_taken_for_it(nodes):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_one_person_moves_the_sum_by_no_more_than_the_clip(name):
-    rebuilt, weights, x, labels, loss = ready(name)
-    rebuilt = without_dropout(rebuilt)
+    rebuilt, weights, x, labels, loss = ready(name, dropout=False)
     everybody = clipped_sum(rebuilt, weights, x, labels, loss, CLIP)
     others = clipped_sum(rebuilt, weights, x[1:], labels[1:], loss, CLIP)
     moved = np.sqrt(sum(np.square(everybody[key] - others[key]).sum() for key in everybody))
@@ -114,16 +115,15 @@ def test_one_person_moves_the_sum_by_no_more_than_the_clip(name):
     st.sampled_from(["linear", "mlp", "frozen"]),
 )
 def test_no_person_however_extreme_moves_it_further(extreme, clip, name):
-    rebuilt, weights, _, _, loss = ready(name, 1)
-    alone = clipped_sum(without_dropout(rebuilt), weights, np.array([extreme]), np.array([1]), loss, clip)
+    rebuilt, weights, _, _, loss = ready(name, 1, dropout=False)
+    alone = clipped_sum(rebuilt, weights, np.array([extreme]), np.array([1]), loss, clip)
     assert np.sqrt(sum(np.square(total).sum() for total in alone.values())) <= clip * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("name", ["linear", "softmax", "mlp", "attention"])
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 def test_a_gradient_that_is_not_finite_counts_as_zero(name, poison):
-    rebuilt, weights, x, labels, loss = ready(name)
-    rebuilt = without_dropout(rebuilt)
+    rebuilt, weights, x, labels, loss = ready(name, dropout=False)
     sick = np.concatenate([x, np.full((1, FEATURES), poison)])
     with_poison = clipped_sum(rebuilt, weights, sick, np.append(labels, 1), loss, CLIP)
     without = clipped_sum(rebuilt, weights, x, labels, loss, CLIP)

@@ -34,12 +34,13 @@ def test_its_distribution_is_the_discrete_gaussian(sigma):
     assert misfit(discrete_gaussian((DRAWS,), sigma), sigma) > CHANCE
 
 
+@pytest.mark.parametrize("draws", [2000, pytest.param(40_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sigma", [0.5, 1.7, 5.0])
-def test_the_exact_decision_gives_the_same_distribution(sigma, monkeypatch):
+def test_the_exact_decision_gives_the_same_distribution(sigma, draws, monkeypatch):
     """Every coin by decimal arithmetic, as it is where floating point is in doubt."""
     monkeypatch.setattr(integer_noise, "_DOUBT", 2.0)
 
-    assert misfit(discrete_gaussian((20_000,), sigma), sigma) > CHANCE
+    assert misfit(discrete_gaussian((draws,), sigma), sigma) > CHANCE
 
 
 def decided(monkeypatch, exponents, bits):

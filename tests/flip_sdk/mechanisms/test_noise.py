@@ -79,7 +79,7 @@ def test_several_results_get_the_noise_of_one():
 
 @pytest.mark.parametrize("epsilon", [0.2, 1.0, 2.0])
 def test_discrete_laplace_noise_has_its_size(epsilon):
-    noise = discrete_laplace(np.full(50_000, 40), 1 / epsilon) - 40
+    noise = discrete_laplace(np.full(20_000, 40), 1 / epsilon) - 40
     q = math.exp(-epsilon)
     assert noise.dtype == np.int64
     assert noise.var() == pytest.approx(2 * q / (1 - q) ** 2, rel=0.08)

@@ -12,14 +12,13 @@ from flip_sdk.models import export_model, import_model
 from torch import nn
 
 from tests.flip_sdk.models.zoo import BAD, FEATURES, GOOD
+from tests.trust.engine.cases import model, own_module
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_model_answers_the_same_after_the_journey(name):
-    make, loss = GOOD[name]
-    torch.manual_seed(1)
-    module = make()
-    exported = export_model(module, FEATURES, loss)
+    exported, _ = model(name)
+    module = own_module(name)
     back = import_model(exported.graph, exported.weights)
     people = torch.rand(5, FEATURES) * 3
     module.eval()
@@ -30,10 +29,9 @@ def test_a_model_answers_the_same_after_the_journey(name):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_trained_weights_load_into_the_researchers_own_class(name):
-    make, loss = GOOD[name]
-    exported = export_model(make(), FEATURES, loss)
+    exported, _ = model(name)
     back = import_model(exported.graph, exported.weights)
-    own = make()
+    own = GOOD[name][0]()
     missing, unexpected = own.load_state_dict(back.state_dict(), strict=False)
     assert not missing
     assert all(key.startswith("lifted_tensor") or "." not in key for key in unexpected)

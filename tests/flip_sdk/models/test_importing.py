@@ -14,6 +14,7 @@ from flip_sdk.models.program import Program
 from safetensors.torch import load, save
 
 from tests.flip_sdk.models.zoo import FEATURES, GOOD
+from tests.trust.engine.cases import model
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +64,7 @@ def test_stated_shapes_that_are_not_the_true_ones_are_refused(exported):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_stated_shapes_are_the_true_ones(name):
-    make, loss = GOOD[name]
-    record = parse_graph(export_model(make(), FEATURES, loss).graph)
+    record = parse_graph(model(name)[0].graph)
     for training in (True, False):
         Program(record, training=training).check_shapes()
 

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -68,8 +70,8 @@ class Hub:
     """Everything around the dispatcher."""
 
     def __init__(self, folder: Path) -> None:
+        (folder / "flip.db").write_bytes(_empty_database())
         self.database = Database(f"sqlite:///{folder / 'flip.db'}")
-        Base.metadata.create_all(self.database.engine)
         self.blobs = BlobStore(folder / "blobs")
         self.governance, self.key = SigningKey.generate(), SigningKey.generate()
         self.clock = Clock()
@@ -252,6 +254,17 @@ class Hub:
 
     def count_spec(self, **changes: object) -> CountSpec:
         return CountSpec(**({"project_id": PROJECT} | changes))
+
+
+@cache
+def _empty_database() -> bytes:
+    """Its tables, made once and copied for each hub."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "flip.db"
+        database = Database(f"sqlite:///{path}")
+        Base.metadata.create_all(database.engine)
+        database.close()
+        return path.read_bytes()
 
 
 def _application(expires_at: datetime) -> Application:

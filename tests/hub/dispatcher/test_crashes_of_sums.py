@@ -18,6 +18,12 @@ EFFECTS = 44
 EFFECTS_WITH_A_LOSS = 64
 
 
+def _quarter(effects):
+    """Every moment; three in four of them in the large form, as each is tried without a loss already."""
+    heavy = {"marks": pytest.mark.slow}
+    return [pytest.param(after, **(heavy if after % 4 else {})) for after in range(1, effects + 1)]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, hub_class) -> dict[str, object]:
     hub = hub_class(tmp_path_factory.mktemp("uninterrupted"))
@@ -64,7 +70,7 @@ def with_a_loss(tmp_path_factory, hub_class) -> dict[str, object]:
     return outcome(hub)
 
 
-@pytest.mark.parametrize("after", range(1, EFFECTS_WITH_A_LOSS + 1))
+@pytest.mark.parametrize("after", _quarter(EFFECTS_WITH_A_LOSS))
 def test_a_loss_and_a_crash_anywhere(hub, with_a_loss, after) -> None:
     submit_with_a_loss(hub)
     hub.dispatcher = mortal(hub, Fate(after))

@@ -1,12 +1,11 @@
 """A Trust's agent as a program of its own, to be killed: messages are files in HOME/in, answers files in HOME/out.
 
-``python -m tests.trust.agent.victim HOME GOVERNANCE_KEY DISPATCHER_KEY``; the engine waits while HOME/hold exists, and
-answers stay unsent while HOME/mute exists.
+The engine waits while HOME/hold exists, and answers stay unsent while HOME/mute exists.
 """
 
 from __future__ import annotations
 
-import sys
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,6 +69,9 @@ class HeldPool(FakePool):
 
 
 def main(home: Path, governance: str, dispatcher: str) -> None:
+    with (home / "agent.log").open("ab") as written:
+        for stream in (1, 2):
+            os.dup2(written.fileno(), stream)
     log.set_up()
     config = TrustConfig.load(home)
     database, omop = Database.open(config.database), Omop(config.omop)
@@ -80,7 +82,3 @@ def main(home: Path, governance: str, dispatcher: str) -> None:
     agent.recover()
     (home / "ready").touch()
     agent.run(threading.Event())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -48,27 +48,29 @@ def test_everybody_is_the_sum_of_the_trusts():
     assert rows[-1].accuracy_error > alone.accuracy_error
 
 
+@pytest.mark.parametrize(("worlds", "within"), [(300, 0.15), pytest.param(4000, 0.06, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("epsilon", "count"), [(0.5, 400), (2.0, 150)])
-def test_standard_errors_are_as_large_as_the_scatter(epsilon, count):
+def test_standard_errors_are_as_large_as_the_scatter(epsilon, count, worlds, within):
     """Many worlds with fresh people and fresh noise: the scatter of each figure is what its error says."""
     random = np.random.default_rng(2)
     q = np.exp(-epsilon)
     found = []
-    for _ in range(1500):
+    for _ in range(worlds):
         cells = world(random, count)[2]
         noise = random.geometric(1 - q, cells.shape) - random.geometric(1 - q, cells.shape)
         found.append(figures({"a": cells + noise}, epsilon)[0])
     for name in ("accuracy", "auc"):
         scatter = np.std([getattr(row, name) for row in found])
         claimed = np.sqrt(np.mean([getattr(row, f"{name}_error") ** 2 for row in found]))
-        assert claimed == pytest.approx(scatter, rel=0.12), name
+        assert claimed == pytest.approx(scatter, rel=within), name
 
 
-def test_noise_does_not_bias_them():
+@pytest.mark.parametrize("times", [500, pytest.param(5000, marks=pytest.mark.slow)])
+def test_noise_does_not_bias_them(times):
     random = np.random.default_rng(3)
     cells, q = world(random, 300)[2], np.exp(-1.0)
     true = figures({"a": cells}, EXACT)[0]
-    noisy = [cells + random.geometric(1 - q, cells.shape) - random.geometric(1 - q, cells.shape) for _ in range(3000)]
+    noisy = [cells + random.geometric(1 - q, cells.shape) - random.geometric(1 - q, cells.shape) for _ in range(times)]
     rows = [figures({"a": h}, 1.0)[0] for h in noisy]
     assert np.mean([row.accuracy for row in rows]) == pytest.approx(true.accuracy, abs=3e-3)
     assert np.mean([row.auc for row in rows]) == pytest.approx(true.auc, abs=5e-3)
