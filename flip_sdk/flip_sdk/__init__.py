@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flip_sdk.advising import Advice, advise
     from flip_sdk.catalogue import Catalogue, Concept
     from flip_sdk.categories import Grouping, by_age, by_condition, by_sex
     from flip_sdk.client import Hub, connect
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Advice": "advising",
     "Catalogue": "catalogue",
     "Cohort": "cohorts",
     "Concept": "catalogue",
@@ -66,6 +68,7 @@ _HOMES = {
     "Result": "results",
     "Rule": "cohorts",
     "SpecError": "errors",
+    "advise": "advising",
     "age_between": "cohorts",
     "by_age": "categories",
     "by_condition": "categories",
@@ -80,6 +83,7 @@ _HOMES = {
 
 __all__ = [
     "DPSGD",
+    "Advice",
     "Catalogue",
     "Cohort",
     "Concept",
@@ -103,6 +107,7 @@ __all__ = [
     "Result",
     "Rule",
     "SpecError",
+    "advise",
     "age_between",
     "by_age",
     "by_condition",

@@ -10,6 +10,7 @@ import flip_sdk as flip
 def test_the_public_names_are_these() -> None:
     assert flip.__all__ == [
         "DPSGD",
+        "Advice",
         "Catalogue",
         "Cohort",
         "Concept",
@@ -33,6 +34,7 @@ def test_the_public_names_are_these() -> None:
         "Result",
         "Rule",
         "SpecError",
+        "advise",
         "age_between",
         "by_age",
         "by_condition",

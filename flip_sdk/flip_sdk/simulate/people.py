@@ -37,9 +37,9 @@ def synthetic(
     told = {row["trust"]: row["persons"] or 0 for row in catalogue.trusts.iter_rows(named=True)}
     counts = dict.fromkeys(told, persons) if isinstance(persons, int) else dict(persons or told)
     concepts = list(catalogue)
-    shape = _shape(concepts, np.random.default_rng(seed))
+    shape = shape_of(concepts, np.random.default_rng(seed))
     return {
-        name: _people(concepts, shape, count, share, number, np.random.default_rng([seed, number]))
+        name: people_of(concepts, shape, count, share, number, np.random.default_rng([seed, number]))
         for number, (name, count) in enumerate(sorted(counts.items()))
     }
 
@@ -80,7 +80,7 @@ def from_arrays(
     return people, (*measured, condition)
 
 
-def _shape(concepts: Sequence[Concept], random: np.random.Generator) -> dict[int, tuple[float, float, Array]]:
+def shape_of(concepts: Sequence[Concept], random: np.random.Generator) -> dict[int, tuple[float, float, Array]]:
     """How each measurement follows severities and factors: its middle, its spread, its loads."""
     conditions = sum(concept.domain == "Condition" for concept in concepts)
     found = {}
@@ -92,7 +92,7 @@ def _shape(concepts: Sequence[Concept], random: np.random.Generator) -> dict[int
     return found
 
 
-def _people(
+def people_of(
     concepts: Sequence[Concept],
     shape: Mapping[int, tuple[float, float, Array]],
     count: int,
