@@ -1,7 +1,8 @@
 """Mechanisms by a clear name, with numbers that need no tuning.
 
-The numbers were chosen on eleven data sets that none of the product's benchmarks use (docs/privacy.md says which), once
-for all; what noise there is decides the rest by itself (``mechanisms.aggregate.automatic_rate``).
+The numbers are the same for every data set; what noise there is decides the rest by itself
+(``mechanisms.aggregate.automatic_rate``). ``python -m benchmarks presets`` chooses them again on data that no other
+benchmark uses (docs/privacy.md).
 """
 
 from __future__ import annotations

@@ -137,6 +137,7 @@ class Project(Questions):
         rounds: int | None = None,
         trusts: Sequence[str] = (),
         min_trusts: int = 1,
+        max_records_per_person: int = 1,
     ) -> Job:
         """Train a model at the Trusts, on persons that never leave them.
 
@@ -151,6 +152,8 @@ class Project(Questions):
             rounds: how often the Trusts' sums come together; the mechanism's preset when left out.
             trusts: whom to ask; every Trust of the project when left out.
             min_trusts: with fewer answers the job fails.
+            max_records_per_person: 1 takes the latest values; more take a record for each date of measurement, so many
+                at most, by chance. A person's gradient is the mean over their records: the unit stays the person.
 
         Raises:
             ModelError: the module cannot cross (BatchNorm, control flow on data, an operator not allowed, too large).
@@ -169,6 +172,7 @@ class Project(Questions):
             rounds=rounds,
             trusts=trusts,
             min_trusts=min_trusts,
+            max_records_per_person=max_records_per_person,
         )
         return self._submit(spec, files)
 

@@ -52,6 +52,7 @@ class Patients:
         observed_days: how long the person is observed, from day 0 on.
         onset_days: day of the first record of a condition, by concept; NaN where there is none.
         death_days: day of death; NaN where it is not known.
+        earlier: what was measured at earlier dates, one mapping a date: by concept, NaN where nothing was.
     """
 
     person_ids: np.ndarray
@@ -62,6 +63,7 @@ class Patients:
     observed_days: np.ndarray = field(default_factory=lambda: np.empty(0))
     onset_days: Mapping[int, np.ndarray] = field(default_factory=dict)
     death_days: np.ndarray = field(default_factory=lambda: np.empty(0))
+    earlier: tuple[Mapping[int, np.ndarray], ...] = ()
 
     def __len__(self) -> int:
         return len(self.person_ids)
@@ -87,16 +89,26 @@ class Patients:
         mask: np.ndarray = (np.array(shares) < 0.7) == (part == "train")
         return mask
 
-    def snapshot(self, features: tuple[Feature, ...], label: Label, chosen: np.ndarray) -> Snapshot:
-        """Raw values and labels of the chosen persons, as a Trust's engine takes them.
+    def snapshot(self, features: tuple[Feature, ...], label: Label, chosen: np.ndarray, most: int = 1) -> Snapshot:
+        """Raw values and labels of the chosen persons, as a Trust's engine takes them; ``most`` records of each.
 
         Raises:
             KeyError: the Trust has no such concept.
         """
         from flip_sdk.mechanisms.snapshot import Snapshot
 
-        columns = [self.measurements[feature.concept_id] for feature in features]
-        return Snapshot(np.stack(columns, axis=1).astype(np.float64)[chosen], self.labels(label)[chosen])
+        dates = [self.measurements, *(self.earlier if most > 1 else ())]
+        rows = [np.stack([date[feature.concept_id] for feature in features], axis=1)[chosen] for date in dates]
+        values, labels = np.stack(rows, axis=1).astype(np.float64), self.labels(label)[chosen]
+        if most == 1:
+            return Snapshot(values[:, 0], labels)
+        there = ~np.asarray(np.isnan(values).all(axis=2))
+        there[:, 0] |= ~there.any(axis=1)
+        # records are drawn by chance, those that are not there last
+        order = np.argsort(np.random.default_rng(0).random(there.shape) + ~there, axis=1).argsort(axis=1)
+        kept: np.ndarray = there & (order < most)
+        owners = np.nonzero(kept)[0]
+        return Snapshot(values[kept], labels[owners], owners)
 
     def matrix(self, features: tuple[Feature, ...]) -> np.ndarray:
         """Raw values, persons × features, float64: clamped to the bounds, the middle where missing.

@@ -123,7 +123,8 @@ class FakeTrust:
     def snapshot(self, spec: TrainSpec | EvaluateSpec) -> Snapshot:
         """Its persons of the job's part of the cohort."""
         chosen = self.patients.select(spec.cohort) & self.patients.part(spec.project_id, spec.part)
-        return self.patients.snapshot(spec.features, spec.label, chosen)
+        most = spec.max_records_per_person if isinstance(spec, TrainSpec) else 1
+        return self.patients.snapshot(spec.features, spec.label, chosen, most)
 
     def _told(self, cap: Cap) -> LedgerMirror:
         return LedgerMirror(

@@ -64,8 +64,8 @@ def automatic_rate(deviation: float, size: int, rounds: int) -> float:
 
     Noise walks the weights by ``rate · deviation · sqrt(rounds · size)``. Features have a size of about 1, so weights
     of useful models have too, and noise that walks much further drowns them, while much less means that the descent
-    stops short. On the data sets that presets were chosen on, with ε from 1 to 8, anything from 2 to 3 was within 0.1
-    points of the best (docs/privacy.md); the average of the iterates takes most of the walk back out.
+    stops short. With the preset's clip and rounds anything from 2 to 3 is within about 0.1 points of the best
+    (``python -m benchmarks presets``); the average of the iterates takes most of the walk back out.
 
     Args:
         deviation: of the noise in each coordinate of the mean gradient, in units of the clip.
