@@ -65,7 +65,7 @@ def with_a_loss(tmp_path_factory, hub_class) -> dict[str, object]:
     fate = Fate()
     submit_with_a_loss(hub)
     hub.dispatcher = mortal(hub, fate)
-    assert hub.run(seconds=0.5).state == "completed"
+    assert hub.run(seconds=1).state == "completed"
     assert fate.effects <= EFFECTS_WITH_A_LOSS, f"some of {fate.effects} effects are no crash point yet"
     return outcome(hub)
 
@@ -75,7 +75,7 @@ def test_a_loss_and_a_crash_anywhere(hub, with_a_loss, after) -> None:
     submit_with_a_loss(hub)
     hub.dispatcher = mortal(hub, Fate(after))
     try:
-        hub.run(seconds=0.5)
+        hub.run(seconds=1)
     except Killed:
         hub.new_dispatcher()
     assert_ended_well(hub, with_a_loss)
@@ -88,7 +88,7 @@ def test_killed_again_and_again_with_a_loss(hub, with_a_loss, after) -> None:
     for _ in range(40):
         hub.dispatcher = mortal(hub, Fate(after))
         try:
-            hub.run(seconds=0.5)
+            hub.run(seconds=1)
         except Killed:
             continue
         break
