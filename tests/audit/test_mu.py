@@ -37,8 +37,8 @@ def test_nor_is_it_over_fifty_steps(bench):
 
 @pytest.mark.parametrize("mechanism", ["full_batch", "dp_sgd"])
 def test_there_is_no_false_alarm_in_sixty_runs(bench, mechanism):
-    """Sixty of each. A job of fewer rounds has the same μ, and less noise in each of them."""
-    one = bench(mechanism, rounds={"full_batch": 3, "dp_sgd": 2}[mechanism])
+    """Sixty of each. Neither canaries nor rounds change how often a right engine is flagged, only its power."""
+    one = bench(mechanism, count=300, rounds={"full_batch": 4, "dp_sgd": 1}[mechanism])
     assert not any(alarm(one.audit) for _ in range(60))
 
 
