@@ -11,7 +11,6 @@ from flip_sdk.contract.jobs import FedAdam, FedAvg, FedProx, Scaffold
 from flip_sdk.models import frozen
 from flip_sdk.presets import PRESETS
 from flip_sdk.testing import FakeHub, FakeTrust, synthetic_patients
-from safetensors.numpy import load
 from torch import nn
 
 import flip_sdk as flip

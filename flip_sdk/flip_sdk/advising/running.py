@@ -16,6 +16,7 @@ from flip_sdk.accounting.price import events_of_job
 from flip_sdk.advising.advice import Advice, Option, best_first, reasons
 from flip_sdk.advising.asked import Asked, Candidate
 from flip_sdk.advising.trying import Tried, attempt, without_privacy
+from flip_sdk.advising.worlds import TESTED
 from flip_sdk.contract.jobs import DPSGD, FullBatch, Scaling, TrainSpec
 from flip_sdk.errors import ModelError
 from flip_sdk.privacy import Privacy
@@ -36,9 +37,14 @@ class _Seen:
 
     @property
     def spread(self) -> float:
-        """Standard error of the mean accuracy: worlds are fixed, tries in them are by chance."""
+        """Standard error of the mean accuracy: worlds are fixed, tries in them are by chance.
+
+        One try says nothing of how tries differ; what is left is the chance of its test persons.
+        """
         every = [np.array([one.accuracy for one in ones]) for ones in self.tries.values()]
-        variances = [one.var(ddof=1) / len(one) if len(one) > 1 else 0.0 for one in every]
+        variances = [
+            one.var(ddof=1) / len(one) if len(one) > 1 else float(one[0] * (1 - one[0])) / TESTED for one in every
+        ]
         return math.sqrt(sum(variances)) / len(every)
 
 

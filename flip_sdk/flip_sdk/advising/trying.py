@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import Scaling, TrainSpec
+from flip_sdk.contract.notices import CATALOGUE_EPSILON
+from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, TRAIN_SHARE, least_told
 from flip_sdk.simulate.noise import LOUD
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def attempt(spec: TrainSpec, model: ExportedModel, people: Mapping[str, Snapshot
     """
     from flip_sdk.simulate.training import Training
 
-    training = Training(spec, model.graph, model.weights, people, LOUD, len(people))
+    training = Training(spec, model.graph, model.weights, people, LOUD, len(people), _over_floor(people))
     if training.scaling is None:
         share = np.bincount(test.label_of_person).max() / test.count
         return Tried(float(share), 0.5, training.too_small)
@@ -53,6 +55,12 @@ def attempt(spec: TrainSpec, model: ExportedModel, people: Mapping[str, Snapshot
     bounds = np.array([[feature.low, feature.high] for feature in spec.features])
     logits = logits_of(model.graph, training.weights(), test, bounds, training.scaling)
     return scored(test, logits, spec.loss, training.too_small)
+
+
+def _over_floor(people: Mapping[str, Snapshot]) -> list[str]:
+    """As at real Trusts that published a number of persons: the training's are a part of theirs."""
+    least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, TRAIN_SHARE)
+    return [name for name, snapshot in people.items() if snapshot.count / TRAIN_SHARE >= least]
 
 
 def without_privacy(
