@@ -35,6 +35,7 @@ def test_only_epsilon_and_the_trust_model_differ_between_cells():
 def test_one_split_gives_every_row(monkeypatch):
     short = replace(digits.PRESETS["full_batch"], rounds=2)
     monkeypatch.setattr(digits, "PRESETS", {"full_batch": short})
+    monkeypatch.setattr(digits, "_free", lambda *_: SimpleNamespace(accuracy=0.9))
     monkeypatch.setattr(digits, "advice", lambda *_: SimpleNamespace(model="linear", accuracy=0.5))
     rows = [row.name for row in digits.run(splits=1, epsilons=(8.0,))]
     assert len(rows) == len(set(rows))

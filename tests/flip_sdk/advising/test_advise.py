@@ -26,6 +26,7 @@ def ring(persons: int = 1500) -> tuple[np.ndarray, np.ndarray]:
     return rows, (np.linalg.norm(rows, axis=1) < 1.18).astype(int)
 
 
+@pytest.mark.slow
 def test_a_bent_truth_over_many_persons_asks_for_the_model_that_bends():
     models = {"linear": nn.Linear(2, 1), "net": net(2)}
     privacy = flip.Privacy(epsilon=8, mechanism=flip.FullBatch(learning_rate=8.0))
@@ -37,7 +38,7 @@ def test_a_bent_truth_over_many_persons_asks_for_the_model_that_bends():
 
 def test_few_persons_ask_for_the_model_with_fewer_numbers():
     models = {"net": net(30, 64), "linear": nn.Linear(30, 1)}
-    advice = flip.advise(models, shape=(30,), trusts=[90] * 4, privacy=flip.Privacy(epsilon=1), tries=1, quiet=True)
+    advice = flip.advise(models, shape=(30,), trusts=[90] * 4, privacy=flip.Privacy(epsilon=1), **FEW)
     assert advice.model == "linear"
     assert "2,049" in advice.why[0]
 
