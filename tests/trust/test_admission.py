@@ -241,7 +241,7 @@ def test_nothing_else_can_make_an_accepted_task(trust, count):
     accepted = admitted(trust, count)
 
     with pytest.raises(TypeError):
-        AcceptedTask(accepted.verified, accepted.event, None, None, None, object())
+        AcceptedTask(accepted.verified, accepted.event, None, None, None, None, False, object())
 
 
 def test_a_cancelled_job_is_refused_as_cancelled_even_where_its_graph_is_gone(trust):

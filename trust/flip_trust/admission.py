@@ -19,7 +19,7 @@ from flip_sdk.contract.signatures import PublicKey
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import RefusalCode
 
-from flip_trust import consent, sharing, taskbook
+from flip_trust import consent, sharing, taskbook, told
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
@@ -55,6 +55,7 @@ class AcceptedTask:
         persons: the noisy number of persons that ``prepare`` released, for the rounds after it.
         stored: a release of the same (job, step, round) for the same inputs.
         sharing: with noise shares, this Trust's key and the other Trusts'.
+        floor_is_shown: for ``prepare``, whether a number told before shows the cohort to be over the floor.
     """
 
     verified: VerifiedTask
@@ -63,6 +64,7 @@ class AcceptedTask:
     persons: float | None
     stored: StoredRelease | None
     sharing: Sharing | None
+    floor_is_shown: bool
     _proof: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -194,9 +196,10 @@ def _accept(
     if not store.is_debited(transaction, task.job_id):
         _debit(transaction, verified, agreed, config)
     new = (*(_first_task(verified) if not job else ()), *(shared.new if shared else ()))
-    details = sharing.described(shared)
+    shown = isinstance(spec, TrainSpec) and task.step == "prepare" and told.shows_floor(transaction, spec, config)
+    details = sharing.described(shared) | ({"floor": "shown by a number told before"} if shown else {})
     taskbook.step(transaction, task.task_id, TaskState.ACCEPTED, *new, _forget_older_rounds(verified), details=details)
-    return AcceptedTask(verified, event, graph, persons, stored, shared, _PROOF)
+    return AcceptedTask(verified, event, graph, persons, stored, shared, shown, _PROOF)
 
 
 def _job(reader: Reader, job_id: str) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from datetime import datetime
 import polars as pl
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.events import Pure
+from flip_sdk.contract.cohorts import Cohort
 from flip_sdk.contract.notices import CatalogueNotice
 from flip_sdk.errors import RecordError
 
+from flip_trust import told
+from flip_trust.audit import Entry
 from flip_trust.cohort.omop import Omop
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
@@ -42,11 +45,16 @@ def compile_notice(
                 "Publish with a smaller --epsilon, or raise total_epsilon in trust.toml.",
             )
         store.debit(transaction, None, f"catalogue-{notice_id}", debits, f"steward/{steward}")
+    told_persons = noisy_persons(int(persons.collect().item()), epsilon, config)
+    kept = [told.note(None, Cohort(), told_persons, epsilon, config.rounding, now)] if told_persons is not None else []
+    with database.transaction() as transaction:
+        entry = Entry(f"steward/{steward}", "catalogue.compiled", f"catalogue/{notice_id}", {"persons": told_persons})
+        transaction.write(entry, told.forget(), *kept)
     notice = CatalogueNotice(
         trust=config.name,
         notice_id=notice_id,
         title=config.title,
-        persons=noisy_persons(int(persons.collect().item()), epsilon, config),
+        persons=told_persons,
         persons_epsilon=epsilon,
         concepts=concepts,
         issued_at=now,

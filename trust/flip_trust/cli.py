@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 from flip_sdk.contract.jobs import JobKind, TrustModelName
-from flip_sdk.contract.notices import fingerprint
+from flip_sdk.contract.notices import CATALOGUE_EPSILON, fingerprint
 from rich.markup import escape
 
 from flip_trust.commands import Home, asked, command, opened, out, say
@@ -191,7 +191,9 @@ def consent_leave(project: Project, steward: Steward = "", home: Home = None) ->
 
 @command(catalogue_app, "publish")
 def catalogue_publish(
-    epsilon: Annotated[float, typer.Option(help="Cost of the noisy person count, from the data set's budget.")] = 0.5,
+    epsilon: Annotated[
+        float, typer.Option(help="Cost of the noisy person count, from the data set's budget.")
+    ] = CATALOGUE_EPSILON,
     steward: Steward = "",
     home: Home = None,
 ) -> None:

@@ -47,5 +47,11 @@ DROP TABLE release;
 ALTER TABLE release_with_attempts RENAME TO release;
 """
 
-STEPS = (_FIRST, _NOISE_SHARES)
+_TOLD_COUNTS = """
+CREATE TABLE told_count (
+    project_id TEXT, cohort TEXT NOT NULL, persons INTEGER NOT NULL, epsilon REAL NOT NULL, rounding INTEGER NOT NULL,
+    at TEXT NOT NULL);
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

@@ -25,6 +25,8 @@ from flip_sdk.contract.records import (
 )
 from flip_sdk.errors import RecordError
 
+CATALOGUE_EPSILON = 0.5
+"""What the catalogue's number of persons costs, unless a Trust's steward says otherwise."""
 FINGERPRINT_GROUP = 4
 MOST_ENTRIES = 1000
 """Different events that a ledger is told to the hub with."""

@@ -6,9 +6,14 @@ The margin is such that a true count just under the floor passes with a probabil
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
+FLOOR, ROUNDING = 10, 5
+"""Fewest persons that a figure may be about, and what numbers of persons are rounded to, unless a Trust has others."""
+TRAIN_SHARE = 0.7
+"""Of the persons of a cohort, those that a model is trained on, by a hash; the others are kept for its evaluation."""
 CHANCE = 1e-3
 _NORMAL_QUANTILE = 3.0902
 """A standard normal number is above this with probability :data:`CHANCE`."""
@@ -31,3 +36,24 @@ def laplace_threshold(floor: int, epsilon: float, cells: int = 1) -> float:
     # logarithm of the moment generating function of discrete Laplace noise
     log_moment = 2 * math.log1p(-p) - np.log1p(-p * np.exp(t)) - np.log1p(-p * np.exp(-t))
     return floor - 1 + float(np.min((cells * log_moment - math.log(CHANCE)) / t))
+
+
+@lru_cache(maxsize=64)
+def least_told(floor: int, epsilon: float, rounding: int, share: float) -> float:
+    """Smallest number of persons, told before, which shows that a part of them is not under the floor.
+
+    The number had discrete Laplace noise of scale 1/ε and was rounded to a multiple; each person is in the part by a
+    hash of theirs, with the probability ``share``. Whatever the true number is, the part being under the floor and the
+    noise still that large have a probability of at most :data:`CHANCE` together.
+    """
+    least, persons = 0, floor - 1
+    while (small := _part_is_under(floor, persons, share)) > CHANCE:
+        # P(noise >= m) is exp(-epsilon m) / (1 + exp(-epsilon)) for m >= 0
+        margin = math.ceil(max(0.0, math.log(small / (CHANCE * (1 + math.exp(-epsilon)))) / epsilon))
+        least = max(least, persons + margin)
+        persons += 1
+    return max(least, persons) + rounding / 2
+
+
+def _part_is_under(floor: int, persons: int, share: float) -> float:
+    return sum(math.comb(persons, k) * share**k * (1 - share) ** (persons - k) for k in range(floor))

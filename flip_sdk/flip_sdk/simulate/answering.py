@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from flip_sdk.accounting.events import AnyEvent, Gaussian, Pure
 from flip_sdk.contract.statistics import AnyQuestion
-from flip_sdk.mechanisms.floors import gaussian_threshold
+from flip_sdk.mechanisms.floors import FLOOR, gaussian_threshold
 from flip_sdk.mechanisms.statistics.release import CELLS, release_of
 from flip_sdk.simulate.noise import Noise
 from flip_sdk.simulate.scoring import least_cells
-from flip_sdk.simulate.training import FLOOR
 
 Sums = dict[str, npt.NDArray[np.float64]]
 

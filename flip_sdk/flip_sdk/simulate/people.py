@@ -100,6 +100,16 @@ def people_of(
     number: int,
     random: np.random.Generator,
 ) -> Patients:
+    """So many made-up persons of one Trust.
+
+    Args:
+        concepts: what the catalogue names.
+        shape: by measurement, its middle, its spread and how strongly each hidden factor moves it.
+        count: persons.
+        share: of them, who has each condition.
+        number: of the Trust: ids of its persons begin there.
+        random: where chance comes from.
+    """
     ids = {domain: [c.concept_id for c in concepts if c.domain == domain] for domain in ("Condition", "Gender")}
     bounds = {c.concept_id: (c.low, c.high) for c in concepts}
     sick = random.random((len(ids["Condition"]), count)) < share

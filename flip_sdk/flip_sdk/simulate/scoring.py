@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.jobs import EvaluateSpec
-from flip_sdk.mechanisms.floors import laplace_threshold
+from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, laplace_threshold
 from flip_sdk.simulate.noise import Noise
-from flip_sdk.simulate.training import FLOOR
 
 if TYPE_CHECKING:
     from flip_sdk.mechanisms.snapshot import Snapshot
 
-ROUNDING = 5
 Histograms = dict[str, npt.NDArray[np.float64]]
 
 

@@ -6,7 +6,7 @@ What is left out is what needs no trying: signatures, sandboxes, masks (which ca
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from flip_sdk.contract import prepare
 from flip_sdk.contract.graph import parse_graph
 from flip_sdk.contract.jobs import DPSGD, DistributedNoise, FullBatch, Scaffold, TrainSpec
-from flip_sdk.mechanisms.floors import gaussian_threshold
+from flip_sdk.mechanisms.floors import FLOOR, gaussian_threshold
 from flip_sdk.simulate.noise import Noise
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 Tensors = Mapping[str, Array]
-FLOOR = 10
 ALL = "all"
 
 
@@ -39,6 +38,7 @@ class Training:
         snapshots: each Trust's persons of the job's part of the cohort.
         noise: how loud.
         asked: for how many Trusts the job was signed off.
+        over_floor: Trusts that a number told before shows to be over their floor.
 
     Attributes:
         too_small: Trusts whose noisy number of persons is under their floor: they take no part.
@@ -53,11 +53,12 @@ class Training:
         snapshots: Mapping[str, Snapshot],
         noise: Noise,
         asked: int,
+        over_floor: Collection[str] = (),
     ) -> None:
         from flip_sdk.mechanisms.aggregate import scaling_from, start
         from flip_sdk.mechanisms.computation import Computation
 
-        self._spec, self._noise, self._asked = spec, noise, asked
+        self._spec, self._noise, self._asked, self._over_floor = spec, noise, asked, over_floor
         self._parameters = {key: weight.shape for key, weight in parse_graph(graph).parameters.items()}
         bounds = np.array([[feature.low, feature.high] for feature in spec.features])
         engines = {name: Computation(snapshot, bounds, graph) for name, snapshot in snapshots.items()}
@@ -115,7 +116,10 @@ class Training:
             else:
                 noisy = {key: self._noise.gaussian(value, scale) for key, value in tensors.items()}
                 noisy["persons"] = noisy["persons"] / weight
-            if noisy["persons"][0] >= gaussian_threshold(FLOOR, own * self._noise.loudness):
+            if name in self._over_floor:
+                noisy["persons"] = np.maximum(noisy["persons"], FLOOR)
+                released[name] = noisy
+            elif noisy["persons"][0] >= gaussian_threshold(FLOOR, own * self._noise.loudness):
                 released[name] = noisy
         return released
 

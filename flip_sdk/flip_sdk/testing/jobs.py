@@ -113,7 +113,8 @@ class FakeJob:
     def _start_training(self, spec: TrainSpec) -> None:
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
         snapshots = {trust.name: trust.snapshot(spec) for trust in self._taking_part}
-        training = Training(spec, graph, weights, snapshots, self._noise, len(self._asked))
+        shown = [trust.name for trust in self._taking_part if trust.is_over_floor(spec)]
+        training = Training(spec, graph, weights, snapshots, self._noise, len(self._asked), shown)
         if not self._without(training.too_small):
             return
         if training.scaling is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, HasCondition, Label, MeasurementBetween, SexIs
 from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.mechanisms.floors import TRAIN_SHARE
 
 if TYPE_CHECKING:
     from flip_sdk.cohorts import Criterion
@@ -86,7 +87,7 @@ class Patients:
         shares = [
             int(hashlib.sha256(f"{project_id}:{i}".encode()).hexdigest()[:8], 16) / 2**32 for i in self.person_ids
         ]
-        mask: np.ndarray = (np.array(shares) < 0.7) == (part == "train")
+        mask: np.ndarray = (np.array(shares) < TRAIN_SHARE) == (part == "train")
         return mask
 
     def snapshot(self, features: tuple[Feature, ...], label: Label, chosen: np.ndarray, most: int = 1) -> Snapshot:

@@ -21,8 +21,9 @@ from flip_sdk.contract.jobs import (
     TrainSpec,
     TrustModelName,
 )
-from flip_sdk.contract.notices import CatalogueConcept, LedgerEntry, LedgerMirror, TotalLine
+from flip_sdk.contract.notices import CATALOGUE_EPSILON, CatalogueConcept, LedgerEntry, LedgerMirror, TotalLine
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, TRAIN_SHARE, least_told
 from flip_sdk.pricing import epsilon_of as asked_epsilon
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
 from flip_sdk.testing.statistics import columns_of
@@ -98,9 +99,17 @@ class FakeTrust:
 
     def catalogue(self, now: datetime) -> TrustCatalogue:
         """What ``project.catalogue()`` shows of it."""
-        persons = round(len(self.patients) / 5) * 5
-        title = self.title or self.name.title()
-        return TrustCatalogue(trust=self.name, title=title, persons=persons, concepts=self.concepts, issued_at=now)
+        title, told = self.title or self.name.title(), self._told_persons
+        return TrustCatalogue(trust=self.name, title=title, persons=told, concepts=self.concepts, issued_at=now)
+
+    def is_over_floor(self, spec: TrainSpec) -> bool:
+        """Whether its catalogue's number of persons shows a training's cohort to be over the floor."""
+        least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, TRAIN_SHARE)
+        return not spec.cohort.criteria and self._told_persons >= least
+
+    @property
+    def _told_persons(self) -> int:
+        return ROUNDING * round(len(self.patients) / ROUNDING)
 
     def refuses(self, spec: AnySpec, trusts: int = 1) -> RefusalCode | None:
         """Why it refuses a job that was signed off for so many Trusts, or None."""

@@ -18,7 +18,7 @@ from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import KeyShare, Refusal, RefusalCode
 
-from flip_trust import sharing, taskbook
+from flip_trust import sharing, taskbook, told
 from flip_trust.admission import AcceptedTask, Grounds, admit, require_live
 from flip_trust.agent import log
 from flip_trust.agent.sessions import Pool, Session, Sessions
@@ -129,10 +129,18 @@ class TaskRunner:
             taskbook.step(transaction, task.task_id, TaskState.EXECUTED)
             also = [persons] if protected.persons is not None else []
             also += sharing.noted(accepted.verified, self.clock())
+            also += self._told(accepted, protected)
             taskbook.step(
                 transaction, task.task_id, TaskState.PROTECTED, self._release(accepted, protected, None), *also
             )
         return protected
+
+    def _told(self, accepted: AcceptedTask, protected: ProtectedUpdate) -> list[Statement]:
+        spec = accepted.verified.job.spec
+        if not isinstance(spec, CountSpec) or protected.persons is None:
+            return []
+        rounding = self.config.rounding
+        return [told.note(spec.project_id, spec.cohort, int(protected.persons), spec.epsilon, rounding, self.clock())]
 
     def _release(
         self, accepted: AcceptedTask, protected: ProtectedUpdate | None, refusal: RefusalCode | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-TRAIN_SHARE = 0.7
+from flip_sdk.mechanisms.floors import TRAIN_SHARE
 
 
 def part_of(project_id: str, person_id: int) -> Literal["train", "test"]:

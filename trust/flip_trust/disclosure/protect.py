@@ -27,7 +27,7 @@ from flip_sdk.contract.jobs import (
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import MAX_UPDATE_BYTES, PrivacyClaim, RefusalCode, SafeUpdate
 from flip_sdk.errors import ModelError, RecordError, SecureSumError
-from flip_sdk.mechanisms.floors import gaussian_threshold, laplace_threshold
+from flip_sdk.mechanisms.floors import laplace_threshold
 from flip_sdk.mechanisms.moments import SENSITIVITY_OF_STATISTICS, statistics_shapes
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_laplace
 from flip_sdk.secure_sum.layout import layout_of
@@ -35,6 +35,7 @@ from safetensors.numpy import save
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.config import TrustConfig
+from flip_trust.disclosure.floors import over_floor
 from flip_trust.disclosure.shares import masked_share
 from flip_trust.disclosure.statistics import noisy_answer
 from flip_trust.engine.records import RawUpdate
@@ -52,7 +53,7 @@ class ProtectedUpdate:
     Attributes:
         update: the record, to be signed by ``egress``.
         tensors: safetensors blob; None where the result is suppressed.
-        persons: the noisy number of persons (``prepare``), for the rounds after it.
+        persons: the noisy number of persons (``prepare`` and ``count``), for what comes after it.
     """
 
     update: SafeUpdate
@@ -120,7 +121,7 @@ def _count(accepted: AcceptedTask, raw: RawUpdate, config: TrustConfig, now: dat
     persons = noisy_persons(int(exact[0]), event.epsilon, config)
     claim = PrivacyClaim(mechanism="discrete_laplace", epsilon=event.epsilon)
     tensors = {"persons": np.array([persons], dtype=np.float64)} if persons is not None else None
-    return _sealed(accepted, tensors, claim, now)
+    return _sealed(accepted, tensors, claim, now, persons)
 
 
 def _histogram(
@@ -147,9 +148,8 @@ def _statistics(
     noisy = _with_noise(exact, scale)
     weight = prepare.weight_of_count(spec)
     noisy["persons"] /= weight
-    persons = float(noisy["persons"][0])
-    if persons < gaussian_threshold(config.floor, scale / weight):
-        raise RefusedError(RefusalCode.COHORT_TOO_SMALL)
+    persons = over_floor(float(noisy["persons"][0]), scale / weight, accepted, config.floor)
+    noisy["persons"][0] = persons
     return _sealed(accepted, noisy, _claim(event, rounds=1), now, persons)
 
 

@@ -15,16 +15,16 @@ from flip_sdk.accounting.calibrate import event_for
 from flip_sdk.accounting.events import Gaussian, SharedGaussian
 from flip_sdk.contract.jobs import TrainSpec
 from flip_sdk.contract.prepare import weight_of_count
-from flip_sdk.contract.tasks import PrivacyClaim, RefusalCode
+from flip_sdk.contract.tasks import PrivacyClaim
 from flip_sdk.errors import SecureSumError
-from flip_sdk.mechanisms.floors import gaussian_threshold
 from flip_sdk.mechanisms.noise import add_gaussian, discrete_gaussian
 from flip_sdk.secure_sum.layout import Layout
 from flip_sdk.secure_sum.masking import mask
 from flip_sdk.secure_sum.vector import flatten
 
 from flip_trust.admission import AcceptedTask
-from flip_trust.errors import DisclosureError, RefusedError
+from flip_trust.disclosure.floors import over_floor
+from flip_trust.errors import DisclosureError
 
 Exact = dict[str, npt.NDArray[np.float64]]
 
@@ -85,6 +85,4 @@ def _persons(accepted: AcceptedTask, spec: TrainSpec, exact: Exact, floor: int) 
         raise DisclosureError("the ledger was debited for another mechanism")
     counted = exact["persons"] / weight_of_count(spec)
     persons = float(add_gaussian(counted, event.noise_multiplier)[0])
-    if persons < gaussian_threshold(floor, event.noise_multiplier):
-        raise RefusedError(RefusalCode.COHORT_TOO_SMALL)
-    return persons
+    return over_floor(persons, event.noise_multiplier, accepted, floor)
