@@ -27,6 +27,7 @@ from flip_sdk.models.importing import read_weights
 
 Array = npt.NDArray[np.float64]
 Tensors = dict[str, Array]
+Weight = npt.NDArray[np.float32]
 _SCALED_AT_ONCE = 256
 
 
@@ -66,6 +67,7 @@ class Computation:
     ) -> None:
         self._snapshot, self._bounds, self._device = snapshot, bounds, device
         self._model = rebuild(graph, snapshot.features.shape[1], limits) if graph is not None else None
+        self._last_fed: tuple[Scaling | None, Fed] | None = None
 
     def statistics(self, weight_of_count: float) -> Tensors:
         """Exact ``persons`` · weight, and ``sum`` and ``sum_of_squares`` as ``contract.prepare`` says."""
@@ -102,7 +104,9 @@ class Computation:
             exact = self._clipped_sum(model, now, drawn, loss, mechanism.max_grad_norm)
             noisy = add_gaussian_to_all(exact, descent.noise_multiplier * mechanism.max_grad_norm)
             for key, total in noisy.items():
-                now[key] = _stepped(now[key], start[key], torch.from_numpy(total).div_(expected), key, descent)
+                now[key] = torch.from_numpy(
+                    _stepped(now[key].numpy(), start[key].numpy(), total, expected, key, descent)
+                )
         return {key: (now[key].double() - start[key].double()).numpy() for key in model.record.parameters}
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> dict[str, npt.NDArray[np.int64]]:
@@ -118,6 +122,13 @@ class Computation:
         return {"histogram": cells.reshape(2, bins).astype(np.int64)}
 
     def _fed(self, model: Model, scaling: Scaling | None) -> Fed:
+        """What the model is fed; kept, because the rounds of a job share their scaling."""
+        if self._last_fed is None or self._last_fed[0] != scaling:
+            self._last_fed = None
+            self._last_fed = scaling, self._scaled(model, scaling)
+        return self._last_fed[1]
+
+    def _scaled(self, model: Model, scaling: Scaling | None) -> Fed:
         raw = self._snapshot.features
         fed = np.empty(raw.shape, dtype=np.float32 if model.linear is None else np.float64)
         # some rows at a time, so that memory holds no second copy of a cohort of images
@@ -141,12 +152,16 @@ class Computation:
         return self._model
 
 
-def _stepped(now: Tensor, start: Tensor, slope: Tensor, key: str, descent: Descent) -> Tensor:
+def _stepped(now: Weight, start: Weight, total: Array, expected: float, key: str, descent: Descent) -> Weight:
+    """A parameter after one step along a noisy sum of gradients, which is used up."""
+    total *= 1 / expected
     if key in descent.correction:
-        slope += torch.from_numpy(descent.correction[key])
+        total += descent.correction[key]
     if descent.pull:
-        slope += descent.pull * (now.double() - start.double())
-    return torch.sub(now, slope, alpha=descent.mechanism.learning_rate).to(torch.float32)
+        total += descent.pull * (now.astype(np.float64) - start)
+    total *= -descent.mechanism.learning_rate
+    total += now
+    return total.astype(np.float32)
 
 
 def _check_correction(model: Model, correction: Mapping[str, npt.NDArray[np.float32]]) -> None:

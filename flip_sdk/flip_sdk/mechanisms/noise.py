@@ -45,8 +45,7 @@ def gaussian(shape: tuple[int, ...], scale: float) -> npt.NDArray[np.float64]:
     """
     _check(scale)
     noise = np.empty(math.prod(shape))
-    normal.fill(noise)
-    noise *= scale
+    normal.fill(noise, scale)
     return noise.reshape(shape)
 
 

@@ -27,7 +27,10 @@ class Stream:
 
     def words(self, count: int) -> npt.NDArray[np.uint64]:
         """So many random 64-bit words, other ones at every call."""
-        return np.frombuffer(self._cipher.update(bytes(8 * count)), dtype=np.uint64)
+        drawn = np.zeros(count, dtype=np.uint64)
+        if count:
+            self._cipher.update_into(drawn.data.cast("B"), drawn.data.cast("B"))
+        return drawn
 
 
 def words(count: int) -> npt.NDArray[np.uint64]:

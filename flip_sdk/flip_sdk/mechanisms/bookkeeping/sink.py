@@ -25,7 +25,9 @@ _ROUNDING = 1 + 2.0**-22
 _ROUNDING_OF_COARSE = 1 + 2.0**-12
 _LARGEST_FINE = 16384
 """Numbers of a parameter whose sum is in float64 even where a coarse one is allowed."""
-_UNIT = 2.0**-53
+_LONGEST_COARSE = 1024
+"""Numbers of a row up to whom its norm may be reckoned in float32, where the sum is in float32 as well."""
+_UNIT, _COARSE_UNIT = 2.0**-53, 2.0**-24
 _SMALLEST = 2.0**-126
 _LARGEST = 1e30
 
@@ -48,7 +50,8 @@ class Factored:
 
     def squares(self) -> Tensor:
         """Squared norm of each person's gradient, ``[persons]`` float64: never below the true one."""
-        left, right = _squared_rows(self.left), _squared_rows(self.right)
+        coarse = self.left.shape[1] == 1 and self.numbers > _LARGEST_FINE
+        left, right = _squared_rows(self.left, coarse=coarse), _squared_rows(self.right, coarse=coarse)
         if left.shape[1] == 1:
             if self.bias is not None:
                 (right if self.bias_of_left else left).add_(1.0)
@@ -163,9 +166,9 @@ class Sink:
         usable = torch.isfinite(norms)
         usable[counted:] = False
         # in units of the clip, so that a tiny clip does not vanish in float32
-        factors = torch.where(usable, 1.0 / norms.clamp_(min=max_grad_norm), 0.0).clamp_(max=_LARGEST)
+        factors = norms.clamp_(min=max_grad_norm).reciprocal_().clamp_(max=_LARGEST)
         # numbers below the smallest that has all its bits could be rounded up
-        factors = torch.where(factors < _SMALLEST, 0.0, factors)
+        factors.masked_fill_((factors < _SMALLEST).logical_or_(~usable), 0.0)
         unusable = torch.nonzero(~usable)[:, 0]
         for key, total in self._weighted_sums(factors, unusable):
             sums[key].add_(total, alpha=max_grad_norm)
@@ -190,9 +193,15 @@ class Sink:
             yield from other.weighted_sums(key, factors, fine=self._is_fine(other.numbers))
 
 
-def _squared_rows(x: Tensor) -> Tensor:
-    squares: Tensor = torch.linalg.vector_norm(x, dim=2, dtype=torch.float64).square()
-    return squares
+def _squared_rows(x: Tensor, *, coarse: bool) -> Tensor:
+    """Squared norms of ``[persons, t, width]`` in float64; of short rows in float32, rounded up, where ``coarse``."""
+    width = x.shape[2]
+    if not coarse or width > _LONGEST_COARSE:
+        squares: Tensor = torch.linalg.vector_norm(x, dim=2, dtype=torch.float64).square()
+        return squares
+    # a sum of n squares is within n + 1 units, its root adds one more; what underflows is below the smallest each time
+    short: Tensor = torch.linalg.vector_norm(x, dim=2).double().square_()
+    return short.mul_(1 + 2 * (width + 4) * _COARSE_UNIT).add_(2 * width * _SMALLEST)
 
 
 def _clear(x: Tensor, unusable: Tensor) -> None:
