@@ -23,7 +23,7 @@ from flip_sdk.contract.graph import GraphRecord, Loss, Node, Ref, TensorSpec, We
 from flip_sdk.contract.operators import GETITEM, OPERATORS
 from flip_sdk.errors import ModelError
 from flip_sdk.models import ExportedModel
-from flip_sdk.models.importing import read_weights
+from flip_sdk.models.importing import GraphModel, read_weights
 from flip_sdk.models.losses import LOSSES
 from flip_sdk.models.operators import NAME_OF_DTYPE, NAME_OF_MEMORY_FORMAT, overload
 from flip_sdk.models.program import Program
@@ -224,6 +224,7 @@ def _checked(model: ExportedModel, features: int, loss: Loss) -> ExportedModel:
     if problems:
         raise ModelError(" ".join(problems), "Change the last layer or the loss.")
     weights = read_weights(record, model.weights)
+    GraphModel(record, weights)  # so that no layer's name stops the result from being read back
     program = Program(record, training=True)
     program.check_shapes()
     try:

@@ -10,11 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from flip_sdk.contract.cohorts import AgeBetween, Cohort
-from flip_sdk.contract.jobs import DPSGD, Privacy
+from flip_sdk.contract.jobs import DPSGD, ModelRef, Privacy
+from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import CancelReceipt, RefusalCode, SafeUpdate
+from flip_sdk.models import export_model
 from flip_trust.engine import EnginePool, sandbox_available
+from safetensors.numpy import load
 
+from tests.flip_sdk.models.deep import DenseNet, UNet3d
 from tests.trust.world import Trust, answer_of, evaluate_spec, train_spec
 
 PUBLIC = Privacy(epsilon=50.0, scaling="public_bounds")
@@ -66,6 +71,22 @@ def test_dp_sgd_through_the_real_engine(real):
 
     assert isinstance(update, SafeUpdate), update
     assert np.abs(tensors["weight"]).max() > 0
+
+
+@pytest.mark.parametrize("make", [UNet3d, DenseNet])
+def test_a_deep_model_through_the_real_engine(real, make):
+    torch.manual_seed(0)
+    model = export_model(make(2), 2, "binary_cross_entropy")
+    steps = Privacy(epsilon=50.0, scaling="public_bounds", mechanism=DPSGD(local_steps=2))
+    named = ModelRef(graph=digest(model.graph), weights=digest(model.weights))
+    job = real.hub.job(train_spec(model=named, privacy=steps, rounds=1))
+    ask(real, real.hub.parts(job, "prepare", graph=model.graph))
+    update, tensors = ask(real, real.hub.train(job, 1, model.weights, scaling=None))
+
+    assert isinstance(update, SafeUpdate), update
+    assert {name: value.shape for name, value in tensors.items()} == {
+        name: value.shape for name, value in load(model.weights).items()
+    }
 
 
 @pytest.mark.parametrize("kind", ["prepare", "evaluate"])
