@@ -21,7 +21,7 @@ from flip_sdk.mechanisms.fed import Features, Indices
 from flip_sdk.models.losses import ROW_LOSSES
 
 Array = npt.NDArray[np.float64]
-AT_ONCE_BYTES = 128 * 1024 * 1024
+AT_ONCE_BYTES = 64 * 1024 * 1024
 """Memory that one micro-batch may take where it may choose: more gains no speed, less costs calls."""
 MOST_BYTES = 1024 * 1024 * 1024
 """Memory that the rows of one person may take; beyond that, a person's gradient is added up of parts."""
