@@ -92,6 +92,14 @@ def test_there_is_no_workspace_without_a_project(hub: HubOnly) -> None:
         assert asked.status_code == 403
 
 
+def test_an_unknown_address_says_so_and_leads_back(hub: HubOnly) -> None:
+    visitor = hub.visitor(ADA)
+    answer = visitor.get("/hub/no/such/page")
+    assert answer.status_code == 404
+    assert "Nothing is at this address" in answer.text
+    assert 'href="/services/flip/"' in answer.text
+
+
 def test_nobody_opens_a_colleagues_workspace(hub: HubOnly, workspace: Workspace) -> None:
     with closing(Workspace(hub.url, BEN, OPEN)) as colleague:
         assert colleague.visitor.get(f"{workspace.path}/api/contents").status_code in {403, 404}
