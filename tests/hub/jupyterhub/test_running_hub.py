@@ -93,11 +93,11 @@ def test_there_is_no_workspace_without_a_project(hub: HubOnly) -> None:
 
 
 def test_an_unknown_address_says_so_and_leads_back(hub: HubOnly) -> None:
-    visitor = hub.visitor(ADA)
-    answer = visitor.get("/hub/no/such/page")
-    assert answer.status_code == 404
-    assert "Nothing is at this address" in answer.text
-    assert 'href="/services/flip/"' in answer.text
+    with closing(Workspace(hub.url, ADA, "")) as person:
+        answer = person.visitor.get("/hub/no/such/page")
+        assert answer.status_code == 404
+        assert "Nothing is at this address" in answer.text
+        assert "services/flip/" in answer.text
 
 
 def test_nobody_opens_a_colleagues_workspace(hub: HubOnly, workspace: Workspace) -> None:

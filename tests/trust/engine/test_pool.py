@@ -125,6 +125,12 @@ def test_a_spare_that_died_while_it_waited_is_not_given_to_a_job(pool):
     session.close()
 
 
+def test_a_missing_spare_is_never_slept_over(tmp_path):
+    idle = EnginePool(tmp_path / "slots", SANDBOX)
+    assert not idle._waiting
+    assert idle._pause() is not None
+
+
 def test_the_agent_itself_never_imports_torch():
     code = "import sys, flip_trust.engine; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -25,6 +25,7 @@ from flip_trust.engine.session import EngineSession
 _LOG = logging.getLogger(__name__)
 MEMORY_BYTES = 8 * 1024 * 1024 * 1024
 _MOST_SETTLES = 12
+_SHORTEST = 0.01
 
 
 class EnginePool:
@@ -180,8 +181,10 @@ class EnginePool:
         return living < self._spare and time.monotonic() >= self._not_before
 
     def _pause(self) -> float | None:
-        left = self._not_before - time.monotonic()
-        return left if left > 0 and len(self._waiting) < self._spare else None
+        if len(self._waiting) >= self._spare:
+            return None
+        # the moment may have come since it was asked whether one is due: then a short sleep, never an endless one
+        return max(self._not_before - time.monotonic(), _SHORTEST)
 
     def _start_one(self) -> None:
         try:
