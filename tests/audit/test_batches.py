@@ -100,6 +100,7 @@ def test_where_memory_is_short(monkeypatch, at_once, rows):
     content = one_sine()
     room = rebuild(content[0], FEATURES).learner.row_bytes
     monkeypatch.setattr(run, "AT_ONCE_BYTES", at_once * room)
+    monkeypatch.setattr(run, "BLOCK_BYTES", 0)
     assert moved(people_of(rows), content, 0, 1, 18, len(rows) - 1) <= SLACK
 
 

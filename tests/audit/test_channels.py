@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import torch
+from flip_sdk.mechanisms.fed import Fed
 from flip_sdk.mechanisms.gradients import clipped_sum
 from flip_sdk.mechanisms.model import rebuild
 from flip_sdk.models.importing import read_weights
@@ -67,7 +68,7 @@ def test_the_same_operations_are_carried_out_whatever_the_values_are(name):
         changed = people.copy()
         changed[::7] = poison
         with Watched() as watched:
-            clipped_sum(engine, weights, changed, np.zeros(40, dtype=np.int64), loss, 0.5)
+            clipped_sum(engine, weights, Fed(changed, np.zeros(40, dtype=np.int64)), loss, 0.5)
         seen.append(_but_views(watched.seen))
     assert all(one == seen[0] for one in seen)
 

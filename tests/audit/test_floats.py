@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from flip_sdk.mechanisms.bookkeeping.sink import Factored
+from flip_sdk.mechanisms.fed import Fed
 from flip_sdk.mechanisms.gradients import clipped_sum
 from flip_sdk.mechanisms.model import rebuild
 from flip_sdk.mechanisms.noise import gaussian, grid
@@ -90,7 +91,7 @@ class Engine:
 
     def sum(self, people, weights) -> np.ndarray:
         labels = np.zeros(len(people), dtype=np.int64)
-        found = clipped_sum(self.model, weights, people, labels, "mse", CLIP)
+        found = clipped_sum(self.model, weights, Fed(people, labels), "mse", CLIP)
         return np.concatenate([found[name].ravel() for name in sorted(found)])
 
     def moved(self, person: np.ndarray, weights: dict[str, Tensor]) -> float:

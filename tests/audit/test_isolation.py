@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from flip_sdk.mechanisms.blocks import BLOCK
+from flip_sdk.mechanisms.fed import Fed
 from flip_sdk.mechanisms.gradients import clipped_sum
 from flip_sdk.mechanisms.model import rebuild
 from flip_sdk.models.importing import read_weights
@@ -27,7 +28,7 @@ def engine(name):
 
     def sums(people, rows=None):
         labels = (people[:, 0] > 0).astype(np.int64)
-        return clipped_sum(model, weights, people, labels, "mse", CLIP, rows)["w"]
+        return clipped_sum(model, weights, Fed(people, labels, rows), "mse", CLIP)["w"]
 
     return sums
 

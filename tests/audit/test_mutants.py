@@ -7,6 +7,7 @@ missed with less than 1e-9. Noise at 0.8 or 0.9 of its size takes more canaries:
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from functools import lru_cache, partial
 from types import SimpleNamespace
 
@@ -47,17 +48,19 @@ def noise_of_size(share, patch):
 def double_clip(patch):
     honest = computation.clipped_sum
     patch.setattr(
-        computation, "clipped_sum", lambda m, w, x, y, loss, clip, *rest: honest(m, w, x, y, loss, 2 * clip, *rest)
+        computation,
+        "clipped_sum",
+        lambda model, weights, people, loss, clip, *rest: honest(model, weights, people, loss, 2 * clip, *rest),
     )
 
 
 def clipping_per_batch(patch):
     honest = computation.clipped_sum
 
-    def broken(model, weights, features, labels, loss, clip, *rest):
-        sums = honest(model, weights, features, labels, loss, 1e9, *rest)
+    def broken(model, weights, people, loss, clip, *rest):
+        sums = honest(model, weights, people, loss, 1e9, *rest)
         norm = np.sqrt(sum(np.square(value).sum() for value in sums.values()))
-        return {name: value * len(features) * clip / norm for name, value in sums.items()}
+        return {name: value * people.persons * clip / norm for name, value in sums.items()}
 
     patch.setattr(computation, "clipped_sum", broken)
 
@@ -67,7 +70,7 @@ def clipping_per_record(patch):
     patch.setattr(
         computation,
         "clipped_sum",
-        lambda m, w, x, y, loss, clip, _rows, device: honest(m, w, x, y, loss, clip, None, device),
+        lambda model, weights, people, *rest: honest(model, weights, replace(people, rows=None), *rest),
     )
 
 

@@ -71,6 +71,8 @@ def clipped_sum(
     loss: Loss,
     max_grad_norm: float,
     rows: Labels | None = None,
+    *,
+    lengths: Array | None = None,
 ) -> dict[str, Array]:
     """Sum over persons of their clipped gradients; a person's gradient is the mean over their rows.
 
@@ -82,16 +84,21 @@ def clipped_sum(
         loss: the model's loss.
         max_grad_norm: L2 bound of one person's gradient over all parameters.
         rows: ``[persons]``, how many rows each person has; None where each has one.
+        lengths: ``[rows]``, what :func:`lengths_of` the features is, where it is known already.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         residual = _residual(logits_of(form, weights, features), labels, loss)
         if rows is None or not (rows > 1).any():
-            return _of_one_row(form, residual, features, max_grad_norm)
+            return _of_one_row(
+                form, residual, features, lengths_of(features) if lengths is None else lengths, max_grad_norm
+            )
         return _of_several_rows(form, residual, features, rows, max_grad_norm)
 
 
-def _of_one_row(form: LinearForm, residual: Array, features: Array, max_grad_norm: float) -> dict[str, Array]:
-    norms = _length(residual) * np.hypot(_length(features), 1.0 if form.bias else 0.0)
+def _of_one_row(
+    form: LinearForm, residual: Array, features: Array, lengths: Array, max_grad_norm: float
+) -> dict[str, Array]:
+    norms = lengths_of(residual) * np.hypot(lengths, 1.0 if form.bias else 0.0)
     factors = np.minimum(1.0, max_grad_norm / norms)
     # whoever's gradient is not finite counts as zero, and never poisons the sum
     usable = np.isfinite(norms) & np.isfinite(factors) & np.isfinite(residual).all(axis=1)
@@ -116,7 +123,7 @@ def _of_several_rows(
             places = begins[part, None] + np.arange(count)
             fed = np.concatenate([features[places], np.full((*places.shape, 1), 1.0 if form.bias else 0.0)], axis=2)
             means = (residual[places].transpose(0, 2, 1) @ fed).reshape(len(places), -1) / count
-            norms = _length(means)
+            norms = lengths_of(means)
             factors = np.minimum(1.0, max_grad_norm / norms)
             usable = np.isfinite(norms) & np.isfinite(factors)
             total += (np.where(usable, factors, 0.0) @ np.where(usable[:, None], means, 0.0)).reshape(total.shape)
@@ -142,7 +149,7 @@ def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
     return residual
 
 
-def _length(rows: Array) -> Array:
+def lengths_of(rows: Array) -> Array:
     """L2 norm of each row, of tiny and of huge numbers too: a square that underflows would hide a gradient."""
     largest = np.abs(rows).max(axis=1, initial=0.0)
     unit = np.where(largest > 0, largest, 1.0)

@@ -14,7 +14,7 @@ from flip_sdk.contract.graph import LIMITS, Limits, Loss
 from flip_sdk.contract.jobs import DPSGD, FedProx, Scaling
 from flip_sdk.errors import ModelError
 from flip_sdk.mechanisms.bookkeeping import run
-from flip_sdk.mechanisms.closed_form import logits_of
+from flip_sdk.mechanisms.closed_form import lengths_of, logits_of
 from flip_sdk.mechanisms.devices import CPU, Device
 from flip_sdk.mechanisms.features import mapped, scaled
 from flip_sdk.mechanisms.fed import Features, Fed
@@ -135,14 +135,13 @@ class Computation:
         for start in range(0, len(raw), _SCALED_AT_ONCE):
             part = slice(start, start + _SCALED_AT_ONCE)
             fed[part] = scaled(raw[part], self._bounds, scaling)
-        return Fed(fed, self._snapshot.labels, self._snapshot.rows if self._snapshot.persons is not None else None)
+        rows = self._snapshot.rows if self._snapshot.persons is not None else None
+        return Fed(fed, self._snapshot.labels, rows, lengths_of(fed) if model.linear is not None else None)
 
     def _clipped_sum(
         self, model: Model, weights: Mapping[str, Tensor], people: Fed, loss: Loss, max_grad_norm: float
     ) -> Tensors:
-        return clipped_sum(
-            model, weights, people.features, people.labels, loss, max_grad_norm, people.rows, self._device
-        )
+        return clipped_sum(model, weights, people, loss, max_grad_norm, self._device)
 
     def _ready(self, loss: Loss | None) -> Model:
         if self._model is None:

@@ -20,11 +20,13 @@ class Fed:
         features: ``[rows, d]``, a person's rows next to each other.
         labels: ``[rows]``.
         rows: ``[persons]``, how many rows each person has; None where each has one.
+        lengths: ``[rows]``, the L2 norm of each row, where the model's closed form asks for it again and again.
     """
 
     features: Features
     labels: Indices
     rows: Indices | None = None
+    lengths: npt.NDArray[np.float64] | None = None
 
     @property
     def persons(self) -> int:
@@ -35,4 +37,5 @@ class Fed:
         """Those persons, with all of their rows, for whom ``chosen`` ``[persons]`` holds."""
         places = np.flatnonzero(chosen if self.rows is None else np.repeat(chosen, self.rows))
         rows = None if self.rows is None else self.rows[chosen]
-        return type(self)(self.features[places], self.labels[places], rows)
+        lengths = None if self.lengths is None else self.lengths[places]
+        return type(self)(self.features[places], self.labels[places], rows, lengths)

@@ -21,7 +21,7 @@ from flip_sdk.mechanisms import closed_form
 from flip_sdk.mechanisms.blocks import BLOCK, chunk_size, chunks, filled
 from flip_sdk.mechanisms.bookkeeping import run
 from flip_sdk.mechanisms.devices import CPU, Device
-from flip_sdk.mechanisms.fed import Features
+from flip_sdk.mechanisms.fed import Fed
 from flip_sdk.mechanisms.model import Model
 from flip_sdk.models.losses import LOSSES
 
@@ -34,11 +34,9 @@ MAX_CHUNK = 256
 def clipped_sum(
     model: Model,
     weights: Mapping[str, Tensor],
-    features: Features,
-    labels: Labels,
+    people: Fed,
     loss: Loss,
     max_grad_norm: float,
-    rows: Labels | None = None,
     device: Device = CPU,
 ) -> dict[str, Array]:
     """Sum over persons of their clipped gradients, by the closed form where the model has one.
@@ -46,18 +44,20 @@ def clipped_sum(
     Args:
         model: the checked model.
         weights: parameters and constants by name.
-        features: ``[rows, d]`` as the model is fed, a person's rows next to each other.
-        labels: ``[rows]``.
+        people: what the model is fed.
         loss: the model's loss.
         max_grad_norm: L2 bound of one person's gradient over all parameters together.
-        rows: ``[persons]``, how many rows each person has; None where each has one.
         device: where to compute; the closed form is computed on the processor.
     """
     if model.linear is not None:
         exact = in_float64(weights)
-        fed = features.astype(np.float64, copy=False)
-        return closed_form.clipped_sum(model.linear, exact, fed, labels, loss, max_grad_norm, rows)
-    return run.clipped_sum(model.learner, weights, features, labels, rows, loss, max_grad_norm, device)
+        fed = people.features.astype(np.float64, copy=False)
+        return closed_form.clipped_sum(
+            model.linear, exact, fed, people.labels, loss, max_grad_norm, people.rows, lengths=people.lengths
+        )
+    return run.clipped_sum(
+        model.learner, weights, people.features, people.labels, people.rows, loss, max_grad_norm, device
+    )
 
 
 def general_clipped_sum(

@@ -137,8 +137,8 @@ def test_constants_of_the_model_stay_as_they_are():
 def test_who_is_sampled_is_decided_for_each_by_itself(monkeypatch):
     sizes = []
 
-    def count(_model, weights, features, *_):
-        sizes.append(len(features))
+    def count(_model, weights, people, *_):
+        sizes.append(len(people.features))
         return {key: np.zeros(tensor.shape) for key, tensor in weights.items()}
 
     monkeypatch.setattr("flip_sdk.mechanisms.computation.clipped_sum", count)

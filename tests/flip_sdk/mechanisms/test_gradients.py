@@ -12,6 +12,7 @@ from flip_sdk.contract.graph import parse_graph
 from flip_sdk.mechanisms import gradients
 from flip_sdk.mechanisms.closed_form import linear_form
 from flip_sdk.mechanisms.features import scaled
+from flip_sdk.mechanisms.fed import Fed
 from flip_sdk.mechanisms.gradients import clipped_sum, general_clipped_sum
 from flip_sdk.mechanisms.model import rebuild
 from flip_sdk.models.importing import read_weights
@@ -71,7 +72,7 @@ def test_the_general_way_agrees_with_a_loop_over_people(name):
 def test_the_closed_form_agrees_with_the_general_way(name, clip):
     rebuilt, weights, x, labels, loss = ready(name)
     assert rebuilt.linear is not None
-    closed = clipped_sum(rebuilt, weights, x, labels, loss, clip)
+    closed = clipped_sum(rebuilt, weights, Fed(x, labels), loss, clip)
     general = general_clipped_sum(rebuilt, weights, x, labels, loss, clip)
     for key, total in general.items():
         assert np.abs(closed[key] - total).max() < 1e-5 * max(1.0, np.abs(total).max())
@@ -102,8 +103,8 @@ def test_what_only_looks_linear_is_not_taken_for_it(nodes):
 @pytest.mark.parametrize("name", GOOD)
 def test_one_person_moves_the_sum_by_no_more_than_the_clip(name):
     rebuilt, weights, x, labels, loss = ready(name, dropout=False)
-    everybody = clipped_sum(rebuilt, weights, x, labels, loss, CLIP)
-    others = clipped_sum(rebuilt, weights, x[1:], labels[1:], loss, CLIP)
+    everybody = clipped_sum(rebuilt, weights, Fed(x, labels), loss, CLIP)
+    others = clipped_sum(rebuilt, weights, Fed(x[1:], labels[1:]), loss, CLIP)
     moved = np.sqrt(sum(np.square(everybody[key] - others[key]).sum() for key in everybody))
     assert 0 < moved <= CLIP * (1 + 1e-6)
 
@@ -116,7 +117,7 @@ def test_one_person_moves_the_sum_by_no_more_than_the_clip(name):
 )
 def test_no_person_however_extreme_moves_it_further(extreme, clip, name):
     rebuilt, weights, _, _, loss = ready(name, 1, dropout=False)
-    alone = clipped_sum(rebuilt, weights, np.array([extreme]), np.array([1]), loss, clip)
+    alone = clipped_sum(rebuilt, weights, Fed(np.array([extreme]), np.array([1])), loss, clip)
     assert np.sqrt(sum(np.square(total).sum() for total in alone.values())) <= clip * (1 + 1e-6)
 
 
@@ -125,8 +126,8 @@ def test_no_person_however_extreme_moves_it_further(extreme, clip, name):
 def test_a_gradient_that_is_not_finite_counts_as_zero(name, poison):
     rebuilt, weights, x, labels, loss = ready(name, dropout=False)
     sick = np.concatenate([x, np.full((1, FEATURES), poison)])
-    with_poison = clipped_sum(rebuilt, weights, sick, np.append(labels, 1), loss, CLIP)
-    without = clipped_sum(rebuilt, weights, x, labels, loss, CLIP)
+    with_poison = clipped_sum(rebuilt, weights, Fed(sick, np.append(labels, 1)), loss, CLIP)
+    without = clipped_sum(rebuilt, weights, Fed(x, labels), loss, CLIP)
     for key, total in without.items():
         assert np.allclose(with_poison[key], total, atol=1e-6)
 
@@ -142,7 +143,7 @@ def test_chunks_do_not_change_the_sum(monkeypatch):
 @pytest.mark.parametrize("name", ["linear", "mlp"])
 def test_nobody_at_all_makes_a_sum_of_zeros(name):
     rebuilt, weights, x, labels, loss = ready(name)
-    nothing = clipped_sum(rebuilt, weights, x[:0], labels[:0], loss, CLIP)
+    nothing = clipped_sum(rebuilt, weights, Fed(x[:0], labels[:0]), loss, CLIP)
     assert all(not total.any() and total.shape == weights[key].shape for key, total in nothing.items())
 
 

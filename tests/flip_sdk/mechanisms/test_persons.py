@@ -68,8 +68,8 @@ def test_persons_are_sampled_with_all_their_rows():
 def test_dp_sgd_samples_persons(monkeypatch):
     sizes = []
 
-    def count(_model, weights, _features, _labels, _loss, _clip, rows, _device):
-        sizes.append(len(rows))
+    def count(_model, weights, people, *_):
+        sizes.append(people.persons)
         return {key: np.zeros(tensor.shape) for key, tensor in weights.items()}
 
     monkeypatch.setattr("flip_sdk.mechanisms.computation.clipped_sum", count)

@@ -23,6 +23,8 @@ from flip_sdk.models.losses import ROW_LOSSES
 Array = npt.NDArray[np.float64]
 AT_ONCE_BYTES = 64 * 1024 * 1024
 """Memory that one micro-batch may take where it may choose: more gains no speed, less costs calls."""
+BLOCK_BYTES = 1024 * 1024 * 1024
+"""Memory that one block of rows may take; beyond that, it is one person at a time, which is several times slower."""
 MOST_BYTES = 1024 * 1024 * 1024
 """Memory that the rows of one person may take; beyond that, a person's gradient is added up of parts."""
 MOST_ROWS = 512
@@ -126,7 +128,8 @@ def _tensor(features: Features, device: Device) -> Tensor:
 
 def _batches(plan: Plan, features: Features, labels: Indices, rows: Indices | None) -> Iterator[_Batch]:
     """Persons in micro-batches, each of persons with equally many rows, filled up to whole blocks of rows."""
-    most = max(1, AT_ONCE_BYTES // max(1, plan.row_bytes))
+    row = max(1, plan.row_bytes)
+    most = max(1, AT_ONCE_BYTES // row, BLOCK if BLOCK * row <= BLOCK_BYTES else 1)
     if rows is None or not (rows > 1).any():
         yield from _equal(features, labels, 1, most)
         return

@@ -8,6 +8,7 @@ import torch
 from flip_sdk.contract.operators import OPERATORS
 from flip_sdk.mechanisms.bookkeeping import run
 from flip_sdk.mechanisms.devices import Device
+from flip_sdk.mechanisms.fed import Fed
 from flip_sdk.mechanisms.gradients import clipped_sum, general_clipped_sum
 from flip_sdk.mechanisms.model import rebuild
 from flip_sdk.models.importing import read_weights
@@ -50,14 +51,14 @@ def test_it_agrees_with_the_plain_way(name, clip):
 @pytest.mark.parametrize("name", GOOD)
 def test_a_persons_gradient_is_the_mean_over_their_rows(name):
     model, weights, x, labels, loss, rows = grouped(name, [1, 3, 2, 1, 7, 3, 40])
-    found = clipped_sum(model, weights, x, labels, loss, CLIP, rows)
+    found = clipped_sum(model, weights, Fed(x, labels, rows), loss, CLIP)
     assert_same(found, general_clipped_sum(model, weights, x, labels, loss, CLIP, rows))
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_more_rows_are_no_more_influence(name):
     model, weights, x, labels, loss, rows = grouped(name, [9])
-    found = clipped_sum(model, weights, 30 * x, labels, loss, CLIP, rows)
+    found = clipped_sum(model, weights, Fed(30 * x, labels, rows), loss, CLIP)
     assert np.sqrt(sum(np.square(total).sum() for total in found.values())) <= CLIP
 
 
@@ -66,6 +67,7 @@ def test_parts_of_one_persons_rows_add_up(name, monkeypatch):
     model, weights, x, labels, loss, rows = grouped(name, [11, 2])
     monkeypatch.setattr(run, "MOST_BYTES", 4 * model.learner.row_bytes)
     monkeypatch.setattr(run, "AT_ONCE_BYTES", 4 * model.learner.row_bytes)
+    monkeypatch.setattr(run, "BLOCK_BYTES", 0)
     found = run.clipped_sum(model.learner, weights, x, labels, rows, loss, CLIP)
     assert_same(found, general_clipped_sum(model, weights, x, labels, loss, CLIP, rows))
 
@@ -76,6 +78,7 @@ def test_micro_batches_do_not_change_the_sum(name, monkeypatch):
     at_once = run.clipped_sum(model.learner, weights, x, labels, None, loss, CLIP)
     for rows in (5, 40):
         monkeypatch.setattr(run, "AT_ONCE_BYTES", rows * model.learner.row_bytes)
+        monkeypatch.setattr(run, "BLOCK_BYTES", 0)
         assert_same(run.clipped_sum(model.learner, weights, x, labels, None, loss, CLIP), at_once, 3e-6)
 
 
