@@ -125,6 +125,12 @@ def test_a_spare_that_died_while_it_waited_is_not_given_to_a_job(pool):
     session.close()
 
 
+def test_a_job_that_waited_for_its_worker_leaves_a_spare_behind(tmp_path):
+    with EnginePool(tmp_path / "slots", SANDBOX, settle=0.0) as fresh:
+        fresh.open(people(), BOUNDS, None).close()
+        wait_until(lambda: fresh._waiting)
+
+
 def test_a_missing_spare_is_never_slept_over(tmp_path):
     idle = EnginePool(tmp_path / "slots", SANDBOX)
     assert not idle._waiting

@@ -147,6 +147,8 @@ class EnginePool:
                 return self._waiting.popleft()
             finally:
                 self._asked -= 1
+                # the keeper may have gone to sleep over the spare that was just taken
+                self._changed.notify_all()
 
     def _forget(self, session: EngineSession) -> None:
         with self._changed:
