@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from flip_sdk.contract.cohorts import Cohort
+from flip_sdk.contract.cohorts import AgeBetween, Cohort
 from flip_sdk.contract.jobs import Privacy
 from flip_sdk.contract.tasks import RefusalCode
 from flip_trust import catalogue, told
@@ -16,6 +16,7 @@ from flip_trust.disclosure import floors
 from tests.trust.world import PROJECT, answer_of, count_spec, train_spec
 
 NOW = datetime.now(UTC)
+NOBODY = Cohort(criteria=(AgeBetween(low=119, high=120),))
 TINY = Privacy(epsilon=0.02, delta=1e-5)
 
 
@@ -30,9 +31,9 @@ def asked(trust, parts):
     return getattr(record, "code", None)
 
 
-def prepared(trust):
+def prepared(trust, **changes):
     """The same of a tiny training's ``prepare``."""
-    return asked(trust, trust.hub.prepare(trust.hub.job(train_spec(privacy=TINY))))
+    return asked(trust, trust.hub.prepare(trust.hub.job(train_spec(privacy=TINY, **changes))))
 
 
 @pytest.fixture
@@ -79,6 +80,15 @@ def test_the_newest_number_counts(ready):
     )
 
     assert prepared(ready) == RefusalCode.COHORT_TOO_SMALL
+
+
+def test_a_count_that_was_kept_back_outweighs_an_older_one(ready):
+    write(ready, told.note(PROJECT, NOBODY, 400, 1.0, 5, NOW - timedelta(days=1)))
+    assert prepared(ready, cohort=NOBODY) is None
+
+    assert asked(ready, ready.hub.parts(ready.hub.job(count_spec(cohort=NOBODY)), "count")) is None
+
+    assert prepared(ready, cohort=NOBODY) == RefusalCode.COHORT_TOO_SMALL
 
 
 def test_a_new_catalogue_makes_older_numbers_void(ready):

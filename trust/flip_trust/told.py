@@ -26,7 +26,10 @@ def forget() -> Statement:
 def note(
     project_id: str | None, cohort: Cohort, persons: int, epsilon: float, rounding: int, at: datetime
 ) -> Statement:
-    """Keep a number of persons that was told: of a project's cohort, or of the whole data set (no project)."""
+    """Keep a number of persons that was told: of a project's cohort, or of the whole data set (no project).
+
+    0 stands for a number that was kept back for being under the floor.
+    """
     values = (project_id, cohort.digest(), persons, epsilon, rounding, at.isoformat())
     return ("INSERT INTO told_count VALUES (?, ?, ?, ?, ?, ?)", values)
 

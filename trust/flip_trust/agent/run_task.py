@@ -137,10 +137,11 @@ class TaskRunner:
 
     def _told(self, accepted: AcceptedTask, protected: ProtectedUpdate) -> list[Statement]:
         spec = accepted.verified.job.spec
-        if not isinstance(spec, CountSpec) or protected.persons is None:
+        if not isinstance(spec, CountSpec):
             return []
-        rounding = self.config.rounding
-        return [told.note(spec.project_id, spec.cohort, int(protected.persons), spec.epsilon, rounding, self.clock())]
+        # one that was kept back is noted as well: it is the newest, and shows nothing
+        persons, rounding = int(protected.persons or 0), self.config.rounding
+        return [told.note(spec.project_id, spec.cohort, persons, spec.epsilon, rounding, self.clock())]
 
     def _release(
         self, accepted: AcceptedTask, protected: ProtectedUpdate | None, refusal: RefusalCode | None
