@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from dp_accounting import DpEvent, GaussianDpEvent, LaplaceDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
 from dp_accounting.rdp import RdpAccountant
 from flip_sdk.accounting import composition, gaussian, renyi
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.caps import Cap
 from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, Pure, SharedGaussian
+from flip_sdk.accounting.report import as_dp_event
 from flip_trust.database import Database
 from flip_trust.ledger import store, sums
 
@@ -76,19 +76,8 @@ def ledger() -> Iterator[AnyEvent]:
 def _anew(events: list[AnyEvent]) -> float:
     accountant = RdpAccountant([*(1 + x / 10 for x in range(1, 100)), *(int(order) for order in renyi.WHOLE_ORDERS)])
     for event in events:
-        accountant.compose(_as_dp_event(event))
+        accountant.compose(as_dp_event(event))
     return float(accountant.get_epsilon(DELTA))
-
-
-def _as_dp_event(event: AnyEvent) -> DpEvent:
-    match event:
-        case Pure():
-            return LaplaceDpEvent(1 / event.epsilon)
-        case PoissonGaussian():
-            step = PoissonSampledDpEvent(event.sampling_rate, GaussianDpEvent(event.noise_multiplier))
-            return SelfComposedDpEvent(step, event.steps)
-        case _:
-            return SelfComposedDpEvent(GaussianDpEvent(event.squared_noise**0.5), event.steps)
 
 
 def _forget() -> None:

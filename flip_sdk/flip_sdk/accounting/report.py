@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from flip_sdk.accounting.composition import alone, epsilon_of, sum_of
 from flip_sdk.accounting.events import AnyEvent, PoissonGaussian, Pure
 from flip_sdk.accounting.gaussian import epsilon_at
 from flip_sdk.accounting.price import Ledger, events_of_job
 from flip_sdk.contract.jobs import AnySpec, TrainSpec
+
+if TYPE_CHECKING:
+    from dp_accounting import DpEvent
 
 _DELTA = 1e-5
 _INTERVAL = 1e-3
@@ -75,19 +79,22 @@ def _tight(job: Ledger, delta: float) -> float:
     return _by_loss_distribution(job, delta)
 
 
-def _by_loss_distribution(job: Ledger, delta: float) -> float:
-    from dp_accounting import DpEvent, GaussianDpEvent, LaplaceDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
-    from dp_accounting.pld import PLDAccountant
+def as_dp_event(event: AnyEvent) -> DpEvent:
+    """A ledger's event as Google's accountants take it."""
+    from dp_accounting import GaussianDpEvent, LaplaceDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
 
-    def as_dp_event(event: AnyEvent) -> DpEvent:
-        match event:
-            case Pure():
-                return LaplaceDpEvent(1 / event.epsilon)
-            case PoissonGaussian():
-                step = PoissonSampledDpEvent(event.sampling_rate, GaussianDpEvent(event.noise_multiplier))
-                return SelfComposedDpEvent(step, event.steps)
-            case _:
-                return SelfComposedDpEvent(GaussianDpEvent(event.squared_noise**0.5), event.steps)
+    match event:
+        case Pure():
+            return LaplaceDpEvent(1 / event.epsilon)
+        case PoissonGaussian():
+            step = PoissonSampledDpEvent(event.sampling_rate, GaussianDpEvent(event.noise_multiplier))
+            return SelfComposedDpEvent(step, event.steps)
+        case _:
+            return SelfComposedDpEvent(GaussianDpEvent(event.squared_noise**0.5), event.steps)
+
+
+def _by_loss_distribution(job: Ledger, delta: float) -> float:
+    from dp_accounting.pld import PLDAccountant
 
     accountant = PLDAccountant(value_discretization_interval=_INTERVAL)
     for event, times in job.items():
