@@ -11,8 +11,10 @@ import torch
 from flip_sdk.mechanisms.blocks import BLOCK, REPRODUCIBLE
 from flip_sdk.mechanisms.computation import Computation
 from flip_sdk.mechanisms.snapshot import Snapshot
+from flip_sdk.models import export_model
 from flip_trust.engine.sandbox import worker_command
 from safetensors.numpy import save
+from torch import nn
 from torch.func import grad, vmap
 
 from tests.audit.operators import NAMES, USES, WIDTH, answer
@@ -108,6 +110,19 @@ def cancelling():
     return json.dumps(graph([layer], 2)).encode(), save({"w": huge}), "binary_cross_entropy"
 
 
+def switching():
+    """A chain whose first layer leaves nothing but rounding, by which units are on or off."""
+    random = np.random.default_rng(3)
+    first = 1e6 * random.normal(size=(24, FEATURES)).astype(np.float32)
+    first[:, 1] = -first[:, 0] - first[:, 2:].sum(axis=1) * 1e-3
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Linear(FEATURES, 24, bias=False), nn.ReLU(), nn.Linear(24, 8), nn.Tanh(), nn.Linear(8, 1))
+    net[0].weight.data = torch.from_numpy(first)
+    net[2].weight.data *= 1e4
+    exported = export_model(net, FEATURES, "binary_cross_entropy")
+    return exported.graph, exported.weights, "binary_cross_entropy"
+
+
 def crowd_of(count):
     random = np.random.default_rng(count)
     features = random.uniform(-3, 3, size=(count, FEATURES))
@@ -126,7 +141,7 @@ def sums(people, content):
     return np.concatenate([found[name].ravel() for name in sorted(found)])
 
 
-@pytest.mark.parametrize("attack", [chaotic, cancelling])
+@pytest.mark.parametrize("attack", [chaotic, cancelling, switching])
 @pytest.mark.parametrize("count", [2, 33, 65, 300])
 def test_a_model_that_blows_up_rounding_moves_the_sum_by_one_person_only(attack, count):
     people, content = crowd_of(count), attack()

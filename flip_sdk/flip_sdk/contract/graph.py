@@ -132,6 +132,13 @@ class GraphRecord(Record):
             return self.weights[value - 1]
         return self.nodes[value - self.first_node].results[0]
 
+    def trained_key(self, argument: object) -> str | None:
+        """The name of the trained tensor that an argument refers to; None for anything else."""
+        if type(argument) is not Ref or not 1 <= argument.value < self.first_node:
+            return None
+        weight = self.weights[argument.value - 1]
+        return weight.key if weight.trained else None
+
     @property
     def person_bytes(self) -> int:
         """Working memory for one person's gradient: values and their gradients, and the gradient in float64 twice."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from flip_sdk.contract.graph import GraphRecord, Loss, Ref
 from flip_sdk.mechanisms.blocks import chunks, filled
@@ -19,7 +20,7 @@ from flip_sdk.mechanisms.blocks import chunks, filled
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 _NUMBERS_AT_ONCE = 4_000_000
-_SHAPES_ONLY = {
+SHAPES_ONLY = {
     "aten.view.default",
     "aten.reshape.default",
     "aten.flatten.using_ints",
@@ -43,7 +44,7 @@ def linear_form(record: GraphRecord) -> LinearForm | None:
     """Recognise a graph that is one linear layer, give or take a change of shape behind it; None for any other."""
     if not _is_chain(record):
         return None
-    names = [_trained(record, argument) for argument in record.nodes[0].args[1:]]
+    names = [record.trained_key(argument) for argument in record.nodes[0].args[1:]]
     if None in names or set(filter(None, names)) != set(record.parameters):
         return None
     form = LinearForm(names[0] or "", names[1] if len(names) > 1 else None)
@@ -58,7 +59,7 @@ def _is_chain(record: GraphRecord) -> bool:
         return False
     last = record.first_node + len(record.nodes) - 1
     return record.output == last and all(
-        node.op in _SHAPES_ONLY and node.args[0] == Ref(value=record.first_node + position)
+        node.op in SHAPES_ONLY and node.args[0] == Ref(value=record.first_node + position)
         for position, node in enumerate(record.nodes[1:])
     )
 
@@ -87,7 +88,7 @@ def clipped_sum(
         lengths: ``[rows]``, what :func:`lengths_of` the features is, where it is known already.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        residual = _residual(logits_of(form, weights, features), labels, loss)
+        residual = residuals(logits_of(form, weights, features), labels, loss)
         if rows is None or not (rows > 1).any():
             return _of_one_row(
                 form, residual, features, lengths_of(features) if lengths is None else lengths, max_grad_norm
@@ -138,14 +139,14 @@ def logits_of(form: LinearForm, weights: Mapping[str, Array], features: Array) -
     return logits[: len(features)]
 
 
-def _residual(logits: Array, labels: Labels, loss: Loss) -> Array:
+def residuals(logits: Array, labels: Labels, loss: Loss) -> Array:
+    """Derivative of each row's loss by its logits ``[n, outputs]``; labels ``[n]``."""
     if loss == "binary_cross_entropy":
         return 0.5 * (1.0 + np.tanh(logits / 2)) - labels[:, None]
     if loss == "mse":
         return 2.0 * (logits - labels[:, None])
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    hits = np.arange(logits.shape[1])[None, :] == labels[:, None]
-    residual: Array = shifted / shifted.sum(axis=1, keepdims=True) - hits
+    residual: Array = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    residual -= np.arange(logits.shape[1])[None, :] == labels[:, None]
     return residual
 
 
@@ -155,10 +156,3 @@ def lengths_of(rows: Array) -> Array:
     unit = np.where(largest > 0, largest, 1.0)
     length: Array = largest * np.sqrt(np.square(rows / unit[:, None]).sum(axis=1))
     return length
-
-
-def _trained(record: GraphRecord, argument: object) -> str | None:
-    if not isinstance(argument, Ref) or not 1 <= argument.value < record.first_node:
-        return None
-    weight = record.weights[argument.value - 1]
-    return weight.key if weight.trained else None

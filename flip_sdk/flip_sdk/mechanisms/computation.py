@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +23,12 @@ from flip_sdk.mechanisms.fed import Features, Fed
 from flip_sdk.mechanisms.gradients import clipped_sum, in_float64
 from flip_sdk.mechanisms.model import Model, rebuild, require_fit
 from flip_sdk.mechanisms.moments import feature_sums, sufficient_statistics
-from flip_sdk.mechanisms.noise import add_gaussian_to_all, uniform
+from flip_sdk.mechanisms.noise import GaussianSteps, uniform
 from flip_sdk.mechanisms.snapshot import Snapshot
 from flip_sdk.models.importing import read_weights
 
 Array = npt.NDArray[np.float64]
 Tensors = dict[str, Array]
-Weight = npt.NDArray[np.float32]
 _SCALED_AT_ONCE = 256
 
 
@@ -96,18 +97,27 @@ class Computation:
         """New weights minus the given ones, after local steps that each carry their full noise."""
         model, mechanism = self._ready(loss), descent.mechanism
         people, start = self._fed(model, scaling), _weights(model, weights)
-        now = dict(start)
         _check_correction(model, descent.correction)
+        begin = _flat({key: tensor.numpy() for key, tensor in start.items()}, model)
+        # the model's parameters are views of one array, so that a step is a few calls, however many there are
+        reached = begin.copy()
+        now = start | _views(reached, model)
+        correction = _flat(descent.correction, model) if descent.correction else None
+        noise = GaussianSteps(begin.size, descent.noise_multiplier * mechanism.max_grad_norm, mechanism.local_steps)
+        rate = mechanism.learning_rate
         expected = max(1.0, descent.expected_persons * mechanism.sampling_rate)
         for _ in range(mechanism.local_steps):
             drawn = people.drawn(uniform(people.persons) < mechanism.sampling_rate)
-            exact = self._clipped_sum(model, now, drawn, loss, mechanism.max_grad_norm)
-            noisy = add_gaussian_to_all(exact, descent.noise_multiplier * mechanism.max_grad_norm)
-            for key, total in noisy.items():
-                now[key] = torch.from_numpy(
-                    _stepped(now[key].numpy(), start[key].numpy(), total, expected, key, descent)
-                )
-        return {key: (now[key].double() - start[key].double()).numpy() for key in model.record.parameters}
+            step = noise.add(_flat(self._clipped_sum(model, now, drawn, loss, mechanism.max_grad_norm), model))
+            step *= -rate / expected
+            if correction is not None:
+                step -= rate * correction
+            if descent.pull:
+                step -= rate * descent.pull * (reached.astype(np.float64) - begin)
+            step += reached
+            reached[:] = step
+        moved = reached.astype(np.float64) - begin
+        return {key: tensor.numpy() for key, tensor in _views(moved, model).items()}
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> dict[str, npt.NDArray[np.int64]]:
         """Exact ``histogram`` (2, bins): how many persons of each label have a predicted probability in each bin."""
@@ -151,16 +161,16 @@ class Computation:
         return self._model
 
 
-def _stepped(now: Weight, start: Weight, total: Array, expected: float, key: str, descent: Descent) -> Weight:
-    """A parameter after one step along a noisy sum of gradients, which is used up."""
-    total *= 1 / expected
-    if key in descent.correction:
-        total += descent.correction[key]
-    if descent.pull:
-        total += descent.pull * (now.astype(np.float64) - start)
-    total *= -descent.mechanism.learning_rate
-    total += now
-    return total.astype(np.float32)
+def _flat(tensors: Mapping[str, npt.NDArray[Any]], model: Model) -> npt.NDArray[Any]:
+    """The numbers of all of a model's parameters, one parameter after the other."""
+    return np.concatenate([tensors[key].ravel() for key in model.record.parameters])
+
+
+def _views(flat: npt.NDArray[Any], model: Model) -> dict[str, Tensor]:
+    """A model's parameters as parts of one array of all of their numbers."""
+    shapes = {key: spec.shape for key, spec in model.record.parameters.items()}
+    parts = torch.split(torch.from_numpy(flat), [math.prod(shape) for shape in shapes.values()])
+    return {key: part.view(shape) for (key, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def _check_correction(model: Model, correction: Mapping[str, npt.NDArray[np.float32]]) -> None:

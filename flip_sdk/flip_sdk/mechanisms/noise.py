@@ -30,6 +30,8 @@ from flip_sdk.mechanisms.randomness import words
 
 _GRID_BITS = 20
 _MOST = 2**53
+_AHEAD = 2**18
+"""Numbers drawn at once for steps to come: few enough for a processor's last cache."""
 
 
 def uniform(count: int) -> npt.NDArray[np.float64]:
@@ -55,13 +57,7 @@ def add_gaussian(exact: npt.NDArray[np.float64], scale: float) -> npt.NDArray[np
     Raises:
         ValueError: the scale is not a positive number.
     """
-    step = grid(scale)
-    noisy = gaussian(exact.shape, scale)
-    noisy += exact
-    noisy *= 1 / step  # exact: a power of two
-    np.rint(noisy, out=noisy)
-    noisy *= step
-    return noisy
+    return _on_grid(exact, gaussian(exact.shape, scale), grid(scale))
 
 
 def add_gaussian_to_all(
@@ -71,6 +67,46 @@ def add_gaussian_to_all(
     flat = np.concatenate([np.zeros(0), *(value.ravel() for value in exact.values())])
     noisy = np.split(add_gaussian(flat, scale), np.cumsum([value.size for value in exact.values()]))
     return {key: part.reshape(value.shape) for (key, value), part in zip(exact.items(), noisy, strict=False)}
+
+
+class GaussianSteps:
+    """:func:`add_gaussian` for a known number of results of the same size, with the noise of a few drawn at once.
+
+    Args:
+        size: numbers of a result.
+        scale: standard deviation of the noise.
+        steps: how many results there will be.
+
+    Raises:
+        ValueError: the scale is not a positive number.
+    """
+
+    def __init__(self, size: int, scale: float, steps: int) -> None:
+        self._size, self._scale, self._left, self._grid = size, scale, steps, grid(scale)
+        self._drawn = iter(np.empty((0, size)))
+
+    def add(self, exact: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The next result ``[size]`` with its noise.
+
+        Raises:
+            StopIteration: it is one more than there were to be.
+        """
+        drawn = next(self._drawn, None)
+        if drawn is None:
+            count = min(self._left, max(1, _AHEAD // max(1, self._size)))
+            self._left -= count
+            self._drawn = iter(gaussian((count, self._size), self._scale))
+            drawn = next(self._drawn)
+        return _on_grid(exact, drawn, self._grid)
+
+
+def _on_grid(exact: npt.NDArray[np.float64], noisy: npt.NDArray[np.float64], step: float) -> npt.NDArray[np.float64]:
+    """A result with its noise, in the noise's place."""
+    noisy += exact
+    noisy *= 1 / step  # exact: a power of two
+    np.rint(noisy, out=noisy)
+    noisy *= step
+    return noisy
 
 
 def grid(scale: float) -> float:

@@ -29,6 +29,8 @@ _FEW = 1024
 _TABLE_BITS, _BOX_BITS = 14, 12
 _PER_UNIT = 32
 _SLABS = 4 * _PER_UNIT
+_TAILS = float(ndtr(-_SLABS / _PER_UNIT))
+"""Probability of one tail."""
 _PROPOSALS = 1.8
 """Points tried at once for each number of the rest: a little more than it takes on average."""
 _ONE = np.uint64(0x3FF << 52)
@@ -67,7 +69,7 @@ def _table() -> _Table:
     times = np.floor(lowest * area * 2**_TABLE_BITS).astype(np.int64)
     low = times / 2**_TABLE_BITS / area
     # the last indices are the tails', the others go to boxes that are at least as high as their slivers
-    areas, tail = (highest - low) * area, float(2 * ndtr(-_SLABS / _PER_UNIT))
+    areas, tail = (highest - low) * area, 2 * _TAILS
     size = 2**_BOX_BITS
     unit = (areas.sum() + tail) / (size - len(areas) - 1)
     boxes = np.ceil(areas / unit).astype(np.int64)
@@ -137,7 +139,7 @@ def _proposed(count: int, table: _Table, stream: Stream) -> tuple[Array, npt.NDA
     usable = height < np.exp(np.square(x) * (-0.5 / _PER_UNIT**2))
     if len(outer):
         usable[outer] = in_tail
-        x[outer] = _PER_UNIT * _quantiles(stream.words(len(outer)), float(ndtr(-_SLABS / _PER_UNIT)))
+        x[outer] = _PER_UNIT * _quantiles(stream.words(len(outer)), _TAILS)
     return x, usable
 
 

@@ -66,6 +66,12 @@ def _mlp():
     )
 
 
+def _chain():
+    """Linear layers and activations alone."""
+    layers = (nn.Linear(FEATURES, 8), nn.ReLU(), nn.Linear(8, 7, bias=False), nn.Tanh(), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(7, 5), nn.Sigmoid(), nn.Linear(5, 2))
+
+
 def _conv1d():
     first = (nn.Unflatten(1, (1, FEATURES)), nn.Conv1d(1, 2, 3), nn.AvgPool1d(2), nn.Softplus())
     return nn.Sequential(*first, nn.Flatten(), nn.Linear(28, 1))
@@ -178,6 +184,7 @@ GOOD = {
     "linear without bias": (lambda: nn.Linear(FEATURES, 1, bias=False), "mse"),
     "softmax": (lambda: nn.Sequential(nn.Linear(FEATURES, 4), nn.Flatten()), "cross_entropy"),
     "mlp": (_mlp, "cross_entropy"),
+    "chain": (_chain, "cross_entropy"),
     "cnn": (_cnn, "cross_entropy"),
     "cnn3d": (_cnn3d, "cross_entropy"),
     "conv1d": (_conv1d, "binary_cross_entropy"),

@@ -73,11 +73,7 @@ class KeptSite:
 
     def key(self, argument: Any) -> str | None:
         """The name of a trained parameter; None for anything else."""
-        record = self.site.record
-        if type(argument) is not Ref or not 1 <= argument.value < record.first_node:
-            return None
-        weight = record.weights[argument.value - 1]
-        return weight.key if weight.trained else None
+        return self.site.record.trained_key(argument)
 
     def parameters(self, *arguments: Any) -> tuple[int, ...]:
         """The trained parameters among some arguments."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from flip_sdk.contract.graph import Ref
 from flip_sdk.mechanisms.bookkeeping.batched import run_of
+from flip_sdk.mechanisms.bookkeeping.chain import chain_of
 from flip_sdk.mechanisms.bookkeeping.convolution import convolution
 from flip_sdk.mechanisms.bookkeeping.layers import Kept, KeptSite, Tape, embedding, group_norm, layer_norm, linear
 from flip_sdk.mechanisms.bookkeeping.sites import Run, Site
@@ -81,6 +82,7 @@ class Plan:
     Attributes:
         record: the graph.
         row_bytes: estimated working memory of one row.
+        chain: the graph as a chain of layers, where it is one and learns.
     """
 
     def __init__(self, program: Program, *, learning: bool) -> None:
@@ -107,6 +109,7 @@ class Plan:
             run = run_of(site) if own[record.first_node + place] and kept is None else None
             self._planned.append(_Planned(site.step, run, kept, done_with[place]))
         self.row_bytes = self._estimate()
+        self.chain = chain_of(record) if learning else None
 
     def shared(self, weights: Mapping[str, Tensor], device: torch.device) -> list[Any]:
         """Every value that is the same for all persons, computed once; None in the place of the others."""

@@ -64,7 +64,14 @@ def clipped_sum(
         max_grad_norm: L2 bound of one person's gradient over all parameters together.
         device: where to compute.
     """
-    runner = _Runner(plan, weights, loss, device, fine=len(features) > MOST_COARSE)
+    fine = len(features) > MOST_COARSE
+    if plan.chain is not None and device == CPU and len(labels) and (rows is None or not (rows > 1).any()):
+        added: dict[str, Array] = {}
+        for batch in _batches(plan, features, labels, None):
+            fed = batch.features.astype(np.float32, copy=False)
+            plan.chain.add_clipped(added, weights, fed, batch.labels, loss, max_grad_norm, batch.persons, fine=fine)
+        return added
+    runner = _Runner(plan, weights, loss, device, fine=fine)
     sums = {
         key: torch.zeros(spec.shape, dtype=torch.float64, device=device.torch)
         for key, spec in plan.record.parameters.items()
@@ -114,7 +121,8 @@ class _Runner:
     def _pass(self, features: Features, labels: Indices, sink: Sink, rows: int) -> Sink:
         tape = Tape(sink, self._shared[1:], [])
         with torch.enable_grad(), self._device.precision():
-            answer = self._plan.forward(self._shared, _tensor(features, self._device), tape)
+            # a copy: the sink puts zeros where a person counts as zero, and what went in is kept for the next round
+            answer = self._plan.forward(self._shared, _tensor(features.copy(), self._device), tape)
             losses = self._loss(answer.float(), torch.from_numpy(labels).to(self._device.torch))
             total = losses.sum() / rows
         if total.requires_grad:

@@ -18,12 +18,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+Array = npt.NDArray[np.float64]
 _ROUNDING = 1 + 2.0**-22
 _ROUNDING_OF_COARSE = 1 + 2.0**-12
-_LARGEST_FINE = 16384
+LARGEST_FINE = 16384
 """Numbers of a parameter whose sum is in float64 even where a coarse one is allowed."""
 _LONGEST_COARSE = 1024
 """Numbers of a row up to whom its norm may be reckoned in float32, where the sum is in float32 as well."""
@@ -50,8 +53,8 @@ class Factored:
 
     def squares(self) -> Tensor:
         """Squared norm of each person's gradient, ``[persons]`` float64: never below the true one."""
-        coarse = self.left.shape[1] == 1 and self.numbers > _LARGEST_FINE
-        left, right = _squared_rows(self.left, coarse=coarse), _squared_rows(self.right, coarse=coarse)
+        coarse = self.left.shape[1] == 1 and self.numbers > LARGEST_FINE
+        left, right = _squared(self.left, coarse=coarse), _squared(self.right, coarse=coarse)
         if left.shape[1] == 1:
             if self.bias is not None:
                 (right if self.bias_of_left else left).add_(1.0)
@@ -162,14 +165,11 @@ class Sink:
         """
         if not self.gradients and not self._others:
             return
-        norms = self.squares().sqrt_().mul_(_ROUNDING_OF_COARSE if self._may_be_coarse() else _ROUNDING)
-        usable = torch.isfinite(norms)
-        usable[counted:] = False
-        # in units of the clip, so that a tiny clip does not vanish in float32
-        factors = norms.clamp_(min=max_grad_norm).reciprocal_().clamp_(max=_LARGEST)
-        # numbers below the smallest that has all its bits could be rounded up
-        factors.masked_fill_((factors < _SMALLEST).logical_or_(~usable), 0.0)
-        unusable = torch.nonzero(~usable)[:, 0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = self.squares()
+        shares = shares_of(squares.cpu().numpy(), max_grad_norm, counted, coarse=self._may_be_coarse())
+        factors = torch.from_numpy(shares).to(squares.device)
+        unusable = torch.nonzero(factors == 0)[:, 0]
         for key, total in self._weighted_sums(factors, unusable):
             sums[key].add_(total, alpha=max_grad_norm)
 
@@ -177,10 +177,10 @@ class Sink:
         """By the model alone: if it depended on how many there are, one more would change what all others count."""
         numbers = [*(gradient[0].numel() for gradient in self.gradients.values())]
         numbers += [other.numbers for other in self._others.values()]
-        return max(numbers) > _LARGEST_FINE
+        return max(numbers) > LARGEST_FINE
 
     def _is_fine(self, numbers: int) -> bool:
-        return self._fine or numbers <= _LARGEST_FINE
+        return self._fine or numbers <= LARGEST_FINE
 
     def _weighted_sums(self, factors: Tensor, unusable: Tensor) -> Iterator[tuple[str, Tensor]]:
         for key, gradient in self.gradients.items():
@@ -193,15 +193,44 @@ class Sink:
             yield from other.weighted_sums(key, factors, fine=self._is_fine(other.numbers))
 
 
-def _squared_rows(x: Tensor, *, coarse: bool) -> Tensor:
-    """Squared norms of ``[persons, t, width]`` in float64; of short rows in float32, rounded up, where ``coarse``."""
-    width = x.shape[2]
+def shares_of(squares: Array, max_grad_norm: float, counted: int, *, coarse: bool) -> Array:
+    """By what each person's gradient is multiplied, in units of the clip, so that a tiny one does not vanish.
+
+    Args:
+        squares: squared norms, ``[persons]``, none below the true one.
+        max_grad_norm: the clip.
+        counted: how many of the first persons count; whoever's gradient is not finite does not either.
+        coarse: whether a parameter may be added up in float32.
+    """
+    norms: Array = np.sqrt(squares)
+    norms *= _ROUNDING_OF_COARSE if coarse else _ROUNDING
+    usable = np.isfinite(norms)
+    usable[counted:] = False
+    shares: Array = np.minimum(1 / np.maximum(norms, max_grad_norm), _LARGEST)
+    # numbers below the smallest that has all its bits could be rounded up
+    shares[(shares < _SMALLEST) | ~usable] = 0.0
+    return shares
+
+
+def squared_rows(rows: npt.NDArray[np.float32], *, coarse: bool) -> Array:
+    """Squared norms of the rows in the last dimension, float64; of short ones in float32, rounded up, if ``coarse``."""
+    width = rows.shape[-1]
     if not coarse or width > _LONGEST_COARSE:
-        squares: Tensor = torch.linalg.vector_norm(x, dim=2, dtype=torch.float64).square()
+        exact = rows.astype(np.float64)
+        squares: Array = np.vecdot(exact, exact)
         return squares
-    # a sum of n squares is within n + 1 units, its root adds one more; what underflows is below the smallest each time
-    short: Tensor = torch.linalg.vector_norm(x, dim=2).double().square_()
-    return short.mul_(1 + 2 * (width + 4) * _COARSE_UNIT).add_(2 * width * _SMALLEST)
+    squares = np.vecdot(rows, rows).astype(np.float64)
+    # a sum of n squares is within n + 1 units; what underflows is below the smallest each time
+    squares *= 1 + 2 * (width + 4) * _COARSE_UNIT
+    squares += 2 * width * _SMALLEST
+    return squares
+
+
+def _squared(x: Tensor, *, coarse: bool) -> Tensor:
+    if x.device.type == "cpu" and x.shape[1] == 1:
+        return torch.from_numpy(squared_rows(x.numpy(), coarse=coarse))
+    squares: Tensor = torch.linalg.vector_norm(x, dim=2, dtype=torch.float64).square()
+    return squares
 
 
 def _clear(x: Tensor, unusable: Tensor) -> None:
