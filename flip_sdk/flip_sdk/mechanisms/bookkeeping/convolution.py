@@ -1,15 +1,14 @@
-"""Convolutions, also transposed ones: per-person gradients of the kernel in one product of matrices per offset.
+"""Convolutions, also transposed ones: a person's gradient of the kernel is one product of matrices.
 
 For an offset o within the kernel, the gradient is Σ over positions of what came back at a position times what went in
-at that position shifted by o. For a transposed convolution the two change places. Where the product is large enough to
-be worth a call by itself, torch's own kernel is asked person by person instead.
+at that position shifted by o; the shifted inputs are laid out beside each other. For a transposed convolution the two
+change places. Where the product is large enough to be worth a call by itself, torch's own kernel is asked person by
+person instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import torch
@@ -71,7 +70,8 @@ def convolution(kept: KeptSite) -> Kept | None:
         tape.keep(output, handle)
         return output.reshape(rows, *site.result.shape)
 
-    return Kept(run, kept.parameters(weight, bias), 2 * elements(shape))
+    laid_out = elements(shape[2:]) * elements((site.result if geometry.transposed else spec).shape)
+    return Kept(run, kept.parameters(weight, bias), 2 * elements(shape) + min(laid_out, _WORTH_A_CALL) // 2)
 
 
 def kernel_gradients(sink: Sink, given: Tensor, back: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
@@ -94,25 +94,19 @@ def kernel_gradients(sink: Sink, given: Tensor, back: Tensor, weight: Tensor, ge
 
 def _shifted(sink: Sink, given: Tensor, back: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
     wide, fixed = (back, given) if geometry.transposed else (given, back)
-    positions = fixed.shape[2:]
     left = _by_group(sink, fixed, geometry.groups)
-    parts = []
-    for window in _windows(geometry, positions):
-        right = _by_group(sink, wide[(slice(None), slice(None), *window)], geometry.groups)
-        parts.append(torch.bmm(left, right.transpose(1, 2)))
-    # [offsets, persons · groups, fixed / group, wide / group]; the weight has one group's channels after the other
-    stacked = torch.stack(parts, dim=-1)
-    return stacked.reshape(sink.persons, *weight.shape)
+    right = _by_group(sink, _windows(wide, geometry, fixed.shape[2:]), geometry.groups)
+    # [persons · groups, fixed / group, wide / group · offsets]; the weight has one group's channels after the other
+    return torch.bmm(left, right.transpose(1, 2)).reshape(sink.persons, *weight.shape)
 
 
-def _windows(geometry: _Geometry, positions: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """For each offset in the kernel, which numbers of the padded input meet it."""
-    for offset in product(*map(range, geometry.kernel)):
-        starts = [o * d for o, d in zip(offset, geometry.dilation, strict=True)]
-        yield tuple(
-            slice(start, start + stride * (count - 1) + 1, stride)
-            for start, stride, count in zip(starts, geometry.stride, positions, strict=True)
-        )
+def _windows(wide: Tensor, geometry: _Geometry, positions: tuple[int, ...]) -> Tensor:
+    """The padded input once for each offset in the kernel: ``[rows · batch, channels · offsets, positions]``."""
+    apart = wide.stride()
+    offsets = (step * dilation for step, dilation in zip(apart[2:], geometry.dilation, strict=True))
+    moves = (step * stride for step, stride in zip(apart[2:], geometry.stride, strict=True))
+    seen = wide.as_strided((*wide.shape[:2], *geometry.kernel, *positions), (*apart[:2], *offsets, *moves))
+    return seen.reshape(len(wide), wide.shape[1] * elements(geometry.kernel), -1)
 
 
 def _by_group(sink: Sink, x: Tensor, groups: int) -> Tensor:

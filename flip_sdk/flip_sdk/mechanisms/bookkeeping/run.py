@@ -21,7 +21,7 @@ from flip_sdk.mechanisms.fed import Features, Indices
 from flip_sdk.models.losses import ROW_LOSSES
 
 Array = npt.NDArray[np.float64]
-AT_ONCE_BYTES = 64 * 1024 * 1024
+AT_ONCE_BYTES = 96 * 1024 * 1024
 """Memory that one micro-batch may take where it may choose: more gains no speed, less costs calls."""
 BLOCK_BYTES = 1024 * 1024 * 1024
 """Memory that one block of rows may take; beyond that, it is one person at a time, which is several times slower."""
