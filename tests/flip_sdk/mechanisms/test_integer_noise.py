@@ -69,7 +69,8 @@ def test_floating_point_decides_only_what_it_cannot_get_wrong(monkeypatch):
         assert (coins == (shift < 0))[~clipped].all()
         with monkeypatch.context() as patch:
             patch.setattr(integer_noise, "_DOUBT", 2.0)
-            assert (decided(patch, exponents, bits)[0] == coins).all()
+            # the last word of all reaches up to 1, so that its coin is thrown with the bits behind it
+            assert (decided(patch, exponents, bits)[0] == coins)[~clipped].all()
 
 
 @pytest.mark.parametrize("sigma", [100.0, 12345.6, 2.0**30, 2.0**50])
