@@ -4,6 +4,7 @@
     ├── SetupError (PublicError)           trust.toml, a key, the pinned hub or the data set is missing or wrong
     ├── ConsentError (PublicError)         an opt-in, pause or leave that cannot be
     ├── PeerError (PublicError)            another Trust's key that cannot be confirmed or forgotten
+    ├── ImagingError (PublicError)         images that cannot be received, fetched or indexed as asked
     ├── AuditBrokenError (PublicError)     the audit chain does not verify: which entry
     ├── RefusedError                       a task is refused, with its fixed code
     │   └── LedgerUnavailableError         the database cannot be written (disk full): nothing may be computed
@@ -41,6 +42,12 @@ class PeerError(TrustError, PublicError):
     """Another Trust's key cannot be confirmed, or is not."""
 
     code = "bad_peer"
+
+
+class ImagingError(TrustError, PublicError):
+    """Images cannot be received, fetched or indexed as asked."""
+
+    code = "bad_imaging"
 
 
 class AuditBrokenError(TrustError, PublicError):
