@@ -1,0 +1,69 @@
+"""``flip-trust ingest``: records in. Each command says what it mapped, what it did not, and why it refused what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flip_trust.commands import Home, command, out, say
+from flip_trust.config import TrustConfig
+
+if TYPE_CHECKING:
+    from flip_trust.ingest.report import MappingReport
+
+ingest_app = typer.Typer(no_args_is_help=True, help="Records in: OMOP tables, vocabularies, FHIR, HL7, opt-outs.")
+Report = Annotated[
+    Path | None, typer.Option(help="Write the mapping report: a page where the name ends in .html, else JSON.")
+]
+
+
+@command(ingest_app, "omop")
+def ingest_omop(
+    path: Annotated[Path, typer.Argument(help="A CSV or Parquet file named after its table, or a folder of them.")],
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Load OMOP CDM 5.4 tables; a row replaces the one with the same key."""
+    from flip_trust.ingest import omop
+
+    _show(omop.load(TrustConfig.load(home).home, path), report)
+
+
+@command(ingest_app, "vocabulary")
+def ingest_vocabulary(
+    folder: Annotated[Path, typer.Argument(help="What a download from OHDSI's Athena unpacks to.")],
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Load the vocabularies that source codes are mapped with."""
+    from flip_trust.ingest import vocabulary
+
+    _show(vocabulary.load(TrustConfig.load(home).home, folder), report)
+
+
+@command(ingest_app, "optouts")
+def ingest_optouts(
+    file: Annotated[Path, typer.Argument(help="Patients' numbers, one a line.")],
+    replace: Annotated[
+        bool, typer.Option(help="This is the whole list: who is not on it is opted out no more.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Take the national list of patients who opted out: they are in no cohort and no count from now on."""
+    from flip_trust.ingest import links
+
+    taken, wrong = links.opt_out(TrustConfig.load(home).home, file, replace=replace)
+    say(f"Opted out: {taken} numbers.")
+    if wrong:
+        say(f"[yellow]Not taken, no number or a wrong check digit: lines {', '.join(map(str, wrong))}.[/yellow]")
+        raise typer.Exit(1)
+
+
+def _show(report: MappingReport, path: Path | None) -> None:
+    for table in report.tables():
+        out.print(table)
+    if path is not None:
+        report.save(path)
+        say(f"The report is in {path}.")
