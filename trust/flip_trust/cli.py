@@ -20,6 +20,7 @@ from flip_trust.commands import Home, asked, command, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
 from flip_trust.errors import ConsentError, SetupError
+from flip_trust.ingest.cli import ingest_app
 from flip_trust.peers_cli import peers_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="One hospital's FLIP node.")
@@ -30,6 +31,7 @@ app.add_typer(consent_app, name="consent")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(audit_app, name="audit")
 app.add_typer(peers_app, name="peers")
+app.add_typer(ingest_app, name="ingest")
 
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]
 Project = Annotated[str, typer.Argument(help="The project's id, as flip-trust consent list shows it.")]
