@@ -196,6 +196,10 @@ def catalogue_publish(
     epsilon: Annotated[
         float, typer.Option(help="Cost of the noisy person count, from the data set's budget.")
     ] = CATALOGUE_EPSILON,
+    twin: Annotated[
+        float | None,
+        typer.Option("--twin", help="Publish a synthetic twin too, at this epsilon: people to practise on."),
+    ] = None,
     steward: Steward = "",
     home: Home = None,
 ) -> None:
@@ -206,8 +210,10 @@ def catalogue_publish(
 
     config, database = opened(home)
     who = steward or getpass.getuser()
-    notice = catalogue.compile_notice(config, database, _budget(epsilon, 1000), who, datetime.now(UTC))
+    spent = (_budget(epsilon, 1000), _budget(twin, 1000) if twin is not None else None)
+    notice = catalogue.compile_notice(config, database, spent[0], who, datetime.now(UTC), spent[1])
     told = f"about {notice.persons} persons" if notice.persons is not None else "too few persons to say how many"
+    told += ", and a synthetic twin" if notice.twin is not None else ""
     try:
         with HubClient(load_hub(config.hub_file)) as client:
             egress.announce(client, notice, load_identity(config))
