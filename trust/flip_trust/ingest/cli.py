@@ -43,6 +43,18 @@ def ingest_vocabulary(
     _show(vocabulary.load(TrustConfig.load(home).home, folder), report)
 
 
+@command(ingest_app, "fhir")
+def ingest_fhir(
+    path: Annotated[Path, typer.Argument(help="A bundle (.json), a bulk export (.ndjson), or a folder of them.")],
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Load FHIR R4B resources into OMOP; a resource replaces what was loaded from it before."""
+    from flip_trust.ingest.fhir.load import load
+
+    _show(load(TrustConfig.load(home).home, path), report)
+
+
 @command(ingest_app, "optouts")
 def ingest_optouts(
     file: Annotated[Path, typer.Argument(help="Patients' numbers, one a line.")],

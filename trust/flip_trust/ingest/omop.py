@@ -101,6 +101,8 @@ def _batches(file: Path, table: TableDefinition, report: MappingReport, separato
         )
     names = {name: name.strip().lower() for name in frame.collect_schema().names()}
     known = set(table.schema)
+    if missing := sorted(set(table.key) - set(names.values())):
+        raise IngestError(f"{file} has no column {', '.join(missing)}.", "Give OMOP CDM 5.4's names in the first line.")
     for name in sorted(set(names.values()) - known):
         report.passed_over[f"{table.name}: column {name}, which the table does not have"] += 1
     frame = frame.rename(names).select(name for name in names.values() if name in known)

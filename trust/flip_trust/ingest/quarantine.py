@@ -48,8 +48,8 @@ def keep(home: Path, kind: str, source: bytes, refused: Sequence[Refused]) -> Pa
     if not refused:
         path.unlink(missing_ok=True)
         return None
-    lines = (json.dumps(asdict(item), ensure_ascii=False) for item in refused)
-    write_private(path, ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
+    lines = (json.dumps(asdict(item)) for item in refused)
+    write_private(path, ("\n".join(lines) + "\n").encode())
     store.sync_folder(path.parent)
     return path
 
