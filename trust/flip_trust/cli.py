@@ -19,6 +19,7 @@ from rich.markup import escape
 from flip_trust.commands import Home, asked, command, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
+from flip_trust.deidentification.cli import deid_app
 from flip_trust.errors import ConsentError, SetupError
 from flip_trust.ingest.cli import ingest_app
 from flip_trust.peers_cli import peers_app
@@ -31,6 +32,7 @@ app.add_typer(consent_app, name="consent")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(audit_app, name="audit")
 app.add_typer(peers_app, name="peers")
+app.add_typer(deid_app)
 app.add_typer(ingest_app, name="ingest")
 
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]

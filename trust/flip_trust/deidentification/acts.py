@@ -73,7 +73,8 @@ def dummy_item(_: bytes, __: Instance) -> bytes | None:
 def dummy(vr: bytes) -> Act:
     """A value that says nothing, valid for its VR."""
     value = encoding.dummy(vr)
-    return lambda _, __: value
+    padded = value + b" " * (len(value) % 2)  # here, because a file may say UN where the standard says text
+    return lambda _, __: padded
 
 
 def figures(vr: bytes, otherwise: Act | None) -> Act:
@@ -90,9 +91,9 @@ def figures(vr: bytes, otherwise: Act | None) -> Act:
 
 def uid(value: bytes, instance: Instance) -> bytes | None:
     """Keyed UIDs for all but those that the standard itself registers."""
-    if b"\\" in value:
-        return b"\\".join(_uid(part, instance) for part in value.split(b"\\"))
-    return _uid(value, instance)
+    single = b"\\" not in value
+    new = _uid(value, instance) if single else b"\\".join(_uid(part, instance) for part in value.split(b"\\"))
+    return new + b"\0" * (len(new) % 2)
 
 
 def pseudonym(keyword: str, kind: str) -> Act:
@@ -156,7 +157,7 @@ def age(otherwise: Act | None) -> Act:
 def _uid(value: bytes, instance: Instance) -> bytes:
     text = value.strip(b" \0").decode("latin-1")
     if not text or text in UID_dictionary:
-        return value
+        return value.rstrip(b"\0")
     return instance.keyed.uid(text).encode()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from flip_trust.deidentification.elements import ITEM, LONG_VRS, SEQUENCE_END, UNDEFINED, Syntax
 
-_ZERO_PADDED = frozenset({b"UI", b"OB", b"UN", b""})
+_ZERO_PADDED = frozenset({b"UI", b"OB", b"UN"})
 DUMMY: Final = b"REMOVED"
 _DUMMIES: Final = {
     b"AS": b"000Y",

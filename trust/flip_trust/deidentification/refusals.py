@@ -26,6 +26,13 @@ class Reason(StrEnum):
     BURNED_IN_FLAG = "the file says that text is burned in, and no mask of the profile covers it"
     NO_TESSERACT = "pictures of this kind are checked for text, and tesseract is not installed"
     PIXELS = "the picture has to be checked for text or masked, and its pixels cannot be decoded"
+    DUPLICATE = "another file of the same instance UID is there with other content: use a fresh folder"
+    FAILED = "the engine failed on this file: please report it to FLIP's maintainers"
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the file is of no use to anyone, so that no copy is kept."""
+        return self is Reason.SLIDE_LABEL
 
 
 class RefusedFileError(TrustError):
