@@ -51,9 +51,8 @@ def deid(  # noqa: PLR0913, PLR0917 (a form: every option has a name and a prese
         quarantine = home / "quarantine" / "deid" if home else beside.with_name(f"{beside.name}-quarantine")
     order = run.Order(source, target, quarantine, load(profile), key_file)
     tally = _counted(order, dask, workers)
-    say(
-        f"{tally.done} de-identified into {escape(str(target))}, {len(tally.refusals)} refused into {escape(str(quarantine))}."
-    )
+    say(f"{tally.done} de-identified into {escape(str(target))}.")
+    say(f"{len(tally.refusals)} refused into {escape(str(quarantine))}.")
     if report is not None:
         report.write_text(pages.run_page(order.profile, tally), encoding="utf-8")
         say(f"Report: {report}")

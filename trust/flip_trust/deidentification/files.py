@@ -8,7 +8,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Outcome:
 
     def as_line(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), sort_keys=True) + "\n"
+        return json.dumps(vars(self), sort_keys=True) + "\n"
 
 
 def process(engine: Engine, source: Path, target: Path, quarantine: Path) -> Outcome:
