@@ -104,7 +104,7 @@ class Slow:
 
     # events
 
-    def events(self, criterion):
+    def events(self, criterion):  # noqa: PLR0912
         ((name, asked),) = criterion.named()
         table, prefix, start, end = TABLES[name]
         rows = [dict(row) for row in self.world.get(table, []) if row["person_id"] in self.people]
@@ -148,7 +148,7 @@ class Slow:
             rows = [row for row in rows if any(self.holds(group, index) for index in self.observed(row))]
         return rows
 
-    def fits(self, name, row, asked):
+    def fits(self, name, row, asked):  # noqa: PLR0912
         person = self.people[row["person_id"]]
         for field in type(asked).model_fields:
             value = getattr(asked, field)

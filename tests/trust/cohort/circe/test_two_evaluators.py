@@ -324,13 +324,13 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 
 
 @given(expressions(), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None, suppress_health_check=QUIET, database=None)
+@settings(max_examples=8, deadline=None, suppress_health_check=QUIET, database=None)
 def test_both_evaluators_agree(expression, seed):
     agree(expression, seed)
 
 
 @pytest.mark.slow
 @given(expressions(), st.integers(0, 10**6))
-@settings(max_examples=3000, deadline=None, suppress_health_check=QUIET, database=None)
+@settings(max_examples=800, deadline=None, suppress_health_check=QUIET, database=None)
 def test_both_evaluators_agree_on_thousands(expression, seed):
     agree(expression, seed)
