@@ -35,9 +35,9 @@ CONNECTIONS = ("trust/flip_trust/agent/carrier.py", "trust/flip_trust/agent/hub_
 """The Trust's two connections; both only ever dial out, to the hub."""
 ENGINE = "trust/flip_trust/engine/"
 """Speaks to its workers over pairs of sockets, which are connected from the start and to nothing else."""
-HOSPITAL = "trust/flip_trust/imaging/"
-"""Receives images from the hospital's own modalities and PACS, and fetches from it: a program of its own, which knows
-neither the hub nor a job."""
+HOSPITAL = ("trust/flip_trust/imaging/", "trust/flip_trust/ingest/hl7/listener.py")
+"""Receives images and messages from the hospital's own systems, and fetches from its PACS: programs of their own, which
+know neither the hub nor a job."""
 DIALLING = {"connect", "connect_ex", "create_connection", "bind", "sendto"}
 SENDING_METHODS = {"reply", "post_notice", "ask_projects"}
 

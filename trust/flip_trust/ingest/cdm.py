@@ -1,5 +1,7 @@
 """The tables that records become: OMOP CDM 5.4 and MI-CDM, each column with its type, as facts in ``tables.csv``.
 
+``image_order`` is our own, beside them: what was asked of radiology, with the accession number to fetch images by.
+
 Source: https://ohdsi.github.io/CommonDataModel/cdm54.html and the Medical Imaging CDM (Park et al., 2024).
 """
 

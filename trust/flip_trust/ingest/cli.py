@@ -9,6 +9,7 @@ import typer
 
 from flip_trust.commands import Home, command, out, say
 from flip_trust.config import TrustConfig
+from flip_trust.errors import IngestError
 
 if TYPE_CHECKING:
     from flip_trust.ingest.report import MappingReport
@@ -55,6 +56,23 @@ def ingest_fhir(
     _show(load(TrustConfig.load(home).home, path), report)
 
 
+@command(ingest_app, "hl7")
+def ingest_hl7(
+    file: Annotated[Path | None, typer.Argument(help="A file of messages; without it, what the listener took.")] = None,
+    listen: Annotated[str, typer.Option(help="HOST:PORT to take messages at (MLLP), until told to stop.")] = "",
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Map HL7 version 2 messages (ADT, ORU, ORM, OMI) to OMOP; with --listen, take them and keep them to be mapped."""
+    folder = TrustConfig.load(home).home
+    if listen:
+        _listen(folder, listen)
+        return
+    from flip_trust.ingest.hl7.load import load_file, load_journal
+
+    _show(load_file(folder, file) if file else load_journal(folder), report)
+
+
 @command(ingest_app, "optouts")
 def ingest_optouts(
     file: Annotated[Path, typer.Argument(help="Patients' numbers, one a line.")],
@@ -71,6 +89,32 @@ def ingest_optouts(
     if wrong:
         say(f"[yellow]Not taken, no number or a wrong check digit: lines {', '.join(map(str, wrong))}.[/yellow]")
         raise typer.Exit(1)
+
+
+def _listen(home: Path, address: str) -> None:
+    import asyncio
+    import signal
+    from collections import Counter
+
+    from flip_trust.ingest.hl7.listener import Listener
+
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise IngestError(f"{address} is not HOST:PORT.", "Give an address of this machine, such as 127.0.0.1:2575.")
+    answered: Counter[str] = Counter()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        listener = Listener(home, lambda code: answered.update([code]))
+        await listener.run(host, int(port), stop, lambda bound: say(f"Listening at {host}:{bound}."))
+
+    try:
+        asyncio.run(run())
+    except OSError as error:
+        raise IngestError(f"{address} cannot be listened at ({error.strerror}).", "Choose another address.") from error
+    say(f"Stopped: {answered['AA']} messages taken, {answered['AE'] + answered['AR']} refused.")
 
 
 def _show(report: MappingReport, path: Path | None) -> None:

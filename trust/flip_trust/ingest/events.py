@@ -23,6 +23,10 @@ _DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
 _TIME = re.compile(r"[T ]?(\d{2}):?(\d{2})(?::?(\d{2}))?")
 
 
+class UnusableError(Exception):
+    """A record cannot be mapped; the reason holds no value of it."""
+
+
 @dataclass(frozen=True)
 class Code:
     """One coding: the vocabulary's name (the system itself where none is known) and the code."""

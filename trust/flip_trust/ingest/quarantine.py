@@ -70,8 +70,13 @@ def digest_of(path: Path) -> bytes:
         return hashlib.file_digest(stream, "sha256").digest()
 
 
-def _path(home: Path, kind: str, name: str) -> Path:
+def folder_of(home: Path, kind: str) -> Path:
+    """A folder of the quarantine."""
     folder = home / FOLDER / kind
     for made in (home / FOLDER, folder):
         made.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / name
+    return folder
+
+
+def _path(home: Path, kind: str, name: str) -> Path:
+    return folder_of(home, kind) / name

@@ -13,12 +13,10 @@ from typing import Any, Literal
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
+from flip_trust.ingest.events import UnusableError
+
 Fate = Literal["taken", "passed over", "withdrawn"]
 _MOST_REASONS = 3
-
-
-class UnusableError(Exception):
-    """A resource cannot be mapped; the reason holds no value of it."""
 
 
 def _fates(taken: str, passed_over: str, withdrawn: str) -> dict[str, Fate]:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links, mapping, quarantine, store, vocabulary
+from flip_trust.ingest import links, mapping, people, quarantine, store, vocabulary
 from flip_trust.ingest.cdm import definition
-from flip_trust.ingest.events import Code, Event
+from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.fhir import patients, resources
-from flip_trust.ingest.fhir.checks import UnusableError, check
+from flip_trust.ingest.fhir.checks import check
 from flip_trust.ingest.fhir.reading import Placed, files_of, resources_of
 from flip_trust.ingest.quarantine import Refused
 from flip_trust.ingest.report import MappingReport
@@ -87,7 +85,7 @@ def _load_patients(
                 check(resource)
                 numbers = patients.numbers_of(resource)
                 own = resources.patient_key(keyed, resource["id"])
-                person = patients.identify(keyed, numbers, known, own)
+                person = people.identify(keyed, numbers, known, own)
                 rows.append(patients.person_row(resource, person, keyed))
             except UnusableError as error:
                 refused[file].append(Refused(placed.where, str(error), json.dumps(resource)))
@@ -98,8 +96,8 @@ def _load_patients(
                 deaths.append(death)
     links.add(home, linked)
     with store.writing(home / "omop"):
-        _merge(home, "person", rows, report)
-        _merge(home, "death", deaths, report)
+        people.merge(home, "person", rows, report)
+        people.merge(home, "death", deaths, report)
     return links.known_resources(home), drugs
 
 
@@ -161,38 +159,15 @@ def _write(home: Path, batch: _Batch, report: MappingReport) -> None:
     modalities = mapping.concepts_of(codes, vocabulary.Vocabulary(home), report)
     images = [row | {"modality_concept_id": modalities.get(code, 0) if code else 0} for row, code in batch.images]
     with store.writing(home / "omop"):
-        merge_visits(home, batch.visits, report)
+        people.merge_visits(home, batch.visits, report)
         report.withdrawn += store.remove(
             home / "omop", definition("visit_occurrence"), "visit_occurrence_id", batch.withdrawn_visits
         )
-        _merge(home, "image_occurrence", images, report, amend=True)
+        people.merge(home, "image_occurrence", images, report, amend=True)
         report.withdrawn += store.remove(
             home / "omop", definition("image_occurrence"), "image_occurrence_id", batch.withdrawn_images
         )
     mapping.place(home, batch.events, batch.withdrawn, report)
-
-
-def merge_visits(home: Path, rows: list[dict[str, Any]], report: MappingReport) -> None:
-    """Merge visits; one that has not ended has its start for its end, as OMOP wants one, until its end is told.
-
-    Call it inside :func:`flip_trust.ingest.store.writing`.
-    """
-    if not rows:
-        return
-    table = definition("visit_occurrence")
-    report.loaded[table.name] += store.merge(home / "omop", table, store.typed(rows, table), amend=True)
-    path = home / "omop" / f"{table.name}.parquet"
-    merged = pl.read_parquet(path)
-    if "visit_end_date" not in merged.columns:
-        merged = merged.with_columns(pl.lit(None, dtype=pl.Date).alias("visit_end_date"))
-    if merged["visit_end_date"].null_count():
-        store.write(path, merged.with_columns(pl.col("visit_end_date").fill_null(pl.col("visit_start_date"))))
-
-
-def _merge(home: Path, name: str, rows: list[dict[str, Any]], report: MappingReport, *, amend: bool = False) -> None:
-    if rows:
-        table = definition(name)
-        report.loaded[name] += store.merge(home / "omop", table, store.typed(rows, table), amend=amend)
 
 
 def _keep(home: Path, file: Path, refused: list[Refused], report: MappingReport) -> None:

@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links
-from flip_trust.ingest.events import EHR, moment_of
-from flip_trust.ingest.fhir.checks import UnusableError
+from flip_trust.ingest import links, people
+from flip_trust.ingest.events import EHR, UnusableError, moment_of
 from flip_trust.ingest.fhir.resources import Resource, patient_key
 
 GENDER_CONCEPTS = {"male": 8507, "female": 8532, "other": 44814653, "unknown": 8551}
 """The guide's AdministrativeGender map."""
 _NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-_TYPES = {"MR", "PI", "NH", "NHS", "NI", "SS", "HC"}
-"""HL7 table 0203: identifiers that stand for one person at one place."""
 
 
 def numbers_of(patient: Resource) -> list[str]:
-    """The numbers that a patient is known by; the first one names the person where none is known yet.
-
-    A hospital's own number comes first, as images have it; numbers that are marked old or are of another type are left
-    out, except where there is nothing else.
-    """
-    found: list[tuple[int, str]] = []
+    """The numbers that a patient is known by, without those that are marked old; see :func:`people.ranked`."""
+    found = []
     for identifier in patient.get("identifier") or []:
-        value = identifier.get("value")
-        types = {coding.get("code") for coding in (identifier.get("type") or {}).get("coding") or []}
-        if not value or identifier.get("use") == "old":
-            continue
-        if "MR" in types:
-            found.append((0, value))
-        elif identifier.get("system") == _NHS_NUMBER or types & _TYPES:
-            found.append((1, value))
-        elif not types:
-            found.append((2, value))
-    typed = [pair for pair in found if pair[0] < 2]
-    return [value for _, value in sorted(typed or found[:1], key=lambda pair: pair[0])]
-
-
-def identify(keyed: Keyed, numbers: Iterable[str], known: dict[int, int], otherwise: int) -> int:
-    """``person_id`` of someone known by these numbers; new numbers are added to ``known``.
-
-    Raises:
-        UnusableError: two of the numbers are two persons' here.
-    """
-    keys = [links.key_of(keyed, number) for number in numbers]
-    persons = {known[key] for key in keys if key in known}
-    if len(persons) > 1:
-        raise UnusableError("Patient.identifier: its numbers are of different persons here; mend the identifiers")
-    person = persons.pop() if persons else keys[0] if keys else otherwise
-    known.update(dict.fromkeys(keys, person))
-    return person
+        types = {coding.get("code") or "" for coding in (identifier.get("type") or {}).get("coding") or []}
+        types |= {"NH"} if identifier.get("system") == _NHS_NUMBER else set()
+        if identifier.get("value") and identifier.get("use") != "old":
+            found.append((identifier["value"], types))
+    return people.ranked(found)
 
 
 def person_row(patient: Resource, person_id: int, keyed: Keyed) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.ingest import links
-from flip_trust.ingest.events import EHR, Code, Event, EventTable, Moment, code_of, event_key, moment_of
-from flip_trust.ingest.fhir.checks import UnusableError
+from flip_trust.ingest.events import EHR, Code, Event, EventTable, Moment, UnusableError, code_of, event_key, moment_of
 
 Resource = Mapping[str, Any]
 VISIT_CONCEPTS = {"IMP": 9201, "ACUTE": 9201, "NONAC": 9201, "AMB": 9202, "EMER": 9203, "OBSENC": 262}
