@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from flip_sdk.contract import check_circe
 from flip_trust.cohort.circe import evaluate
-from flip_trust.cohort.circe.ranges import day
 from flip_trust.cohort.resident import Bitmap
+from flip_trust.cohort.resident.counting import by_year, followed
+from flip_trust.cohort.resident.dates import day
 from flip_trust.errors import SetupError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +117,26 @@ def test_dates_with_times_are_dates(world, tmp_path):
     frame.write_parquet(path)
 
     assert who(ENTRY, resident) == {20, 30}
+
+
+def test_persons_by_year_and_sex_count_once_a_year(world, tmp_path):
+    world["condition_occurrence"] += [condition(20, 11, "2020-04-01"), condition(20, 12, "2021-04-01")]
+    world["person"][0]["gender_concept_id"] = 8532
+    resident = write(world, tmp_path)
+
+    found = by_year(resident, "ConditionOccurrence", frozenset({11, 12}), "gender_concept_id")
+
+    assert found == {(2020, 8507): 2, (2020, 8532): 1, (2021, 8507): 1}
+
+
+def test_one_condition_followed_by_another(world, tmp_path):
+    days = {10: ("2020-01-01", "2020-01-31"), 20: ("2020-01-01", "2020-02-01"), 30: ("2020-01-01", "2019-12-31")}
+    pairs = [(who, first, then) for who, (first, then) in days.items()]
+    world["condition_occurrence"] = [condition(who, 11, first) for who, first, _ in pairs]
+    world["condition_occurrence"] += [condition(who, 12, then) for who, _, then in pairs]
+    resident = write(world, tmp_path)
+    early, late = (resident.rows("ConditionOccurrence", frozenset({concept})) for concept in (11, 12))
+
+    found = followed(resident, "ConditionOccurrence", early, late, 30)
+
+    assert resident.persons.ids[found.places()].tolist() == [10]

@@ -25,9 +25,9 @@ from flip_sdk.errors import SpecError
 from flip_trust.cohort.circe.criteria import Criteria
 from flip_trust.cohort.circe.events import Index
 from flip_trust.cohort.circe.groups import Groups
-from flip_trust.cohort.circe.ranges import day
 from flip_trust.cohort.resident import Resident
 from flip_trust.cohort.resident.columns import day_of, first_of_each, key_of, place_of
+from flip_trust.cohort.resident.dates import day
 from flip_trust.cohort.resident.tables import Days, Ints, Rows
 
 __all__ = ["Members", "evaluate"]

@@ -23,9 +23,10 @@ from flip_sdk.contract.circe import (
 )
 
 from flip_trust.cohort.circe.events import Events, with_dates
-from flip_trust.cohort.circe.ranges import among, day, within, years
+from flip_trust.cohort.circe.ranges import among, within
 from flip_trust.cohort.resident import Resident
 from flip_trust.cohort.resident.columns import first_of_each
+from flip_trust.cohort.resident.dates import day, years
 from flip_trust.cohort.resident.tables import Floats, Ints, Mask
 from flip_trust.errors import SetupError
 

@@ -9,8 +9,9 @@ from flip_sdk.contract.circe import CorrelatedCriterion, CriteriaGroup, Criterio
 
 from flip_trust.cohort.circe.criteria import Criteria
 from flip_trust.cohort.circe.events import Events, Index, indexed
-from flip_trust.cohort.circe.ranges import among, within, years
+from flip_trust.cohort.circe.ranges import among, within
 from flip_trust.cohort.circe.windows import counts
+from flip_trust.cohort.resident.dates import years
 from flip_trust.cohort.resident.tables import Ints, Mask
 
 _PERSON_COLUMNS = {"Gender": "gender_concept_id", "Race": "race_concept_id", "Ethnicity": "ethnicity_concept_id"}

@@ -48,6 +48,13 @@ class Persons:
             self._columns[name] = concepts_of(_unique(self.table.read("person_id", name)), name)
         return self._columns[name]
 
+    def coded(self, name: str) -> tuple[Ints, Ints]:
+        """The values of a column, ascending, and each person's place among them."""
+        if f"{name}, coded" not in self._columns:
+            values, codes = np.unique(self.column(name), return_inverse=True)
+            self._columns[f"{name}, values"], self._columns[f"{name}, coded"] = values, codes.astype(np.int64)
+        return self._columns[f"{name}, values"], self._columns[f"{name}, coded"]
+
     def places(self, ids: Ints) -> tuple[Rows, np.ndarray]:
         """The places of some ids, and which of them are known."""
         at = np.searchsorted(self.ids, ids)

@@ -33,6 +33,16 @@ class Vocabulary:
         included = self._all(item for item in items if not item.isExcluded)
         return included - self._all(item for item in items if item.isExcluded)
 
+    def descendants(self, ancestor: int) -> set[int]:
+        """A concept's descendants that are still valid, itself included.
+
+        Raises:
+            SetupError: there is no concept_ancestor table.
+        """
+        keys, values = self._pairs(ANCESTOR)
+        low, high = np.searchsorted(keys, [ancestor, ancestor + 1])
+        return set(values[low:high].tolist())
+
     @property
     def nbytes(self) -> int:
         """Resident memory."""
@@ -44,15 +54,10 @@ class Vocabulary:
         for item in items:
             found = {item.concept.CONCEPT_ID}
             if item.includeDescendants:
-                found |= self._descendants(item.concept.CONCEPT_ID)
+                found |= self.descendants(item.concept.CONCEPT_ID)
             plain |= found
             mapped |= found if item.includeMapped else set()
         return frozenset(plain | self._mapped(mapped)) if mapped else frozenset(plain)
-
-    def _descendants(self, ancestor: int) -> set[int]:
-        keys, values = self._pairs(ANCESTOR)
-        low, high = np.searchsorted(keys, [ancestor, ancestor + 1])
-        return set(values[low:high].tolist())
 
     def _mapped(self, concepts: set[int]) -> set[int]:
         keys, values = self._pairs(RELATIONSHIP)
