@@ -96,7 +96,7 @@ def opt_out(home: Path, file: Path, *, replace: bool) -> tuple[int, list[int]]:
         number = plain(text.partition(",")[0].strip('" '))
         if not number:
             continue
-        (taken if _sound(number) else wrong).append(key_of(keyed, number) if _sound(number) else line)
+        (taken if is_number(number) else wrong).append(key_of(keyed, number) if is_number(number) else line)
     frame = pl.DataFrame({"key": taken}, schema=OPTED_OUT.schema)
     with store.writing(home / "omop"):
         if replace:
@@ -123,7 +123,7 @@ def opted_out_persons(folder: Path) -> pl.LazyFrame | None:
     return pl.concat([alone, known.select("person_id")]).unique()
 
 
-def _sound(number: str) -> bool:
+def is_number(number: str) -> bool:
     """Whether a number can be one; of ten digits, whether the NHS number's check digit is right.
 
     Source: NHS Data Dictionary, NHS NUMBER (modulus 11).
