@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from flip_sdk.contract.cohorts import Cohort
 from flip_trust.cohort.omop import Omop
+from flip_trust.cohort.resident import Resident
 from flip_trust.cohort.select import members
 from flip_trust.ingest import links, omop
 from flip_trust.ingest.fhir.load import load
@@ -78,3 +79,13 @@ def test_a_wrong_digit_in_an_nhs_number_is_seen(digits):
     numbers = ["".join(map(str, digits)) + str(mark) for mark in range(10)]
 
     assert [number for number in numbers if links.is_number(number)] == [numbers[mark] for mark in sound]
+
+
+def test_resident_columns_know_them_too(people, tmp_path):
+    resident = Resident(people / "omop", people / "vocabulary")
+    assert len(resident.persons.ids) == 3
+    opt_out(people, tmp_path, "401 023 2137\n")
+    resident.refresh()
+
+    assert set(resident.persons.ids) == chosen(people)
+    assert len(resident.persons.column("gender_concept_id")) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from threading import RLock
 
@@ -17,7 +18,7 @@ from flip_trust.cohort.resident.persons import Periods, Persons
 from flip_trust.cohort.resident.tables import Ints, Mask, Rows, Stamp, Table, stamp
 from flip_trust.cohort.resident.vocabulary import Vocabulary
 
-__all__ = ["DOMAINS", "Bitmap", "Columns", "Domain", "Periods", "Persons", "Resident", "Vocabulary"]
+__all__ = ["DOMAINS", "Bitmap", "Columns", "Domain", "Periods", "Persons", "Resident", "Vocabulary", "resident"]
 
 MAX_KEPT = 512 * 2**20
 """Bytes of sorted events and bitmaps of concept sets that are kept for the next question."""
@@ -71,7 +72,8 @@ class Resident:
         """The persons."""
         with self.lock:
             if self._persons is None:
-                self._watch(self.omop / "person.parquet")
+                for name in ("person", "opted_out", "person_link"):
+                    self._watch(self.omop / f"{name}.parquet")
                 self._persons = Persons.read(self.omop)
             return self._persons
 
@@ -162,6 +164,12 @@ class Resident:
         self._stamps.clear()
         self._persons = self._periods = self._vocabulary = None
         self._columns, self._kept = {}, _Kept()
+
+
+@cache
+def resident(omop: Path) -> Resident:
+    """The one resident copy of a home's tables in this process; the vocabulary lies beside them."""
+    return Resident(omop, omop.parent / "vocabulary")
 
 
 def _between(keys: Ints, since: int | None, until: int | None) -> Mask:

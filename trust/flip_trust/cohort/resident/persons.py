@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from flip_trust.cohort.resident.tables import Days, Ints, Rows, Table, as_days, concepts_of
+from flip_trust.ingest.links import opted_out_persons
 
 PERSON = "person"
 PERIOD = "observation_period"
@@ -23,11 +24,13 @@ class Persons:
         ids: ``person_id``, ascending.
         born: ``year_of_birth``; -9999 where it is missing, which no age fits.
         table: the file, for what is asked for seldom.
+        gone: ``person_id`` of those who opted out: they are not among the persons.
     """
 
     ids: Ints
     born: Days = field(repr=False)
     table: Table = field(repr=False)
+    gone: pl.Series = field(repr=False)
     _columns: dict[str, Ints] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -38,14 +41,16 @@ class Persons:
             SetupError: there is no person table, or it lacks a column.
         """
         table = Table.at(folder / f"{PERSON}.parquet")
-        frame = _unique(table.read("person_id", "year_of_birth"))
+        opted_out = opted_out_persons(folder)
+        gone = opted_out.collect()["person_id"] if opted_out is not None else pl.Series([], dtype=pl.Int64)
+        frame = _present(table.read("person_id", "year_of_birth"), gone)
         born = frame.get_column("year_of_birth").cast(pl.Int32).fill_null(-9999).to_numpy()
-        return cls(frame.get_column("person_id").cast(pl.Int64).to_numpy(), born, table)
+        return cls(frame.get_column("person_id").cast(pl.Int64).to_numpy(), born, table, gone)
 
     def column(self, name: str) -> Ints:
         """A column of concepts, such as ``gender_concept_id``."""
         if name not in self._columns:
-            self._columns[name] = concepts_of(_unique(self.table.read("person_id", name)), name)
+            self._columns[name] = concepts_of(_present(self.table.read("person_id", name), self.gone), name)
         return self._columns[name]
 
     def coded(self, name: str) -> tuple[Ints, Ints]:
@@ -107,6 +112,11 @@ class Periods:
     def nbytes(self) -> int:
         """Resident memory."""
         return self.first.nbytes + self.start.nbytes + self.end.nbytes
+
+
+def _present(frame: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
+    persons = _unique(frame)
+    return persons.filter(~pl.col("person_id").cast(pl.Int64).is_in(gone.implode())) if len(gone) else persons
 
 
 def _unique(frame: pl.DataFrame) -> pl.DataFrame:
