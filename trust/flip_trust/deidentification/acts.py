@@ -71,7 +71,9 @@ def dummy_item(_: bytes, __: Instance) -> bytes | None:
 
 
 def dummy(vr: bytes) -> Act:
-    """A value that says nothing, valid for its VR."""
+    """A value that says nothing, valid for its VR; for a UID, a keyed one."""
+    if vr == b"UI":
+        return uid
     value = encoding.dummy(vr)
     padded = value + b" " * (len(value) % 2)  # here, because a file may say UN where the standard says text
     return lambda _, __: padded
