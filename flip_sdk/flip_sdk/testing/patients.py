@@ -75,8 +75,10 @@ class Patients:
         """Which persons meet every criterion, as a mask.
 
         Raises:
-            KeyError: the Trust has no such concept.
+            KeyError: the Trust has no such concept, or an expression is asked of patients without dated events.
         """
+        if cohort.expression is not None:
+            raise KeyError("expression")
         chosen = np.ones(len(self), dtype=bool)
         for criterion in cohort.criteria:
             chosen &= self._meets(criterion) ^ criterion.negate

@@ -114,7 +114,7 @@ class FakeTrust:
     def is_over_floor(self, spec: TrainSpec) -> bool:
         """Whether its catalogue's number of persons shows a training's cohort to be over the floor."""
         least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, TRAIN_SHARE)
-        return not spec.cohort.criteria and self._told_persons >= least
+        return not spec.cohort.criteria and spec.cohort.expression is None and self._told_persons >= least
 
     def publish_twin(self, epsilon: float) -> None:
         """Publish a synthetic twin with the catalogue, as ``flip-trust catalogue publish --twin`` does."""
