@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +90,10 @@ def identity(path: Path) -> tuple[str, str, str]:
         NotDicomError: they cannot be read, or are none.
     """
     try:
-        header = dcmread(path, specific_tags=_HEADER, stop_before_pixels=True)
-        found = [str(header.get(name, "") or "").strip() for name in _HEADER]
+        # a warning would quote the value
+        with warnings.catch_warnings(action="ignore"):
+            header = dcmread(path, specific_tags=_HEADER, stop_before_pixels=True)
+            found = [str(header.get(name, "") or "").strip() for name in _HEADER]
     except InvalidDicomError as error:
         raise NotDicomError("no DICOM file") from error
     except OSError:

@@ -5,6 +5,9 @@ does :meth:`Incoming.commit` return, and only then may its sender be told. A kil
 instance under its name or a temporary file that the next start removes. Folders are synchronised one by one: the file
 system joins what several associations ask for at a time into one commit of its journal, so batching here gains nothing.
 
+Each new instance has a second link in ``todo``, which the index worker removes once it has read it: the queue is on the
+disk too, and no folder is ever searched for what is new.
+
 A file's name is a hash of its SOP Instance UID, so a re-send finds the instance there. A link never replaces a file:
 another instance under the same UID is kept beside the first, and its name says so (``<hash>-1.dcm``).
 """
@@ -26,7 +29,7 @@ from typing import Literal, Self
 from flip_trust.errors import ImagingError, TrustError
 from flip_trust.imaging.part10 import same_instance
 
-RAW, INCOMING = "raw", "incoming"
+RAW, INCOMING, TODO = "raw", "incoming", "todo"
 GIGABYTE = 1 << 30
 MOST_CONFLICTS = 99
 _CHECK_EVERY = 64 << 20
@@ -69,13 +72,14 @@ class Spool:
     """
 
     def __init__(self, folder: Path, floor: int = 5 * GIGABYTE) -> None:
-        self.raw, self._floor = folder / RAW, floor
+        self.raw, self.todo, self._floor = folder / RAW, folder / TODO, floor
         try:
             for shard in range(_SHARDS):
                 (self.raw / f"{shard:02x}").mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.todo.mkdir(mode=0o700, exist_ok=True)
             for kept in (folder, self.raw):
                 kept.chmod(0o700)
-            self._mine, self._lock = _own_folder(folder / INCOMING)
+            self._mine, self._lock = _own_folder(folder / INCOMING, self.todo)
             _sync(self.raw)
         except OSError as error:
             raise ImagingError(
@@ -90,7 +94,7 @@ class Spool:
 
     def close(self) -> None:
         """Remove what was begun and not committed."""
-        shutil.rmtree(self._mine, ignore_errors=True)
+        _clear(self._mine, self.todo)
         os.close(self._lock)
 
     def has_room(self, more: int = 0) -> bool:
@@ -110,19 +114,20 @@ class Spool:
 
     def names(self) -> Iterator[str]:
         """Every instance that is kept, in no order."""
-        for shard in range(_SHARDS):
-            yield from names_in(self.raw, f"{shard:02x}")
+        return names_in(self.raw)
 
 
-def names_in(raw: Path, shard: str) -> list[str]:
-    """The instances in one of the raw store's folders."""
-    return [f"{shard}/{name}" for name in os.listdir(raw / shard) if name.endswith(".dcm")]
+def names_in(raw: Path) -> Iterator[str]:
+    """Every instance in a raw store, in no order."""
+    for shard in range(_SHARDS):
+        folder = raw / f"{shard:02x}"
+        if folder.is_dir():
+            yield from (f"{folder.name}/{name}" for name in os.listdir(folder))
 
 
-def shards(raw: Path) -> list[tuple[str, int]]:
-    """The raw store's folders, and when something was last added to each (nanoseconds)."""
-    names = (f"{number:02x}" for number in range(_SHARDS))
-    return [(name, (raw / name).stat().st_mtime_ns) for name in names if (raw / name).exists()]
+def name_of(sop_instance: str) -> str:
+    """What an instance's file is called, but for its folder, its ending and what marks a conflict."""
+    return hashlib.sha256(sop_instance.encode("utf-8")).hexdigest()[:40]
 
 
 def is_conflict(name: str) -> bool:
@@ -135,7 +140,7 @@ class Incoming:
 
     def __init__(self, spool: Spool, path: Path) -> None:
         self._spool, self.path = spool, path
-        self._written, self._checked = 0, 0
+        self._written, self._checked, self._kept = 0, 0, False
         with _room():
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
@@ -174,8 +179,11 @@ class Incoming:
         try:
             with _room():
                 os.fsync(self._descriptor)
-                stored = self._link(hashlib.sha256(sop_instance.encode("utf-8")).hexdigest()[:40])
+                stored = self._link(name_of(sop_instance))
                 _sync((self._spool.raw / stored.name).parent)
+                if stored.outcome != "same":
+                    self.path = self.path.rename(self._spool.todo / self.path.name)
+                    self._kept = True
         finally:
             self.discard()
         return stored
@@ -185,7 +193,8 @@ class Incoming:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-            self.path.unlink(missing_ok=True)
+            if not self._kept:
+                self.path.unlink(missing_ok=True)
 
     def _link(self, name: str) -> Stored:
         for number in range(MOST_CONFLICTS + 1):
@@ -193,6 +202,8 @@ class Incoming:
             kept = f"{name[:2]}/{name}{ending}.dcm"
             try:
                 os.link(self.path, self._spool.raw / kept)
+                # a start after a kill finds under this name what was linked and not yet put on the list
+                self.path = self.path.rename(self.path.with_name(kept[3:]))
                 return Stored(kept, "conflict" if number else "new")
             except FileExistsError:
                 if self._is_in(self._spool.raw / kept):
@@ -218,14 +229,14 @@ def _room() -> Iterator[None]:
         raise
 
 
-def _own_folder(incoming: Path) -> tuple[Path, int]:
+def _own_folder(incoming: Path, todo: Path) -> tuple[Path, int]:
     """A folder for this process's temporary files, locked while it lives; those of dead processes are removed."""
     incoming.mkdir(mode=0o700, exist_ok=True)
     gate = os.open(incoming, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(gate, fcntl.LOCK_EX)
         for folder in incoming.iterdir():
-            _remove_if_dead(folder)
+            _remove_if_dead(folder, todo)
         mine = incoming / secrets.token_hex(8)
         mine.mkdir(mode=0o700)
         return mine, _locked(mine)
@@ -233,13 +244,20 @@ def _own_folder(incoming: Path) -> tuple[Path, int]:
         os.close(gate)
 
 
-def _remove_if_dead(folder: Path) -> None:
+def _remove_if_dead(folder: Path, todo: Path) -> None:
     try:
         lock = _locked(folder)
     except BlockingIOError:
         return
-    shutil.rmtree(folder)
+    _clear(folder, todo)
     os.close(lock)
+
+
+def _clear(folder: Path, todo: Path) -> None:
+    """Remove what was begun; what has its name in the raw store already is put on the list."""
+    for left in folder.glob("*.dcm"):
+        left.rename(todo / left.name)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _locked(folder: Path) -> int:
