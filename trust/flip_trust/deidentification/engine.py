@@ -65,6 +65,7 @@ class Engine:
     """
 
     def __init__(self, profile: Profile, keyed: Keyed) -> None:
+        pixels.hush()
         self.profile = profile
         self._keyed = keyed
         self._rules = Rules(profile)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from io import BytesIO
 
 import numpy as np
@@ -14,6 +16,12 @@ from flip_trust.deidentification.refusals import Reason, RefusedFileError
 
 MOST_PIXEL_BYTES = 1 << 30
 _MASKABLE = frozenset({"MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR"})
+
+
+def hush() -> None:
+    """Keep pydicom from writing what it reads into warnings and logs: its complaints quote values."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 
 def check_overlays(source: Opened) -> None:
