@@ -29,6 +29,8 @@ class Position(NamedTuple):
 MOST_BYTES = 64 * 2**20
 """Of a file; the next one is begun when a file has as many."""
 START = Position(0, 0)
+ALLOCATED_BYTES = 4 * 2**20
+"""Set aside ahead of the records, so that the file system has less to write with each of them."""
 _HEAD = struct.Struct(">IId")
 
 
@@ -39,7 +41,7 @@ class Journal:
         self._folder, self._lock = folder, lock
         self._number = max(_numbers(folder), default=1)
         self._descriptor = -1
-        self._size = 0
+        self._size = self._allocated = 0
         self._begin(self._number)
 
     @classmethod
@@ -69,21 +71,25 @@ class Journal:
         now = time.time()
         records = b"".join(_HEAD.pack(len(c), zlib.crc32(c), now) + c for c in contents)
         try:
-            _write_all(self._descriptor, records)
+            if self._size + len(records) > self._allocated:
+                os.posix_fallocate(self._descriptor, self._size, len(records) + ALLOCATED_BYTES)
+                self._allocated = self._size + len(records) + ALLOCATED_BYTES
+            _write_all(self._descriptor, records, self._size)
             os.fdatasync(self._descriptor)
         except OSError:
-            os.ftruncate(self._descriptor, self._size)
+            self._trim()
             raise
         self._size += len(records)
 
     def close(self) -> None:
         """Let another writer in."""
+        self._trim()
         os.close(self._descriptor)
         os.close(self._lock)
 
     def _begin(self, number: int) -> None:
         path = _path(self._folder, number)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         size = 0
         for position, _ in _records(path, number, 0):
             size = position.offset
@@ -92,8 +98,14 @@ class Journal:
         os.fsync(descriptor)
         sync_folder(self._folder)
         if self._descriptor >= 0:
+            self._trim()
             os.close(self._descriptor)
-        self._number, self._descriptor, self._size = number, descriptor, size
+        self._number, self._descriptor, self._size, self._allocated = number, descriptor, size, size
+
+    def _trim(self) -> None:
+        """Give back what was set aside for records to come."""
+        os.ftruncate(self._descriptor, self._size)
+        self._allocated = self._size
 
 
 def read(folder: Path, after: Position = START) -> Iterator[tuple[Position, bytes]]:
@@ -109,7 +121,8 @@ def _records(path: Path, number: int, offset: int) -> Iterator[tuple[Position, b
         while len(head := stream.read(_HEAD.size)) == _HEAD.size:
             length, checksum, _ = _HEAD.unpack(head)
             content = stream.read(length)
-            if len(content) < length or zlib.crc32(content) != checksum:
+            # nothing is as long as nothing: what was only set aside is zeros
+            if not length or len(content) < length or zlib.crc32(content) != checksum:
                 return
             offset += _HEAD.size + length
             yield Position(number, offset), content
@@ -123,7 +136,8 @@ def _path(folder: Path, number: int) -> Path:
     return folder / f"{number:08}.journal"
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes, offset: int) -> None:
     view = memoryview(content)
     while view:
-        view = view[os.write(descriptor, view) :]
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

@@ -48,8 +48,8 @@ class Listener:
 
     home: Path
     told: Callable[[str], None] = lambda _: None
+    _journal: Journal = field(init=False)
     _waiting: list[_Waiting] = field(default_factory=list)
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(
@@ -67,20 +67,17 @@ class Listener:
             IngestError: another listener writes to this home.
             OSError: the address is not free.
         """
-        journal = Journal.open(self.home / JOURNAL_FOLDER)
+        self._journal = Journal.open(self.home / JOURNAL_FOLDER)
         try:
             server = await asyncio.start_server(self._connected, host, port, limit=MOST_MESSAGE_BYTES)
-            writer = asyncio.create_task(self._keep_writing(journal))
             listening(server.sockets[0].getsockname()[1])
             await stop.wait()
             server.close()
             for task in list(self._connections):
                 task.cancel()
             await asyncio.gather(*self._connections, return_exceptions=True)
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
         finally:
-            journal.close()
+            self._journal.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -127,21 +124,21 @@ class Listener:
     def _submit(self, raw: bytes, refusal: messages.RejectedError | None) -> asyncio.Future[bytes]:
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(raw, refusal, done))
-        self._woken.set()
+        if len(self._waiting) == 1:
+            # after every connection that has something to read was read
+            asyncio.get_running_loop().call_soon(self._commit)
         return done
 
-    async def _keep_writing(self, journal: Journal) -> None:
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            batch, self._waiting = self._waiting, []
-            try:
-                await asyncio.to_thread(_write, self.home, journal, batch)
-                failure = None
-            except OSError:
-                failure = "it could not be written to the disk; send it again later"
-            for one in batch:
-                self._settle(one, failure)
+    def _commit(self) -> None:
+        """Write what came since the last time: on this thread, as all who wait would wait for it on another one too."""
+        batch, self._waiting = self._waiting, []
+        failure = None
+        try:
+            _write(self.home, self._journal, batch)
+        except OSError:
+            failure = "it could not be written to the disk; send it again later"
+        for one in batch:
+            self._settle(one, failure)
 
     def _settle(self, one: _Waiting, failure: str | None) -> None:
         code, reason = ("AE", failure) if failure else ("AA", "")
