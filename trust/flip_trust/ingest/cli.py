@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flip_trust.ingest.report import MappingReport
 
 ingest_app = typer.Typer(no_args_is_help=True, help="Records in: OMOP tables, vocabularies, FHIR, HL7, opt-outs.")
+quality_app = typer.Typer()
 Report = Annotated[
     Path | None, typer.Option(help="Write the mapping report: a page where the name ends in .html, else JSON.")
 ]
@@ -89,6 +90,34 @@ def ingest_optouts(
     if wrong:
         say(f"[yellow]Not taken, no number or a wrong check digit: lines {', '.join(map(str, wrong))}.[/yellow]")
         raise typer.Exit(1)
+
+
+@command(quality_app, "quality")
+def quality(
+    report: Annotated[Path | None, typer.Option(help="Write the whole report as a page with plots.")] = None,
+    home: Home = None,
+) -> None:
+    """Check the OMOP tables for completeness, plausibility and conformance, after OHDSI's categories."""
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+
+    from flip_trust.ingest.quality import checks, page
+    from flip_trust.keys import write_private
+
+    config, today = TrustConfig.load(home), datetime.now(UTC).date()
+    found = checks.outcomes(config.omop, today)
+    failed = [outcome for outcome in found if not outcome.passed]
+    if failed:
+        table = Table("category", "table", "check", "rows that fail it", "share", title="Checks that failed")
+        for one in failed:
+            share = f"{one.percent:.1f} %"
+            table.add_row(one.check.category, one.check.table, one.words, f"{one.failed} of {one.rows}", share)
+        out.print(table)
+    say(f"{len(found) - len(failed)} of {len(found)} checks passed.")
+    if report is not None:
+        write_private(report, page.report(found, config.omop, today).encode())
+        say(f"The report is in {report}.")
 
 
 def _listen(home: Path, address: str) -> None:
