@@ -22,7 +22,7 @@ from flip_trust.database import Database
 from flip_trust.deidentification.cli import deid_app
 from flip_trust.errors import ConsentError, SetupError
 from flip_trust.imaging import cli as imaging_cli
-from flip_trust.ingest.cli import ingest_app
+from flip_trust.ingest.cli import ingest_app, quality_app
 from flip_trust.peers_cli import peers_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="One hospital's FLIP node.")
@@ -35,6 +35,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(peers_app, name="peers")
 app.add_typer(deid_app)
 app.add_typer(ingest_app, name="ingest")
+app.add_typer(quality_app)
 imaging_cli.register(app, ingest_app)
 
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]
