@@ -85,7 +85,7 @@ class Profile(_Part):
         refused_classes: SOP classes (``.*``: all below) that are refused, and why.
     """
 
-    name: str
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
     title: str
     purpose: str
     options: tuple[Option, ...] = ()
