@@ -12,7 +12,6 @@ from flip_trust.deidentification.keyed import Keyed
 from flip_trust.imaging.files import keep
 from flip_trust.imaging.folder import take
 from flip_trust.imaging.index import Index
-from flip_trust.imaging.spool import Spool
 from flip_trust.ingest import links, store
 from flip_trust.ingest.cdm import definition
 from pydicom.data import get_testdata_file
@@ -211,14 +210,3 @@ def test_a_folder_of_anything_is_taken_as_far_as_it_goes(tmp_path, home, spool):
     assert again == {"same": 4}
     assert sorted(path.name for path, _ in refused) == ["empty", "gone", "half.dcm", "notes.txt"]
     assert Index(home).run().indexed == 4
-
-
-def test_what_was_linked_when_its_process_died_is_still_listed(tmp_path, home, study):
-    with Spool(tmp_path / "imaging", 0) as spool:
-        put(spool, study.instance())
-        [listed] = spool.todo.iterdir()
-        dead = tmp_path / "imaging" / "incoming" / "dead"
-        dead.mkdir()
-        listed.rename(dead / listed.name)
-    with Spool(tmp_path / "imaging", 0):
-        assert Index(home).run().indexed == 1

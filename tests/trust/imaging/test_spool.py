@@ -124,8 +124,8 @@ def test_everything_is_synchronised_before_it_is_said_to_be_kept(spool, monkeypa
     file = incoming._descriptor
     incoming.commit(UID)
 
-    assert [call[0] for call in calls] == ["fsync", "link", "fsync"]
-    assert calls[0][1] == file
+    assert [call[0] for call in calls] == ["link", "fsync", "fsync"]
+    assert calls[1][1] == file
     assert calls[2][1] != file
 
 
@@ -140,6 +140,40 @@ def test_leftovers_of_dead_processes_are_removed_and_those_of_living_ones_are_no
             assert not dead.exists()
             under_way.write(DATA)
             assert under_way.commit(UID).outcome == "new"
+
+
+def died_between_its_name_and_the_disk(folder, monkeypatch):
+    """A spool whose process died after the link and before anything was synchronised."""
+    spool = Spool(folder, 0)
+    incoming = spool.begin()
+    incoming.write(DATA)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: 1 / 0)
+        patched.setattr(incoming, "discard", lambda: None)
+        with pytest.raises(ZeroDivisionError):
+            incoming.commit(UID)
+    os.close(spool._lock)
+    os.close(incoming._descriptor)
+    [name] = spool.names()
+    return spool, spool.raw / name
+
+
+def test_what_was_linked_and_is_whole_is_kept_and_listed_by_the_next_start(tmp_path, monkeypatch):
+    dead, kept = died_between_its_name_and_the_disk(tmp_path / "imaging", monkeypatch)
+    with Spool(tmp_path / "imaging", 0) as spool:
+        assert kept.read_bytes() == DATA
+        assert [path.name for path in spool.todo.iterdir()] == [kept.name]
+    assert leftovers(dead) == []
+
+
+@pytest.mark.parametrize("torn", [b"", DATA[:5], b"\0" * len(DATA)])
+def test_what_was_linked_and_is_torn_is_removed_by_the_next_start(tmp_path, monkeypatch, torn):
+    dead, kept = died_between_its_name_and_the_disk(tmp_path / "imaging", monkeypatch)
+    kept.write_bytes(torn)
+    with Spool(tmp_path / "imaging", 0) as spool:
+        assert list(spool.names()) == []
+        assert list(spool.todo.iterdir()) == []
+    assert leftovers(dead) == []
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):

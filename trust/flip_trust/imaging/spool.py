@@ -1,9 +1,10 @@
 """The raw store: what was received, exactly as it came, under ``<home>/imaging/raw``.
 
-An instance is written to a temporary name, synchronised, linked to its own name and the folder synchronised; only then
-does :meth:`Incoming.commit` return, and only then may its sender be told. A kill at any moment leaves either the whole
-instance under its name or a temporary file that the next start removes. Folders are synchronised one by one: the file
-system joins what several associations ask for at a time into one commit of its journal, so batching here gains nothing.
+An instance is written to a temporary name, linked to its own name, and the file and then the folder are synchronised;
+only then does :meth:`Incoming.commit` return, and only then may its sender be told. Linking first lets the file system
+write both in one commit of its journal. The temporary name stays until both are safe, and says the file's length and
+checksum: where the machine died in between, the next start keeps what is whole and removes what is not, which nobody
+was told of. What several associations ask for at a time is joined by the journal too, so batching here gains nothing.
 
 Each new instance has a second link in ``todo``, which the index worker removes once it has read it: the queue is on the
 disk too, and no folder is ever searched for what is new.
@@ -19,8 +20,9 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
-import shutil
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,7 @@ GIGABYTE = 1 << 30
 MOST_CONFLICTS = 99
 _CHECK_EVERY = 64 << 20
 _SHARDS = 256
+_MARK = re.compile(r"([0-9a-f]{40}(?:-[0-9]+)?\.dcm)\.([0-9]+)\.([0-9a-f]{8})")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 Outcome = Literal["new", "same", "conflict"]
 Bytes = bytes | bytearray | memoryview
@@ -79,7 +82,7 @@ class Spool:
             self.todo.mkdir(mode=0o700, exist_ok=True)
             for kept in (folder, self.raw):
                 kept.chmod(0o700)
-            self._mine, self._lock = _own_folder(folder / INCOMING, self.todo)
+            self._mine, self._lock = _own_folder(folder / INCOMING, self.raw, self.todo)
             _sync(self.raw)
         except OSError as error:
             raise ImagingError(
@@ -94,7 +97,7 @@ class Spool:
 
     def close(self) -> None:
         """Remove what was begun and not committed."""
-        _clear(self._mine, self.todo)
+        _settle(self._mine, self.raw, self.todo)
         os.close(self._lock)
 
     def has_room(self, more: int = 0) -> bool:
@@ -140,7 +143,7 @@ class Incoming:
 
     def __init__(self, spool: Spool, path: Path) -> None:
         self._spool, self.path = spool, path
-        self._written, self._checked, self._kept = 0, 0, False
+        self._written, self._checked, self._checksum, self._kept = 0, 0, 0, False
         with _room():
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
@@ -158,6 +161,7 @@ class Incoming:
                 self.discard()
                 raise SpoolFullError
         try:
+            self._checksum = zlib.crc32(left, self._checksum)
             with _room():
                 while left:
                     left = left[os.write(self._descriptor, left) :]
@@ -178,15 +182,9 @@ class Incoming:
         """
         try:
             with _room():
-                os.fsync(self._descriptor)
-                stored = self._link(name_of(sop_instance))
-                _sync((self._spool.raw / stored.name).parent)
-                if stored.outcome != "same":
-                    self.path = self.path.rename(self._spool.todo / self.path.name)
-                    self._kept = True
+                return self._keep(name_of(sop_instance))
         finally:
             self.discard()
-        return stored
 
     def discard(self) -> None:
         """Forget it. Does nothing the second time."""
@@ -196,24 +194,41 @@ class Incoming:
             if not self._kept:
                 self.path.unlink(missing_ok=True)
 
-    def _link(self, name: str) -> Stored:
+    def _keep(self, name: str) -> Stored:
         for number in range(MOST_CONFLICTS + 1):
-            ending = f"-{number}" if number else ""
-            kept = f"{name[:2]}/{name}{ending}.dcm"
+            file = f"{name}-{number}.dcm" if number else f"{name}.dcm"
+            kept = self._spool.raw / name[:2] / file
+            mark = f"{file}.{self._written}.{self._checksum:08x}"
+            self.path = self.path.rename(self.path.with_name(mark))
             try:
-                os.link(self.path, self._spool.raw / kept)
-                # a start after a kill finds under this name what was linked and not yet put on the list
-                self.path = self.path.rename(self.path.with_name(kept[3:]))
-                return Stored(kept, "conflict" if number else "new")
+                os.link(self.path, kept)
             except FileExistsError:
-                if self._is_in(self._spool.raw / kept):
-                    return Stored(kept, "same")
+                if self._is_in(kept):
+                    return Stored(f"{name[:2]}/{file}", "same")
+            else:
+                self._make_durable(kept)
+                return Stored(f"{name[:2]}/{file}", "conflict" if number else "new")
         raise SpoolRefusedError
 
-    def _is_in(self, path: Path) -> bool:
-        other = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def _make_durable(self, kept: Path) -> None:
         try:
-            return same_instance(self._descriptor, other)
+            os.fsync(self._descriptor)
+            _sync(kept.parent)
+        except OSError:
+            kept.unlink()
+            raise
+        self.path.rename(self._spool.todo / kept.name)
+        self._kept = True
+
+    def _is_in(self, kept: Path) -> bool:
+        """Whether it is there already, and durable: another association may have linked it only just now."""
+        other = os.open(kept, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            same = same_instance(self._descriptor, other)
+            if same:
+                os.fsync(other)
+                _sync(kept.parent)
+            return same
         finally:
             os.close(other)
 
@@ -229,14 +244,14 @@ def _room() -> Iterator[None]:
         raise
 
 
-def _own_folder(incoming: Path, todo: Path) -> tuple[Path, int]:
-    """A folder for this process's temporary files, locked while it lives; those of dead processes are removed."""
+def _own_folder(incoming: Path, raw: Path, todo: Path) -> tuple[Path, int]:
+    """A folder for this process's temporary files, locked while it lives; those of dead processes are settled."""
     incoming.mkdir(mode=0o700, exist_ok=True)
     gate = os.open(incoming, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(gate, fcntl.LOCK_EX)
         for folder in incoming.iterdir():
-            _remove_if_dead(folder, todo)
+            _settle_if_dead(folder, raw, todo)
         mine = incoming / secrets.token_hex(8)
         mine.mkdir(mode=0o700)
         return mine, _locked(mine)
@@ -244,20 +259,40 @@ def _own_folder(incoming: Path, todo: Path) -> tuple[Path, int]:
         os.close(gate)
 
 
-def _remove_if_dead(folder: Path, todo: Path) -> None:
+def _settle_if_dead(folder: Path, raw: Path, todo: Path) -> None:
     try:
         lock = _locked(folder)
     except BlockingIOError:
         return
-    _clear(folder, todo)
+    _settle(folder, raw, todo)
     os.close(lock)
 
 
-def _clear(folder: Path, todo: Path) -> None:
-    """Remove what was begun; what has its name in the raw store already is put on the list."""
-    for left in folder.glob("*.dcm"):
-        left.rename(todo / left.name)
-    shutil.rmtree(folder, ignore_errors=True)
+def _settle(folder: Path, raw: Path, todo: Path) -> None:
+    """Keep what was linked and is whole, and remove the rest."""
+    for left in folder.iterdir():
+        if found := _MARK.fullmatch(left.name):
+            name, length, checksum = found.groups()
+            kept = raw / name[:2] / name
+            if kept.exists() and kept.samefile(left):
+                if _is_whole(left, int(length), int(checksum, 16)):
+                    _sync(left)
+                    _sync(kept.parent)
+                    left.rename(todo / name)
+                    continue
+                kept.unlink()
+        left.unlink()
+    folder.rmdir()
+
+
+def _is_whole(path: Path, length: int, checksum: int) -> bool:
+    if path.stat().st_size != length:
+        return False
+    found = 0
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            found = zlib.crc32(piece, found)
+    return found == checksum
 
 
 def _locked(folder: Path) -> int:
