@@ -24,6 +24,8 @@ from benchmarks.rows import Row
 CONNECTIONS = 32
 MESSAGES = 4000
 LEAST_A_SECOND = 1000
+LEAST_RATIO = 0.6
+"""Of the peer's, where the sender waits for each answer on one connection: that is a time to answer, not a rate."""
 _MESSAGE = (
     b"MSH|^~\\&|LAB|RX1|FLIP|RX1|20240101100000||ORU^R01^ORU_R01|%d|P|2.5.1\r"
     b"PID|1||RX1-%d^^^RX1^MR||Doe^Jane||19700405|F\r"
@@ -82,9 +84,11 @@ def run(messages: int = MESSAGES) -> Iterator[Row]:
                 ours = _a_second(port, way, messages)
             with _server(_PEER, folder) as port:
                 peer = _a_second(port, way, messages)
-            bar = f">= {LEAST_A_SECOND} a second, on the disk before the acknowledgement"
-            name = f"hl7/messages acknowledged, {way.name} (peer: hl7's server, which keeps nothing)"
-            yield Row(name, ours, peer, "1/s", ours / peer, bar, ours >= LEAST_A_SECOND)
+            alone = way.connections * way.on_the_way == 1
+            bar = f">= {LEAST_RATIO:g} of the peer's" if alone else f">= {LEAST_A_SECOND} a second"
+            holds = ours >= LEAST_RATIO * peer if alone else ours >= LEAST_A_SECOND
+            name = f"hl7/messages on the disk and acknowledged, {way.name} (peer: hl7's server, which keeps nothing)"
+            yield Row(name, ours, peer, "1/s", ours / peer, bar, holds)
 
 
 @contextlib.contextmanager

@@ -211,6 +211,16 @@ def full_disk(_: int) -> None:
     raise OSError(28, "No space left on device")
 
 
+def test_a_message_that_is_too_long_is_refused_and_its_connection_ended(monkeypatch, request):
+    monkeypatch.setattr("flip_trust.ingest.hl7.listener.MOST_MESSAGE_BYTES", 2000)
+    sender = Sender(request.getfixturevalue("listening"))
+    sender.raw(b"\x0b" + ADMISSION + b"x" * 10_000)
+    assert sender.answer()[0] == "AR"
+    with pytest.raises(ConnectionError):
+        sender.answer()
+    sender.close()
+
+
 def test_a_second_listener_is_refused(home, listening):
     with pytest.raises(IngestError):
         Journal.open(home / JOURNAL_FOLDER)
