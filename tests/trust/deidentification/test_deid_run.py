@@ -13,6 +13,7 @@ from flip_trust.deidentification.run import Order
 from flip_trust.errors import SetupError
 from typer.testing import CliRunner
 
+from tests.trust.deidentification import killer
 from tests.trust.deidentification.canaries import as_bytes, plain
 
 NAME = "basic"
@@ -106,6 +107,24 @@ def test_two_workers_do_what_one_process_does(order, tmp_path) -> None:
     assert len(outcomes(apart, workers=2)) == 4
     written = {path.relative_to(order.target): path.read_bytes() for path in order.target.rglob("*.dcm")}
     assert written == {path.relative_to(apart.target): path.read_bytes() for path in apart.target.rglob("*.dcm")}
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_a_file_that_kills_its_worker_is_found_out_and_stops_nothing(order, monkeypatch) -> None:
+    (order.source / killer.DEADLY).write_bytes(as_bytes(plain(SOPInstanceUID="1.2.3.9")))
+    monkeypatch.setattr(run, "attempt", killer.attempt)
+
+    reasons = sorted(each.reason for each in outcomes(order, workers=2))
+
+    assert reasons == ["", "", "", Reason.FAILED.name, Reason.NOT_DICOM.name]
+
+
+def test_a_target_that_cannot_be_written_ends_the_run(order) -> None:
+    order.target.write_text("a file, not a folder")
+
+    with pytest.raises(SetupError):
+        outcomes(order)
 
 
 def test_the_command_writes_a_report_without_identifiers(order, tmp_path) -> None:

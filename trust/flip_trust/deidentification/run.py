@@ -28,6 +28,8 @@ BATCH: Final = 16
 _TRIED_AGAIN: Final = frozenset({Reason.NO_TESSERACT.name, Reason.FAILED.name})
 """Refusals that are not the file's own fault."""
 
+Attempt = list[Outcome] | SetupError
+
 
 @dataclass(frozen=True)
 class Order:
@@ -105,6 +107,14 @@ def work(target: str, quarantine: str, profile_text: str, key_file: str, sources
     return [files.process(engine, Path(source), Path(target), Path(quarantine)) for source in sources]
 
 
+def attempt(target: str, quarantine: str, profile_text: str, key_file: str, sources: list[str]) -> Attempt:
+    """The same on a cluster; nothing is raised there, because Dask would log the arguments, and paths identify."""
+    try:
+        return work(target, quarantine, profile_text, key_file, sources)
+    except SetupError as error:
+        return error
+
+
 def _stands(outcome: Outcome, order: Order) -> bool:
     if outcome.reason:
         return outcome.reason not in _TRIED_AGAIN
@@ -136,17 +146,17 @@ def _there(order: Order, sources: list[Path], dask: str, workers: int) -> Iterat
         batches = {}
         for start in range(0, len(names), BATCH):
             batch = names[start : start + BATCH]
-            batches[client.submit(work, *_arguments(order), batch, pure=False)] = batch
+            batches[client.submit(attempt, *_arguments(order), batch, pure=False)] = batch
         waiting = untyped.as_completed(list(batches))
         for future in waiting:
             batch = batches.pop(future)
             if future.status == "finished":
-                yield from future.result()
-            elif isinstance(error := future.exception(), SetupError):
-                raise error
+                if isinstance(done := future.result(), SetupError):
+                    raise done
+                yield from done
             elif len(batch) > 1:  # one of them took its worker down: find out which
                 for name in batch:
-                    again = client.submit(work, *_arguments(order), [name], pure=False)
+                    again = client.submit(attempt, *_arguments(order), [name], pure=False)
                     batches[again] = [name]
                     waiting.add(again)
             else:
@@ -156,25 +166,27 @@ def _there(order: Order, sources: list[Path], dask: str, workers: int) -> Iterat
 
 @contextmanager
 def _client(address: str, workers: int) -> Iterator[Client]:
-    import dask.config
     import distributed
 
     untyped: Any = distributed
-
-    # a file that kills its worker is found out by trying, and not tried on every worker of the cluster
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        if address:
-            try:
-                client = untyped.Client(address, timeout=20)
-            except (OSError, ValueError) as error:
-                raise SetupError(f"No Dask scheduler answers at {address}.", "Check the address.") from error
-            with client:
-                yield client
-            return
-        # TLS with keys made for the occasion: other people of this machine can reach the ports
-        options = {"n_workers": workers or None, "threads_per_worker": 1, "security": True, "dashboard_address": None}
-        with untyped.LocalCluster(host="127.0.0.1", **options) as cluster, untyped.Client(cluster) as client:
+    if address:
+        try:
+            client = untyped.Client(address, timeout=20)
+        except (OSError, ValueError) as error:
+            raise SetupError(f"No Dask scheduler answers at {address}.", "Check the address.") from error
+        with client:
             yield client
+        return
+    options = {
+        "n_workers": workers or None,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+        "security": True,  # TLS with keys made for the occasion: other people of this machine can reach the ports
+        "scheduler_kwargs": {"allowed_failures": 1},  # a file that kills its worker is not tried on every other one
+    }
+    with untyped.LocalCluster(**options) as cluster, untyped.Client(cluster) as client:
+        yield client
 
 
 def _journal(order: Order) -> Mapping[str, Outcome]:
