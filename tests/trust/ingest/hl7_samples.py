@@ -68,6 +68,7 @@ MALFORMED = {
     "result without request": (message("ORU^R01", "OBX|1|NM|g1^G^LN||7|||||F"), "AE"),
     "no request": (message("ORU^R01"), "AE"),
     "number": (RESULT.replace(b"|7.25|", b"|seven|"), "AE"),
+    "number without an end": (RESULT.replace(b"|7.25|", b"|" + b"9" * 400 + b"|"), "AE"),
     "result without a date": (message("ORU^R01", "OBR|1|P|F|x", "OBX|1|NM|g1^G^LN||7|||||F"), "AE"),
     "result of nothing": (RESULT.replace(b"g1^Glucose^LN||7", b"||7"), "AE"),
     "order without a request": (message("ORM^O01", "ORC|NW|P7"), "AE"),

@@ -130,6 +130,7 @@ BAD = {
     "observation without a status": {k: v for k, v in samples.OBSERVATION.items() if k != "status"},
     "observation with two values": samples.OBSERVATION | {"valueString": "seven"},
     "observation with text for a number": samples.OBSERVATION | {"valueQuantity": {"value": "seven"}},
+    "observation without an end": samples.OBSERVATION | {"valueQuantity": {"value": 10**400}},
     "medication": {k: v for k, v in samples.MEDICATION.items() if k != "medicationCodeableConcept"},
     "medication that is not there": {k: v for k, v in samples.MEDICATION.items() if k != "medicationCodeableConcept"}
     | {"medicationReference": {"reference": "Medication/none"}},
@@ -201,3 +202,20 @@ def test_references_inside_a_bundle_by_uuid(home, tmp_path):
 
     assert report.refused == {}
     assert len(tables(home)["condition_occurrence"]) == 1
+
+
+def test_a_resource_of_any_depth_stops_nothing(home, tmp_path):
+    deep = (
+        '{"resourceType": "Observation", "id": "deep", "extension": '
+        + '[{"extension": ' * 450
+        + "[]"
+        + "}]" * 450
+        + "}"
+    )
+    file = tmp_path / "b.json"
+    entries = ", ".join(f'{{"resource": {one}}}' for one in (deep, json.dumps(samples.PATIENT)))
+    file.write_text(f'{{"resourceType": "Bundle", "entry": [{entries}]}}')
+    report = load(home, file)
+
+    assert len(tables(home)["person"]) == 1
+    assert report.refused.total() == 1

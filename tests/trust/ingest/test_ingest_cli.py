@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from flip_trust.cli import app
 from flip_trust.config import TrustConfig
+from flip_trust.database import Database
 from flip_trust.setup import settings_text
 from typer.testing import CliRunner
 
@@ -18,6 +19,8 @@ from tests.trust.ingest.hl7_samples import ADMISSION, RESULT
 @pytest.fixture
 def run(home):
     (home / "trust.toml").write_text(settings_text(TrustConfig(home, "aldgate", "Aldgate")))
+
+    Database.open(home / "trust.db", create=True).close()
 
     def invoke(*words: object, code: int = 0) -> str:
         given = [*map(str, words), "--home", str(home)]
@@ -72,9 +75,11 @@ def test_what_cannot_be_read_is_told_with_its_mend(run, tmp_path):
     run("ingest", "optouts", tmp_path / "none", code=1)
 
 
-def test_opt_outs_and_quality(run, tmp_path):
+def test_opt_outs_and_quality(run, home, tmp_path):
     (tmp_path / "list").write_text(f"{samples.NHS_NUMBER}\n1234567890\n")
     assert "lines 2" in run("ingest", "optouts", tmp_path / "list", code=1)
+    audited = Database.open(home / "trust.db").read("SELECT event, details FROM audit")
+    assert audited == [{"event": "optouts.taken", "details": '{"whole_list":false}'}]
     run("ingest", "fhir", samples.bundle(tmp_path / "b.json", *samples.RESOURCES))
     assert "checks passed" in run("quality", "--report", tmp_path / "quality.html")
     assert "<svg" in (tmp_path / "quality.html").read_text()

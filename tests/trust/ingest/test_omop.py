@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
 import polars as pl
@@ -133,3 +134,16 @@ def test_each_row_is_either_taken_or_refused_with_a_reason(rows):
     assert dict(taken.schema) == definition("death").schema
     assert all(refused["reason"].str.len_chars() > 0)
     assert taken["person_id"].null_count() == taken["death_date"].null_count() == 0
+
+
+def test_writers_wait_for_each_other(tmp_path):
+    table = definition("death")
+
+    def add(person_id: int) -> None:
+        with store.writing(tmp_path):
+            store.merge(tmp_path, table, store.typed([{"person_id": person_id, "death_date": date(2024, 1, 1)}], table))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(24)))
+    assert pl.read_parquet(tmp_path / "death.parquet")["person_id"].to_list() == list(range(24))
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".parquet"] == [".lock"]

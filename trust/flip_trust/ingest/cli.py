@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flip_trust.commands import Home, command, out, say
+from flip_trust.commands import Home, command, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.errors import IngestError
 
@@ -83,9 +84,14 @@ def ingest_optouts(
     home: Home = None,
 ) -> None:
     """Take the national list of patients who opted out: they are in no cohort and no count from now on."""
+    from flip_trust.audit import Entry
     from flip_trust.ingest import links
 
-    taken, wrong = links.opt_out(TrustConfig.load(home).home, file, replace=replace)
+    config, database = opened(home)
+    taken, wrong = links.opt_out(config.home, file, replace=replace)
+    with database.transaction() as transaction:
+        actor = f"operator/{getpass.getuser()}"
+        transaction.write(Entry(actor, "optouts.taken", f"trust/{config.name}", {"whole_list": replace}))
     say(f"Opted out: {taken} numbers.")
     if wrong:
         say(f"[yellow]Not taken, no number or a wrong check digit: lines {', '.join(map(str, wrong))}.[/yellow]")

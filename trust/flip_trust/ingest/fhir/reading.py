@@ -80,7 +80,14 @@ def _of_bundle(bundle: dict[str, Any], where: str) -> Iterator[Placed | Refused]
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             yield Refused(at, "the entry has no resource with a resourceType", json.dumps(entry))
         else:
-            yield Placed(at, _with_names(resource, names))
+            yield _placed(at, resource, names)
+
+
+def _placed(where: str, resource: dict[str, Any], names: dict[str, str]) -> Placed | Refused:
+    try:
+        return Placed(where, _with_names(resource, names))
+    except RecursionError:
+        return Refused(where, "it is nested deeper than any resource", json.dumps(resource))
 
 
 def _names(entries: list[Any]) -> Iterator[tuple[str, str]]:

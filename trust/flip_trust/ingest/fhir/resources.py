@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -211,7 +212,7 @@ def _measured(resource: Resource, part: Resource, context: Context, start: Momen
     unit = code_of(quantity.get("system") or "", quantity["code"]) if quantity.get("code") else None
     value = part.get("valueCodeableConcept")
     values = {
-        "value_as_number": float(number) if number is not None else None,
+        "value_as_number": _number(number),
         "unit_source_value": quantity.get("unit") or quantity.get("code"),
         "range_low": _number((ranges.get("low") or {}).get("value")),
         "range_high": _number((ranges.get("high") or {}).get("value")),
@@ -264,4 +265,8 @@ def _moment(text: str | None, name: str) -> Moment:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if value is not None else None
+    if value is None:
+        return None
+    if abs(value) > sys.float_info.max or value != value:  # noqa: PLR0124 (what is no number differs from itself)
+        raise UnusableError("a quantity: not a number that can be kept")
+    return float(value)

@@ -5,6 +5,7 @@ Source: HL7 v2.5.1, chapters 2 (control) and 2.A (data types); MLLP: HL7's Minim
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -251,4 +252,4 @@ def _check_order(message: Message) -> None:
 
 
 def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))

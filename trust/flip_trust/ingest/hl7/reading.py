@@ -174,7 +174,7 @@ def _value(message: Message, segment: list[str], kind: str) -> dict[str, Any]:
         return {"value_as_number": float(text)} if text else {}
     if (
         kind == "SN"
-        and re.fullmatch(r"[+-]?\d+(\.\d+)?", message.get(segment, 5, 2))
+        and re.fullmatch(r"[+-]?\d{1,99}(\.\d+)?", message.get(segment, 5, 2))
         and not message.get(segment, 5, 3)
     ):
         operator = {"operator_concept_id": OPERATOR_CONCEPTS.get(text)} if text else {}
