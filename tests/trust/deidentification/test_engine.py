@@ -154,6 +154,14 @@ def test_an_overlay_in_the_pixels_own_bits_is_refused(default) -> None:
     assert refusal.value.reason is Reason.HIDDEN_OVERLAY
 
 
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_nothing_hides_behind_the_picture(default, syntax) -> None:
+    dataset = plain()
+    dataset.PixelData += b"SMITH^JOHN"
+
+    assert cleaned(default, as_bytes(dataset, syntax)).PixelData == plain().PixelData
+
+
 def test_masks_blacken_their_boxes_on_their_device_only(keyed) -> None:
     mask = {"manufacturer": "ACME", "model": "Sono 1", "rows": 8, "boxes": [[0, 0, 8, 2]]}
     engine = Engine(Profile(name="p", title="", purpose="", masks=(mask,)), keyed)

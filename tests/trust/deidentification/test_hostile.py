@@ -14,7 +14,7 @@ from flip_trust.deidentification.encoding import encoded
 from flip_trust.deidentification.refusals import Reason, RefusedFileError
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.trust.deidentification.canaries import CT, as_bytes, plain
 
@@ -72,6 +72,21 @@ def test_deep_nesting_is_refused_whether_lengths_are_said_or_not(default, depth)
 )
 def test_what_does_not_fit_exactly_is_refused(default, tail) -> None:
     assert reason_of(default, with_tail(tail)) is Reason.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("syntax", "head"),
+    [(ImplicitVRLittleEndian, b"\x08\0\x90\x10"), (ExplicitVRLittleEndian, b"\x08\0\x90\x10UN\0\0")],
+    ids=["implicit", "UN"],
+)
+def test_items_where_the_standard_has_a_value_are_refused(default, syntax, head) -> None:
+    """A reader would take them for a sequence; whoever keeps the value as it is lets all of it through."""
+    data = as_bytes(plain(), syntax)
+    name = b"\x10\0\x10\0\x04\0\0\0JOHN"
+    items = head + _ENDLESS + _ITEM + struct.pack("<L", len(name)) + name + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    at = data.index(b"\x10\0\x10\0", 300)
+
+    assert reason_of(default, data[:at] + items + data[at:]) is Reason.BROKEN
 
 
 def test_a_deflated_bomb_is_refused(default, monkeypatch) -> None:

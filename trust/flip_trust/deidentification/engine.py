@@ -54,6 +54,7 @@ class _Pass:
     content: bytes
     instance: Instance
     counts: Counter[str]
+    pixel_bytes: int
 
 
 class Engine:
@@ -85,7 +86,7 @@ class Engine:
         pseudonym = self._keyed.person_key(person)
         days = self._keyed.shift(person, self.profile.most_days)
         instance = Instance(self._keyed, person, pseudonym.encode(), days, source.decoded)
-        going = _Pass(source.content, instance, Counter())
+        going = _Pass(source.content, instance, Counter(), pixels.native_length(source))
         chunks = self._level(going, list(source.top.values()), source.syntax, 0)
         chunks += self._said(source.syntax, looked_at)
         chunks.sort(key=_tag)
@@ -139,10 +140,15 @@ class Engine:
             act = rule.act
             if act is None:
                 continue
-            if act is acts.keep and not after - header & 1:
+            if tag == PIXEL_DATA and 0 < going.pixel_bytes < end - start:
+                # what lies behind the picture is shown by no viewer, and so looked at by nobody
+                written.append((tag, encoded(tag, vr, content[start : start + going.pixel_bytes], syntax)))
+            elif act is acts.keep and (tag == PIXEL_DATA or after == end) and not after - header & 1:
                 written.append((tag, content[header:after]))
             elif act is acts.recurse or act is acts.dummy_item:
                 written.append((tag, self._sequence(going, element, syntax, depth, act is acts.recurse)))
+            elif after != end and act is not acts.empty:
+                raise RefusedFileError(Reason.BROKEN)  # items where the standard has a value: nobody went through them
             else:
                 value = act(content[start:end], going.instance)
                 if value is not None:

@@ -15,6 +15,7 @@ from flip_trust.deidentification.profile import Mask, Profile
 from flip_trust.deidentification.refusals import Reason, RefusedFileError
 
 MOST_PIXEL_BYTES = 1 << 30
+_NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 _MASKABLE = frozenset({"MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR"})
 
 
@@ -33,6 +34,18 @@ def check_overlays(source: Opened) -> None:
     for tag in source.top:
         if tag >> 24 == 0x60 and tag & 0xFFFF == 0x0102 and source.number(tag):
             raise RefusedFileError(Reason.HIDDEN_OVERLAY)
+
+
+def native_length(source: Opened) -> int:
+    """Bytes that the picture needs where it is not compressed; 0 where that cannot be told. More is no picture."""
+    if source.transfer_syntax not in _NATIVE:
+        return 0
+    frames = source.text(0x00280008) or "1"
+    rows, columns, samples, bits = (source.number(tag) for tag in (0x00280010, 0x00280011, 0x00280002, 0x00280100))
+    if not frames.isdigit():
+        return 0
+    length = -(-rows * columns * samples * bits * int(frames) // 8)
+    return length + length % 2
 
 
 def mask_for(profile: Profile, source: Opened) -> Mask | None:
