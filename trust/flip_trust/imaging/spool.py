@@ -24,6 +24,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -36,6 +37,7 @@ GIGABYTE = 1 << 30
 MOST_CONFLICTS = 99
 _CHECK_EVERY = 64 << 20
 _SHARDS = 256
+_SYNCING = 16
 _MARK = re.compile(r"([0-9a-f]{40}(?:-[0-9]+)?\.dcm)\.([0-9]+)\.([0-9a-f]{8})")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 Outcome = Literal["new", "same", "conflict"]
@@ -76,6 +78,7 @@ class Spool:
 
     def __init__(self, folder: Path, floor: int = 5 * GIGABYTE) -> None:
         self.raw, self.todo, self._floor = folder / RAW, folder / TODO, floor
+        self.syncing = ThreadPoolExecutor(_SYNCING, "sync")
         try:
             for shard in range(_SHARDS):
                 (self.raw / f"{shard:02x}").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,6 +100,7 @@ class Spool:
 
     def close(self) -> None:
         """Remove what was begun and not committed."""
+        self.syncing.shutdown()
         _settle(self._mine, self.raw, self.todo)
         os.close(self._lock)
 
@@ -211,9 +215,11 @@ class Incoming:
         raise SpoolRefusedError
 
     def _make_durable(self, kept: Path) -> None:
+        # both at a time, so that one commit of the journal and one flush of the disk serve both
+        folder = self._spool.syncing.submit(_sync, kept.parent)
         try:
             os.fsync(self._descriptor)
-            _sync(kept.parent)
+            folder.result()
         except OSError:
             kept.unlink()
             raise
