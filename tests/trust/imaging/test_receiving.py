@@ -167,21 +167,44 @@ def test_silence_is_given_up(spool, receive):
         assert connection.recv(100) == b""
 
 
-def test_a_sender_that_dies_midway_leaves_nothing(spool, receive, study):
+def begin_half(spool, receiver, study):
+    """An association that has sent the first half of an instance; and the PDU that holds the second."""
     ae = AE(ae_title="MODALITY")
     ae.add_requested_context(study.instance().SOPClassUID)
-    association = ae.associate("127.0.0.1", receive(spool).port, ae_title="FLIP")
+    association = ae.associate("127.0.0.1", receiver.port, ae_title="FLIP")
     context = association.accepted_contexts[0].context_id
     command = b"".join(
         _element(number, value)
         for number, value in [(2, b"1.2\0"), (0x100, b"\1\0"), (0x110, b"\1\0"), (0x800, b"\1\0"), (0x1000, b"1.2.3\0")]
     )
-    half = (
-        struct.pack(">LBB", len(command) + 2, context, 3) + command + struct.pack(">LBB", 102, context, 0) + b"x" * 100
-    )
+    half = struct.pack(">LBB", len(command) + 2, context, 3) + command
+    half += struct.pack(">LBB", 102, context, 0) + b"x" * 100
     association.dul.socket.send(struct.pack(">BBL", 4, 0, len(half)) + half)
+    wait_for(lambda: any(path.is_file() for path in (spool.raw.parent / "incoming").rglob("*")))
+    rest = struct.pack(">LBB", 102, context, 2) + b"y" * 100
+    return association, struct.pack(">BBL", 4, 0, len(rest)) + rest
+
+
+def test_an_instance_under_way_is_finished_before_the_end(spool, receive, study):
+    receiver = receive(spool)
+    association, rest = begin_half(spool, receiver, study)
+    closing = threading.Thread(target=receiver.close)
+    closing.start()
+    wait_for(lambda: refuses(receiver.port))
+    association.dul.socket.send(rest)
+    closing.join()
+
+    assert len(list(spool.names())) == 1
+
+
+def refuses(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_sender_that_dies_midway_leaves_nothing(spool, receive, study):
+    association, _ = begin_half(spool, receive(spool), study)
     begun = spool.raw.parent / "incoming"
-    wait_for(lambda: any(path.is_file() for path in begun.rglob("*")))
     association.abort()
 
     wait_for(lambda: not any(path.is_file() for path in begun.rglob("*")))

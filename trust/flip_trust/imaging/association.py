@@ -120,15 +120,17 @@ class Association(threading.Thread):
         """Count an instance, for the line that is logged at the end."""
         self._counts[outcome] += 1
 
-    @contextlib.contextmanager
-    def busy(self) -> Iterator[None]:
-        """While an instance is under way, :meth:`end` waits.
+    def begin(self) -> None:
+        """An instance is under way: :meth:`end` waits for it."""
+        with self._turn:
+            self._idle = False
+
+    def finished(self) -> None:
+        """The instance is answered.
 
         Raises:
             PeerGoneError: it is time to end.
         """
-        self._idle = False
-        yield
         with self._turn:
             self._idle = True
             if self._ending.is_set():
@@ -213,6 +215,7 @@ class _Messages:
             return
         if request.has_data:
             self._request = request
+            self._association.begin()
             self._status = self._begin(context, request)
         else:
             known = request.command == dimse.ECHO_REQUEST
@@ -244,8 +247,8 @@ class _Messages:
                 self._status = self._lost(error)
         if last:
             self._request = None
-            with self._association.busy():
-                self._answer(context, request, self._finish(request))
+            self._answer(context, request, self._finish(request))
+            self._association.finished()
 
     def _finish(self, request: dimse.Request) -> int:
         instance, self._instance = self._instance, None
