@@ -53,7 +53,7 @@ def synthetic(
 
 def _after_twin(people: Patients, twin: Twin, persons: int, random: np.random.Generator) -> Patients:
     """The same number of people, with what a twin tells; what it does not tell stays invented."""
-    from flip_sdk.mechanisms.twins import made_up
+    from flip_sdk.simulate.twins import made_up
 
     values, genders = made_up(twin, persons, len(people), random)
     measurements, conditions = dict(people.measurements), dict(people.conditions)

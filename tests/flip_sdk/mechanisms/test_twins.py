@@ -10,7 +10,8 @@ from flip_sdk.accounting.composition import epsilon_of
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.twins import MOST_COLUMNS, OLDEST, Twin
 from flip_sdk.mechanisms import twins
-from flip_sdk.mechanisms.twins import Table, columns_of, debits_of_twin, made_up, measure
+from flip_sdk.mechanisms.twins import Table, columns_of, debits_of_twin, measure
+from flip_sdk.simulate.twins import correlation, made_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,7 +109,7 @@ def test_noise_alone_makes_people_without_relations_within_the_bounds():
 def test_a_relation_within_the_doubt_of_the_noise_is_none():
     twin = measure(people(200), GENDERS, 1.0, 1e-5)
     doubtful = twin.model_copy(update={"products": tuple(2.9 * twin.noise for _ in twin.products)})
-    assert np.allclose(twins.correlation(doubtful, 200), np.eye(len(COLUMNS)))
+    assert np.allclose(correlation(doubtful, 200), np.eye(len(COLUMNS)))
 
 
 def test_a_record_that_does_not_fit_together_is_refused():
