@@ -25,13 +25,13 @@ demo: install ## Start the platform, run the main job, print the result (EXIT=1:
 
 .PHONY: test
 test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots
-	@.ci/packages bubblewrap chromium
+	@.ci/packages bubblewrap chromium dicom tesseract
 	$(PYTEST) --timeout=300 -m "not processes and not browser and not slow"
 	$(PYTEST) --timeout=300 -m "(processes or browser) and not slow" --numprocesses 0
 
 .PHONY: test-all
 test-all: install ## All tests, the heavy proofs included
-	@.ci/packages bubblewrap chromium
+	@.ci/packages bubblewrap chromium dicom tesseract
 	$(PYTEST) --timeout=1800
 
 .PHONY: check

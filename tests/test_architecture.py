@@ -35,6 +35,9 @@ CONNECTIONS = ("trust/flip_trust/agent/carrier.py", "trust/flip_trust/agent/hub_
 """The Trust's two connections; both only ever dial out, to the hub."""
 ENGINE = "trust/flip_trust/engine/"
 """Speaks to its workers over pairs of sockets, which are connected from the start and to nothing else."""
+HOSPITAL = ("trust/flip_trust/imaging/", "trust/flip_trust/ingest/hl7/listener.py")
+"""Receives images and messages from the hospital's own systems, and fetches from its PACS: programs of their own, which
+know neither the hub nor a job."""
 DIALLING = {"connect", "connect_ex", "create_connection", "bind", "sendto"}
 SENDING_METHODS = {"reply", "post_notice", "ask_projects"}
 
@@ -94,10 +97,18 @@ def test_a_trust_has_two_connections_and_both_dial_the_hub() -> None:
     trust = {place(path): path for path in sources() if "flip_trust" in path.parts}
     sending = {name for name, path in trust.items() if {m.split(".")[0] for m in imports(path)} & SENDING_MODULES}
     local = {name for name in sending if name.startswith(ENGINE)}
+    hospital = {name for name in sending if name.startswith(HOSPITAL)}
 
-    assert sending - local <= set(CONNECTIONS)
+    assert sending - local - hospital <= set(CONNECTIONS)
     for name in local:
         assert {call.rpartition(".")[2] for call in calls(trust[name])} & DIALLING == set(), name
+
+
+def test_what_talks_to_the_hospitals_pacs_cannot_reach_the_hub() -> None:
+    for path in sources():
+        if place(path).startswith(HOSPITAL):
+            known = {name for name in imports(path) if name.startswith(("flip_sdk.contract", "flip_trust."))}
+            assert {n for n in known if "hub" in n or n.startswith(("flip_trust.egress", "flip_trust.engine"))} == set()
 
 
 def test_egress_is_the_only_door_out_of_a_trust() -> None:
@@ -113,8 +124,8 @@ def sends(name: str) -> bool:
     return method in SENDING_METHODS and owner != "egress"
 
 
-def test_a_trust_listens_on_nothing() -> None:
-    trust = [path for path in sources() if "flip_trust" in path.parts]
+def test_an_agent_listens_on_nothing() -> None:
+    trust = [path for path in sources() if "flip_trust" in path.parts and not place(path).startswith(HOSPITAL)]
 
     for path in trust:
         called = {name.rpartition(".")[2] for name in calls(path)}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         RecordError,
         SpecError,
     )
+    from flip_sdk.events import Event, condition, death, drug, image, measurement, observation, procedure, visit
     from flip_sdk.jobs import Job
     from flip_sdk.privacy import Privacy
     from flip_sdk.project import Project
@@ -50,6 +51,7 @@ _HOMES = {
     "ConnectionFailedError": "errors",
     "DPSGD": "contract.jobs",
     "Dashboard": "publishing",
+    "Event": "events",
     "Feature": "contract.cohorts",
     "FlipError": "errors",
     "FullBatch": "contract.jobs",
@@ -73,12 +75,20 @@ _HOMES = {
     "by_age": "categories",
     "by_condition": "categories",
     "by_sex": "categories",
+    "condition": "events",
     "connect": "client",
+    "death": "events",
+    "drug": "events",
     "has_condition": "cohorts",
+    "image": "events",
     "login": "signing_in",
     "logout": "signing_in",
+    "measurement": "events",
     "measurement_between": "cohorts",
+    "observation": "events",
+    "procedure": "events",
     "sex_is": "cohorts",
+    "visit": "events",
 }
 
 __all__ = [
@@ -89,6 +99,7 @@ __all__ = [
     "Concept",
     "ConnectionFailedError",
     "Dashboard",
+    "Event",
     "Feature",
     "FlipError",
     "FullBatch",
@@ -112,12 +123,20 @@ __all__ = [
     "by_age",
     "by_condition",
     "by_sex",
+    "condition",
     "connect",
+    "death",
+    "drug",
     "has_condition",
+    "image",
     "login",
     "logout",
+    "measurement",
     "measurement_between",
+    "observation",
+    "procedure",
     "sex_is",
+    "visit",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import TrustCatalogue
 from flip_sdk.contract.cohorts import Feature, HasCondition, Label
+from flip_sdk.contract.twins import Twin
 from flip_sdk.errors import NotFoundError
 from flip_sdk.privacy import build
 
@@ -88,6 +89,11 @@ class Catalogue:
         schema = {"trust": String, "title": String, "persons": Int64, "as_of": Datetime(time_zone="UTC")}
         rows = [{"trust": e.trust, "title": e.title, "persons": e.persons, "as_of": e.issued_at} for e in self._entries]
         return frame(rows, schema, "Trusts: persons are noisy and rounded")
+
+    @property
+    def twins(self) -> dict[str, tuple[Twin, int]]:
+        """By Trust, the synthetic twins that were published, each with the persons that the Trust says it holds."""
+        return {entry.trust: (entry.twin, entry.persons or 0) for entry in self._entries if entry.twin is not None}
 
     @property
     def concepts(self) -> Frame:

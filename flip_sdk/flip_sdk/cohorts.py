@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from datetime import date
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from flip_sdk import rquest
+from flip_sdk.contract import check_circe
 from flip_sdk.contract import cohorts as contract
+from flip_sdk.contract.circe import CohortExpression
+from flip_sdk.errors import PublicError
+from flip_sdk.events import Entry, Event, Near
 from flip_sdk.privacy import build
 
 if TYPE_CHECKING:
@@ -78,25 +87,109 @@ class Cohort:
 
     >>> Cohort(age_between(40, 70), has_condition("malignant")).without(sex_is("male"))
     Cohort: persons aged 40 to 70, has malignant, not (sex is male)
+
+    A cohort with an entry (:meth:`entering`) can say what happened when, and one may be taken over from ATLAS
+    (:meth:`from_atlas`) or from the Cohort Discovery tool (:meth:`from_rquest`). Rules hold beside those.
     """
 
-    def __init__(self, *rules: Rule | Criterion) -> None:
-        self.rules = tuple(rule if isinstance(rule, Rule) else _as_rule(rule) for rule in rules)
+    def __init__(
+        self,
+        *rules: Rule | Criterion | Near,
+        entry: Entry | None = None,
+        expression: CohortExpression | None = None,
+    ) -> None:
+        self.near = tuple(rule for rule in rules if isinstance(rule, Near))
+        self.rules = tuple(
+            rule if isinstance(rule, Rule) else _as_rule(rule) for rule in rules if not isinstance(rule, Near)
+        )
+        self.entry = entry
+        self.expression = expression
+        if self.near and entry is None:
+            raise PublicError(
+                f"“{self.near[0]!r}” is about the day of entry, and this cohort has none.",
+                "Begin with flip.Cohort.entering(…).",
+            )
 
-    def where(self, *rules: Rule | Criterion) -> Self:
+    @classmethod
+    def entering(
+        cls,
+        *events: Event,
+        which: Literal["first", "last", "all"] = "first",
+        observed_before: int = 0,
+        observed_after: int = 0,
+    ) -> Self:
+        """Persons from an event on; ``where`` and ``without`` then take events near that day as well as rules.
+
+        Args:
+            events: any of these is an entry.
+            which: each person's first such event with enough observation, the last, or all of them.
+            observed_before: days of observation that a person needs before the entry.
+            observed_after: and after it.
+        """
+        return cls(entry=Entry(events, which, observed_before, observed_after))
+
+    @classmethod
+    def from_atlas(cls, source: str | PathLike[str] | Mapping[str, Any]) -> Self:
+        """A cohort as ATLAS exports it (CIRCE JSON), from a file or as a dictionary.
+
+        Raises:
+            SpecError: what is not supported, each by its name and path.
+            PublicError: the file cannot be read.
+        """
+        return cls(expression=check_circe.read(_content(source)))
+
+    @classmethod
+    def from_rquest(cls, source: str | PathLike[str] | Mapping[str, Any], today: date | None = None) -> Self:
+        """A cohort out of an availability query of HDR UK's Cohort Discovery (RQuest JSON, as Bunny answers it).
+
+        Args:
+            source: a file, or the query as a dictionary.
+            today: what "months ago" is reckoned from; without it, today.
+
+        Raises:
+            SpecError: what cannot be translated, each by its path.
+            PublicError: the file cannot be read.
+        """
+        found = rquest.translate(_content(source), today or date.today())  # noqa: DTZ011 - the researcher's own day
+        return cls(*found.criteria, expression=found.expression)
+
+    def where(self, *rules: Rule | Criterion | Near) -> Self:
         """A smaller cohort: these rules hold as well."""
-        return type(self)(*self.rules, *rules)
+        return type(self)(*self.near, *self.rules, *rules, entry=self.entry, expression=self.expression)
 
-    def without(self, *rules: Rule | Criterion) -> Self:
+    def without(self, *rules: Rule | Criterion | Near) -> Self:
         """A smaller cohort: none of these rules holds."""
-        return type(self)(*self.rules, *(~rule for rule in type(self)(*rules).rules))
+        turned = [~(rule if isinstance(rule, Rule | Near) else _as_rule(rule)) for rule in rules]
+        return self.where(*turned)
 
     def __repr__(self) -> str:
-        return "Cohort: persons " + ", ".join(map(repr, self.rules)) if self.rules else "Cohort: every person"
+        parts = [repr(rule) for rule in (*self.near, *self.rules)]
+        if self.entry is not None:
+            return "Cohort: " + ", ".join([repr(self.entry), *parts])
+        if self.expression is not None:
+            return "Cohort: " + ", ".join([f"persons in “{self.expression.Title or 'an ATLAS expression'}”", *parts])
+        return "Cohort: persons " + ", ".join(parts) if parts else "Cohort: every person"
 
     def resolve(self, catalogue: Callable[[], Catalogue]) -> contract.Cohort:
         """The contract's cohort. The catalogue is asked for only when a rule names a concept."""
-        return build(contract.Cohort, criteria=tuple(rule.resolve(catalogue) for rule in self.rules))
+        expression = self.expression if self.entry is None else self.entry.expression(self.near, catalogue)
+        criteria = tuple(rule.resolve(catalogue) for rule in self.rules)
+        return build(contract.Cohort, criteria=criteria, expression=expression)
+
+
+def _content(source: str | PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object, ATLAS's wrapping around an expression taken off."""
+    if isinstance(source, Mapping):
+        found: Any = dict(source)
+    else:
+        try:
+            found = json.loads(Path(source).read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise PublicError(f"{source} cannot be read as JSON.", "Export the cohort again.") from error
+    if not isinstance(found, dict):
+        raise PublicError("This is not a cohort in JSON.", "Export the cohort again.")
+    inner = found.get("expression")
+    return inner if isinstance(inner, dict) and "PrimaryCriteria" not in found else found
 
 
 def _as_rule(criterion: Criterion) -> Rule:

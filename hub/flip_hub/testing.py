@@ -16,6 +16,7 @@ from flip_sdk.contract.notices import (
     TrustRequest,
 )
 from flip_sdk.contract.signatures import SigningKey
+from flip_sdk.contract.twins import Twin
 
 from flip_hub.api.authentication import LoginBegun, SignedIn
 from flip_hub.database import now
@@ -104,7 +105,9 @@ class SigningTrust:
         }
         return self._signed(StatusNotice(**(content | changes)))
 
-    def catalogue(self, *concepts: CatalogueConcept, issued_at: datetime | None = None) -> bytes:
+    def catalogue(
+        self, *concepts: CatalogueConcept, issued_at: datetime | None = None, twin: Twin | None = None
+    ) -> bytes:
         """A signed catalogue."""
         return self._signed(
             CatalogueNotice(
@@ -114,6 +117,7 @@ class SigningTrust:
                 persons=140,
                 persons_epsilon=0.1,
                 concepts=concepts,
+                twin=twin,
                 issued_at=issued_at or now(),
             )
         )

@@ -16,6 +16,7 @@ def test_the_public_names_are_these() -> None:
         "Concept",
         "ConnectionFailedError",
         "Dashboard",
+        "Event",
         "Feature",
         "FlipError",
         "FullBatch",
@@ -39,12 +40,20 @@ def test_the_public_names_are_these() -> None:
         "by_age",
         "by_condition",
         "by_sex",
+        "condition",
         "connect",
+        "death",
+        "drug",
         "has_condition",
+        "image",
         "login",
         "logout",
+        "measurement",
         "measurement_between",
+        "observation",
+        "procedure",
         "sex_is",
+        "visit",
     ]
     assert dir(flip) == sorted(flip.__all__)
     assert all(getattr(flip, name).__name__ == name for name in flip.__all__)

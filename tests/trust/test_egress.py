@@ -40,6 +40,14 @@ def test_egress_alone_calls_what_sends():
 
 def test_no_other_module_speaks_to_a_network():
     allowed = {"agent/carrier.py", "agent/hub_client.py"}
+    # these answer the hospital's own systems, with codes and with what was sent to them, and call nobody
+    listening = {
+        "imaging/association.py",
+        "imaging/receiver.py",
+        "imaging/stow.py",
+        "ingest/cli.py",
+        "ingest/hl7/listener.py",
+    }
     speaking = {"httpx", "flwr", "socket", "http", "urllib", "requests", "aiohttp", "smtplib", "ftplib", "asyncio"}
     found = set()
     for path in ROOT.rglob("*.py"):
@@ -49,7 +57,7 @@ def test_no_other_module_speaks_to_a_network():
             if {name.split(".")[0] for name in names} & speaking:
                 found.add(path.relative_to(ROOT).as_posix())
 
-    assert found - {name for name in found if name.startswith("engine/")} == allowed
+    assert found - {name for name in found if name.startswith("engine/")} == allowed | listening
 
 
 @pytest.mark.parametrize("content", [{"persons": 400}, b"bytes", "text", None, object()])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flip_sdk.contract.notices import TrustEnrolment, fingerprint
 from flip_trust import consent
+from flip_trust.catalogue import pending
 from flip_trust.cli import app
 from flip_trust.database import Database
 from typer.testing import CliRunner
@@ -135,6 +136,14 @@ def test_publishing_a_catalogue_without_the_hub_keeps_it(run, trust):
     assert "Kept" in run("catalogue", "publish", "--epsilon", "0.5")
     assert (trust.config.home / "catalogue.pending.json").exists()
     assert len(trust.ledger()) == 1
+
+
+def test_publishing_a_twin_is_asked_for_and_said(run, trust):
+    told = run("catalogue", "publish", "--twin", "0.5", "--steward", "sam")
+
+    assert "and a synthetic twin" in told
+    assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "twin-cells", "twin-products"]
+    assert pending(trust.config, datetime.now(UTC)).twin.epsilon == 0.5
 
 
 def test_audit_verify_and_export(run, opted_in, trust, tmp_path):

@@ -1,4 +1,7 @@
-"""What a Trust publishes about its data: its concepts, and a noisy number of persons that costs budget."""
+"""What a Trust publishes about its data: its concepts, and a noisy number of persons that costs budget.
+
+With it, if the steward wants, a synthetic twin: noisy numbers that people of the Trust's shape can be made up from.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.cohorts import Cohort
 from flip_sdk.contract.notices import CatalogueNotice
 from flip_sdk.errors import RecordError
+from flip_sdk.mechanisms.twins import debits_of_twin, measure
 
 from flip_trust import told
 from flip_trust.audit import Entry
@@ -21,14 +25,29 @@ from flip_trust.egress import new_id
 from flip_trust.errors import ConsentError
 from flip_trust.keys import write_private
 from flip_trust.ledger import store
+from flip_trust.twin import table_of
 
 PENDING_FILE = "catalogue.pending.json"
+_MOST_GENDERS = 20
 
 
 def compile_notice(
-    config: TrustConfig, database: Database, epsilon: float, steward: str, now: datetime
+    config: TrustConfig,
+    database: Database,
+    epsilon: float,
+    steward: str,
+    now: datetime,
+    twin_epsilon: float | None = None,
 ) -> CatalogueNotice:
     """Debit the data set, then count its persons with noise; the notice is kept until the hub has it.
+
+    Args:
+        config: the Trust's settings.
+        database: its ledger.
+        epsilon: of the number of persons.
+        steward: who publishes.
+        now: when.
+        twin_epsilon: of a synthetic twin; None for a catalogue without. A data set under the floor gets none.
 
     Raises:
         ConsentError: the data set's budget does not cover it; nothing was counted.
@@ -37,18 +56,30 @@ def compile_notice(
     """
     omop, notice_id = Omop(config.omop), new_id()
     concepts, persons = omop.catalogue(), omop.persons().select(pl.len())
-    debits = (Debit("catalogue", Pure(epsilon=epsilon)),)
+    delta = config.total.delta
+    debits: tuple[Debit, ...] = (Debit("catalogue", Pure(epsilon=epsilon)),)
+    if twin_epsilon is not None:
+        debits += debits_of_twin(twin_epsilon, delta)
     with database.transaction() as transaction:
         if not store.covers(transaction, debits, config.total):
             raise ConsentError(
                 "The data set's privacy budget does not cover this catalogue.",
-                "Publish with a smaller --epsilon, or raise total_epsilon in trust.toml.",
+                "Publish with a smaller --epsilon or without a twin, or raise total_epsilon in trust.toml.",
             )
         store.debit(transaction, None, f"catalogue-{notice_id}", debits, f"steward/{steward}")
     told_persons = noisy_persons(int(persons.collect().item()), epsilon, config)
+    twin = None
+    if twin_epsilon is not None and told_persons is not None:
+        genders = [concept.concept_id for concept in concepts if concept.domain == "Gender"][:_MOST_GENDERS]
+        twin = measure(table_of(omop, concepts, now.year), genders, twin_epsilon, delta)
     kept = [told.note(None, Cohort(), told_persons, epsilon, config.rounding, now)] if told_persons is not None else []
     with database.transaction() as transaction:
-        entry = Entry(f"steward/{steward}", "catalogue.compiled", f"catalogue/{notice_id}", {"persons": told_persons})
+        entry = Entry(
+            f"steward/{steward}",
+            "catalogue.compiled",
+            f"catalogue/{notice_id}",
+            {"persons": told_persons, "twin": twin is not None},
+        )
         transaction.write(entry, told.forget(), *kept)
     notice = CatalogueNotice(
         trust=config.name,
@@ -57,6 +88,7 @@ def compile_notice(
         persons=told_persons,
         persons_epsilon=epsilon,
         concepts=concepts,
+        twin=twin,
         issued_at=now,
     )
     write_private(config.home / PENDING_FILE, notice.canonical())

@@ -19,7 +19,10 @@ from rich.markup import escape
 from flip_trust.commands import Home, asked, command, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
+from flip_trust.deidentification.cli import deid_app
 from flip_trust.errors import ConsentError, SetupError
+from flip_trust.imaging import cli as imaging_cli
+from flip_trust.ingest.cli import ingest_app, quality_app
 from flip_trust.peers_cli import peers_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="One hospital's FLIP node.")
@@ -30,6 +33,10 @@ app.add_typer(consent_app, name="consent")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(audit_app, name="audit")
 app.add_typer(peers_app, name="peers")
+app.add_typer(deid_app)
+app.add_typer(ingest_app, name="ingest")
+app.add_typer(quality_app)
+imaging_cli.register(app, ingest_app)
 
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]
 Project = Annotated[str, typer.Argument(help="The project's id, as flip-trust consent list shows it.")]
@@ -194,6 +201,10 @@ def catalogue_publish(
     epsilon: Annotated[
         float, typer.Option(help="Cost of the noisy person count, from the data set's budget.")
     ] = CATALOGUE_EPSILON,
+    twin: Annotated[
+        float | None,
+        typer.Option("--twin", help="Publish a synthetic twin too, at this epsilon: people to practise on."),
+    ] = None,
     steward: Steward = "",
     home: Home = None,
 ) -> None:
@@ -204,8 +215,10 @@ def catalogue_publish(
 
     config, database = opened(home)
     who = steward or getpass.getuser()
-    notice = catalogue.compile_notice(config, database, _budget(epsilon, 1000), who, datetime.now(UTC))
+    spent = (_budget(epsilon, 1000), _budget(twin, 1000) if twin is not None else None)
+    notice = catalogue.compile_notice(config, database, spent[0], who, datetime.now(UTC), spent[1])
     told = f"about {notice.persons} persons" if notice.persons is not None else "too few persons to say how many"
+    told += ", and a synthetic twin" if notice.twin is not None else ""
     try:
         with HubClient(load_hub(config.hub_file)) as client:
             egress.announce(client, notice, load_identity(config))

@@ -4,6 +4,8 @@
     ├── SetupError (PublicError)           trust.toml, a key, the pinned hub or the data set is missing or wrong
     ├── ConsentError (PublicError)         an opt-in, pause or leave that cannot be
     ├── PeerError (PublicError)            another Trust's key that cannot be confirmed or forgotten
+    ├── ImagingError (PublicError)         images that cannot be received, fetched or indexed as asked
+    ├── IngestError (PublicError)          records that cannot be read at all
     ├── AuditBrokenError (PublicError)     the audit chain does not verify: which entry
     ├── RefusedError                       a task is refused, with its fixed code
     │   └── LedgerUnavailableError         the database cannot be written (disk full): nothing may be computed
@@ -41,6 +43,18 @@ class PeerError(TrustError, PublicError):
     """Another Trust's key cannot be confirmed, or is not."""
 
     code = "bad_peer"
+
+
+class ImagingError(TrustError, PublicError):
+    """Images cannot be received, fetched or indexed as asked."""
+
+    code = "bad_imaging"
+
+
+class IngestError(TrustError, PublicError):
+    """Records cannot be taken in as a whole; a single bad one is refused and kept instead."""
+
+    code = "bad_records"
 
 
 class AuditBrokenError(TrustError, PublicError):

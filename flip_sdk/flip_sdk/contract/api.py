@@ -14,6 +14,7 @@ from flip_sdk.contract.records import Delta, Digest, Epsilon, Finite, Instant, L
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
 from flip_sdk.contract.statistics import MOST_ESTIMATES, Estimate
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.contract.twins import Twin
 
 
 class ErrorBody(Record):
@@ -126,6 +127,7 @@ class TrustCatalogue(Record):
     title: Line
     persons: int | None
     concepts: tuple[CatalogueConcept, ...]
+    twin: Twin | None = None
     issued_at: Instant
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from flip_sdk.contract.check_circe import check_expression
 from flip_sdk.contract.check_statistics import check_statistics
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, MeasurementBetween
 from flip_sdk.contract.jobs import (
@@ -43,7 +44,9 @@ def check(spec: AnySpec) -> list[Violation]:
 
 
 def _check_cohort(cohort: Cohort) -> list[Violation]:
-    return [
+    expression = [] if cohort.expression is None else check_expression(cohort.expression)
+    found = [found.model_copy(update={"where": f"cohort.expression.{found.where}"[:200]}) for found in expression]
+    return found + [
         Violation(
             rule="empty_range",
             where=f"cohort.criteria[{i}]",

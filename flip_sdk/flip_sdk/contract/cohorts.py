@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from flip_sdk.contract.circe import CohortExpression
 from flip_sdk.contract.records import ConceptId, Finite, Line, Record
 
 Years = Annotated[int, Field(ge=0, le=150)]
@@ -50,9 +51,21 @@ Criterion = Annotated[AgeBetween | SexIs | HasCondition | MeasurementBetween, Fi
 
 
 class Cohort(Record):
-    """Persons for whom every criterion holds. No criteria: every person of the Trust's data set."""
+    """Persons for whom every criterion holds. No criteria: every person of the Trust's data set.
+
+    With an ``expression``, only its members; the criteria hold as well.
+    """
 
     criteria: Annotated[tuple[Criterion, ...], Field(max_length=50)] = ()
+    expression: CohortExpression | None = None
+
+    @model_serializer(mode="wrap")
+    def _same_as_without(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A cohort without an expression has the digest that it had before there were any."""
+        found: dict[str, Any] = handler(self)
+        if self.expression is None:
+            found.pop("expression", None)
+        return found
 
 
 class Feature(Record):

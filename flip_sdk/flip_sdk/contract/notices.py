@@ -23,6 +23,7 @@ from flip_sdk.contract.records import (
     Record,
     Token,
 )
+from flip_sdk.contract.twins import Twin
 from flip_sdk.errors import RecordError
 
 CATALOGUE_EPSILON = 0.5
@@ -156,7 +157,11 @@ class CatalogueConcept(Record):
 
 
 class CatalogueNotice(Record):
-    """What a Trust holds, under disclosure control: a noisy, rounded person count, debited when it was made."""
+    """What a Trust holds, under disclosure control: a noisy, rounded person count, debited when it was made.
+
+    Attributes:
+        twin: what people of its shape can be made up from, where the steward published it.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     kind: Literal["catalogue"] = "catalogue"
@@ -166,6 +171,7 @@ class CatalogueNotice(Record):
     persons: Annotated[int, Field(ge=0)] | None
     persons_epsilon: Finite
     concepts: Annotated[tuple[CatalogueConcept, ...], Field(max_length=100_000)]
+    twin: Twin | None = None
     issued_at: Instant
 
 

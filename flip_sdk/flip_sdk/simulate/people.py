@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.twins import Twin
 from flip_sdk.errors import NotFoundError
 from flip_sdk.testing.patients import Patients
 
@@ -25,6 +27,9 @@ def synthetic(
 ) -> dict[str, Patients]:
     """Made-up people for every Trust of a catalogue: its concepts and bounds, and nobody's data.
 
+    Where a Trust published a synthetic twin, its people are made up from that: as many of each age, with values as
+    common and as related as the twin's noise lets through, and conditions as frequent. The others are invented:
+
     Every condition has a severity of its own behind it, and every measurement follows some of them and some factors
     that say nothing, with noise: so that measurements go together as real ones do and do not tell everything.
 
@@ -37,11 +42,32 @@ def synthetic(
     told = {row["trust"]: row["persons"] or 0 for row in catalogue.trusts.iter_rows(named=True)}
     counts = dict.fromkeys(told, persons) if isinstance(persons, int) else dict(persons or told)
     concepts = list(catalogue)
-    shape = shape_of(concepts, np.random.default_rng(seed))
-    return {
-        name: people_of(concepts, shape, count, share, number, np.random.default_rng([seed, number]))
-        for number, (name, count) in enumerate(sorted(counts.items()))
-    }
+    shape, twins = shape_of(concepts, np.random.default_rng(seed)), catalogue.twins
+    found = {}
+    for number, (name, count) in enumerate(sorted(counts.items())):
+        random = np.random.default_rng([seed, number])
+        made = people_of(concepts, shape, count, share, number, random)
+        found[name] = _after_twin(made, *twins[name], random) if name in twins else made
+    return found
+
+
+def _after_twin(people: Patients, twin: Twin, persons: int, random: np.random.Generator) -> Patients:
+    """The same number of people, with what a twin tells; what it does not tell stays invented."""
+    from flip_sdk.simulate.twins import made_up
+
+    values, genders = made_up(twin, persons, len(people), random)
+    measurements, conditions = dict(people.measurements), dict(people.conditions)
+    ages, onset = people.ages, dict(people.onset_days)
+    begun = np.floor(random.uniform(0, 200, len(people)))
+    for place, column in enumerate(twin.columns):
+        if column.concept_id is None:
+            ages = np.floor(values[place]).astype(np.int64)
+        elif column.kind == "condition":
+            conditions[column.concept_id] = values[place] > 0
+            onset[column.concept_id] = np.where(values[place] > 0, begun, np.nan)
+        else:
+            measurements[column.concept_id] = values[place]
+    return replace(people, ages=ages, sexes=genders, measurements=measurements, conditions=conditions, onset_days=onset)
 
 
 def concepts_of(catalogue: Catalogue) -> tuple[CatalogueConcept, ...]:

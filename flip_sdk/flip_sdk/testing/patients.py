@@ -15,7 +15,9 @@ from flip_sdk.mechanisms.floors import TRAIN_SHARE
 
 if TYPE_CHECKING:
     from flip_sdk.cohorts import Criterion
+    from flip_sdk.contract.twins import TwinColumn
     from flip_sdk.mechanisms.snapshot import Snapshot
+    from flip_sdk.mechanisms.twins import Table
 
 FEMALE = 2_000_000_201
 MALIGNANT = 2_000_000_101
@@ -73,8 +75,10 @@ class Patients:
         """Which persons meet every criterion, as a mask.
 
         Raises:
-            KeyError: the Trust has no such concept.
+            KeyError: the Trust has no such concept, or an expression is asked of patients without dated events.
         """
+        if cohort.expression is not None:
+            raise KeyError("expression")
         chosen = np.ones(len(self), dtype=bool)
         for criterion in cohort.criteria:
             chosen &= self._meets(criterion) ^ criterion.negate
@@ -110,6 +114,24 @@ class Patients:
         kept: np.ndarray = there & (order < most)
         owners = np.nonzero(kept)[0]
         return Snapshot(values[kept], labels[owners], owners)
+
+    def table(self, columns: tuple[TwinColumn, ...]) -> Table:
+        """What a synthetic twin is measured on.
+
+        Raises:
+            KeyError: the Trust has no such concept.
+        """
+        from flip_sdk.mechanisms.twins import Table
+
+        values = []
+        for column in columns:
+            if column.concept_id is None:
+                values.append(self.ages.astype(np.float64))
+            elif column.kind == "condition":
+                values.append(self.conditions[column.concept_id].astype(np.float64))
+            else:
+                values.append(np.asarray(self.measurements[column.concept_id], dtype=np.float64))
+        return Table(columns, tuple(values), self.sexes)
 
     def matrix(self, features: tuple[Feature, ...]) -> np.ndarray:
         """Raw values, persons × features, float64: clamped to the bounds, the middle where missing.

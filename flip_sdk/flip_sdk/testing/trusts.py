@@ -23,6 +23,7 @@ from flip_sdk.contract.jobs import (
 )
 from flip_sdk.contract.notices import CATALOGUE_EPSILON, CatalogueConcept, LedgerEntry, LedgerMirror, TotalLine
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.contract.twins import Twin
 from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, TRAIN_SHARE, least_told
 from flip_sdk.pricing import epsilon_of as asked_epsilon
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
@@ -40,6 +41,7 @@ class FakeTrust:
         ledger: what was debited: event, and how often. It adds up as a real Trust's does.
         epsilon: the project's budget; ``epsilon_alone`` if every other Trust worked with the hub (0: four times it).
         total_epsilon: the budget of its whole data set.
+        twin: the synthetic twin that :meth:`publish_twin` published.
     """
 
     name: str
@@ -56,6 +58,7 @@ class FakeTrust:
     max_epsilon_per_job: float = 10.0
     trust_models: tuple[TrustModelName, ...] = ("local", "distributed")
     job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate", "statistics"))
+    twin: Twin | None = None
 
     @property
     def cap(self) -> Cap:
@@ -99,13 +102,27 @@ class FakeTrust:
 
     def catalogue(self, now: datetime) -> TrustCatalogue:
         """What ``project.catalogue()`` shows of it."""
-        title, told = self.title or self.name.title(), self._told_persons
-        return TrustCatalogue(trust=self.name, title=title, persons=told, concepts=self.concepts, issued_at=now)
+        return TrustCatalogue(
+            trust=self.name,
+            title=self.title or self.name.title(),
+            persons=self._told_persons,
+            concepts=self.concepts,
+            twin=self.twin,
+            issued_at=now,
+        )
 
     def is_over_floor(self, spec: TrainSpec) -> bool:
         """Whether its catalogue's number of persons shows a training's cohort to be over the floor."""
         least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, TRAIN_SHARE)
-        return not spec.cohort.criteria and self._told_persons >= least
+        return not spec.cohort.criteria and spec.cohort.expression is None and self._told_persons >= least
+
+    def publish_twin(self, epsilon: float) -> None:
+        """Publish a synthetic twin with the catalogue, as ``flip-trust catalogue publish --twin`` does."""
+        from flip_sdk.mechanisms.twins import columns_of, debits_of_twin, measure
+
+        self.debit({debit.event: 1 for debit in debits_of_twin(epsilon, self.delta)})
+        genders = [concept.concept_id for concept in self.concepts if concept.domain == "Gender"]
+        self.twin = measure(self.patients.table(columns_of(self.concepts)), genders, epsilon, self.delta)
 
     @property
     def _told_persons(self) -> int:

@@ -51,6 +51,7 @@ def catalogues(session: Session, project: Project) -> list[TrustCatalogue]:
             title=trust.title,
             persons=published[trust.name].content.persons,
             concepts=published[trust.name].content.concepts,
+            twin=published[trust.name].content.twin,
             issued_at=published[trust.name].issued_at,
         )
         for trust in enrolled(session)

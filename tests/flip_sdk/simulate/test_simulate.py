@@ -7,7 +7,8 @@ import pytest
 import torch
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import JobFailedError, NotFoundError, SpecError
-from flip_sdk.testing import FakeHub
+from flip_sdk.testing import FakeHub, synthetic_patients
+from flip_sdk.testing.patients import MALIGNANT
 
 import flip_sdk as flip
 from flip_sdk import simulate
@@ -124,6 +125,28 @@ def test_people_made_up_after_a_catalogue_have_its_concepts_and_bounds():
     sim = simulate.project(made, catalogue)
     assert sim.catalogue().features() == catalogue.features()
     assert hub.jobs == {}
+
+
+def test_people_of_a_trust_with_a_twin_are_made_up_from_it():
+    """A rare condition of the real people is as rare among those made up, where it would be in four of ten."""
+    hub = FakeHub()
+    trust = hub.trusts["aldgate"]
+    trust.patients = synthetic_patients(5000, malignant=0.1, seed=3)
+    trust.publish_twin(4.0)
+    catalogue = flip.connect(hub.api, hub.token, transport=hub.transport).project("breast-cytology").catalogue()
+
+    people = simulate.synthetic(catalogue, 3000)
+
+    assert catalogue.twins.keys() == {"aldgate"}
+    made, invented = people["aldgate"], people["brookfield"]
+    assert made.conditions[MALIGNANT].mean() == pytest.approx(0.1, abs=0.03)
+    assert invented.conditions[MALIGNANT].mean() > 0.3
+    real = trust.patients.measurements
+    assert all(
+        np.nanmean(own) == pytest.approx(np.nanmean(real[concept]), abs=0.2 * np.nanstd(real[concept]))
+        for concept, own in made.measurements.items()
+    )
+    assert simulate.project(people, catalogue).catalogue().features() == catalogue.features()
 
 
 def test_a_model_that_learned_beforehand_begins_where_it_was():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from flip_hub.database import Budget, Catalogue, Consent, NoticeSeen, Trust, now
+from flip_hub.database import Budget, Catalogue, Consent, NoticeSeen, Project, Trust, now
 from flip_hub.errors import EnrolmentError
 from flip_hub.governance import trusts
+from flip_hub.governance.consents import catalogues
 from flip_hub.testing import SigningTrust
 from flip_hub.trust_api import create_app
 from flip_sdk.accounting.events import Gaussian
@@ -21,6 +22,7 @@ from flip_sdk.contract.notices import (
     fingerprint,
 )
 from flip_sdk.contract.signatures import MAX_JWS_BYTES
+from flip_sdk.contract.twins import Twin, TwinColumn
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
@@ -77,6 +79,17 @@ def test_status_and_catalogue_are_mirrored(hub, client, aldgate) -> None:
         assert session.get_one(Trust, "aldgate").version == "0.1.0"
         assert session.get_one(Trust, "aldgate").total == total
         assert len(session.get_one(Catalogue, "aldgate").content.concepts) == 4
+
+
+def test_a_synthetic_twin_reaches_the_projects_researchers(hub, client, aldgate) -> None:
+    hub.ready()
+    columns = (TwinColumn(kind="condition", concept_id=2_000_000_101, cells=(-3, 70)),)
+    twin = Twin(columns=columns, products=(12.5,), noise=4.0, epsilon=1.0, delta=1e-5)
+    assert client.post("/notices", content=aldgate.catalogue(twin=twin)).status_code == 204
+    with hub.office.database.read() as session:
+        told = {entry.trust: entry.twin for entry in catalogues(session, session.get_one(Project, "cytology"))}
+    assert told.pop("aldgate") == twin
+    assert not any(told.values())
 
 
 def test_only_enrolled_trusts_are_heard(client) -> None:

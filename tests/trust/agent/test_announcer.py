@@ -14,7 +14,7 @@ from flip_trust.errors import ConsentError
 from flip_trust.keys import load_identity
 from flip_trust.ledger import store
 
-from tests.trust.world import PROJECT, notice_of, wait_until
+from tests.trust.world import PROJECT, RADIUS, notice_of, wait_until
 
 
 @pytest.fixture
@@ -94,6 +94,29 @@ def test_a_catalogue_is_debited_noised_and_told(trust, client):
     assert abs(told.persons - 400) < 60
     assert store.spent(trust.database, 1e-5) == pytest.approx(0.5, abs=1e-3)
     assert trust.ledger()[0]["project_id"] is None
+
+
+def test_a_twin_is_debited_with_its_catalogue_and_told(trust, client):
+    declared = f"[[measurement]]\nconcept_id = {RADIUS}\nlow = 0\nhigh = 30\n"
+    (trust.config.omop / "catalogue.toml").write_text(declared, encoding="utf-8")
+    notice = catalogue.compile_notice(trust.config, trust.database, 0.5, "sam", datetime.now(UTC), 1.0)
+    announcer(trust, client).speak()
+
+    (told,) = notices(trust, client, CatalogueNotice)
+    assert told.twin == notice.twin
+    assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "twin-cells", "twin-products"]
+    assert sum(told.twin.columns[0].cells) == pytest.approx(400, abs=150)
+    assert {column.kind for column in told.twin.columns} == {"age", "measurement", "condition"}
+
+
+def test_a_data_set_under_the_floor_gets_no_twin(trust):
+    strict = trust.with_config(floor=10_000)
+
+    notice = catalogue.compile_notice(strict.config, strict.database, 0.5, "sam", datetime.now(UTC), 1.0)
+
+    assert notice.persons is None
+    assert notice.twin is None
+    assert len(strict.ledger()) == 3
 
 
 def test_a_catalogue_beyond_the_budget_is_not_made(trust):

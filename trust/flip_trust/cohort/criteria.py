@@ -9,18 +9,24 @@ from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainS
 from flip_sdk.contract.statistics import follow_up_of
 from flip_sdk.contract.tasks import RefusalCode
 
+from flip_trust.cohort.circe import evaluate
+from flip_trust.cohort.circe.needs import require
 from flip_trust.cohort.follow_up import require_tables
 from flip_trust.cohort.omop import Domain, Omop
+from flip_trust.cohort.resident import resident
 from flip_trust.errors import RefusedError
 
 
 def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
-    """``person_id`` of everyone for whom every criterion holds, in order.
+    """``person_id`` of everyone for whom every criterion and the expression hold, in order.
 
     Args:
         cohort: the criteria.
         omop: the tables.
         year: the year in which ages are reckoned.
+
+    Raises:
+        SetupError: a table or a vocabulary that an expression needs is missing.
     """
     holds = [_holds(criterion, omop, year) for criterion in cohort.criteria]
     frame = omop.persons()
@@ -28,6 +34,9 @@ def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
         # what is not recorded does not hold, and its negation does
         known = expression.fill_null(value=False)
         frame = frame.filter(~known if criterion.negate else known)
+    if cohort.expression is not None:
+        members = evaluate(cohort.expression, resident(omop.folder)).persons
+        frame = frame.filter(pl.col("person_id").is_in(pl.Series(members).implode()))
     return frame.select("person_id").sort("person_id")
 
 
@@ -43,6 +52,8 @@ def check_concepts(spec: AnySpec, omop: Omop) -> None:
     found = omop.domains({concept_id for concept_id, _ in wanted})
     if any(found.get(concept_id) != domain for concept_id, domain in wanted):
         raise RefusedError(RefusalCode.UNKNOWN_CONCEPT)
+    if spec.cohort.expression is not None:
+        require(spec.cohort.expression, resident(omop.folder))
     follow_up = follow_up_of(spec.question) if isinstance(spec, StatisticsSpec) else None
     if follow_up is not None:
         require_tables(follow_up, omop)

@@ -12,6 +12,7 @@ import polars as pl
 from flip_sdk.contract.notices import CatalogueConcept
 
 from flip_trust.errors import SetupError
+from flip_trust.ingest.links import opted_out_persons
 
 CATALOGUE_FILE = "catalogue.toml"
 MAX_CONCEPTS = 100_000
@@ -46,8 +47,12 @@ class Omop:
         return frame
 
     def persons(self) -> pl.LazyFrame:
-        """One row a person."""
-        return self.table("person").select(_COLUMNS["person"]).unique("person_id", keep="first")
+        """One row a person, without those who opted out."""
+        persons = self.table("person").select(_COLUMNS["person"]).unique("person_id", keep="first")
+        opted_out = opted_out_persons(self.folder)
+        if opted_out is None:
+            return persons
+        return persons.join(opted_out, left_on=pl.col("person_id").cast(pl.Int64), right_on="person_id", how="anti")
 
     def latest(self, concept_ids: Iterable[int]) -> pl.LazyFrame:
         """``person_id``, ``measurement_concept_id``, ``value``: the latest finite value of each concept."""

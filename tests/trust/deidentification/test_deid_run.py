@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import stat
+
+import pydicom
+import pytest
+from flip_trust.cli import app
+from flip_trust.deidentification import profile, run
+from flip_trust.deidentification.keyed import Keyed
+from flip_trust.deidentification.refusals import Reason
+from flip_trust.deidentification.run import Order
+from flip_trust.errors import SetupError
+from typer.testing import CliRunner
+
+from tests.trust.deidentification import killer
+from tests.trust.deidentification.canaries import as_bytes, plain
+
+NAME = "basic"
+
+
+@pytest.fixture
+def order(tmp_path) -> Order:
+    source = tmp_path / "SMITH JOHN"
+    source.mkdir()
+    for number in range(3):
+        (source / f"{number}.dcm").write_bytes(as_bytes(plain(SOPInstanceUID=f"1.2.3.{number}")))
+    (source / "letter.txt").write_text("Dear Mr Smith")
+    key = tmp_path / "key"
+    Keyed.from_file(key)
+    return Order(source, tmp_path / "out", tmp_path / "quarantine", profile.load(NAME), key)
+
+
+def outcomes(order: Order, **options: object) -> list[run.Outcome]:
+    return list(run.run(order, run.found(order.source), **options))
+
+
+def test_a_bad_file_stops_nothing_and_is_kept_with_its_reason(order) -> None:
+    done = outcomes(order)
+
+    bad = [each for each in done if each.reason]
+    assert [each.reason for each in bad] == [Reason.NOT_DICOM.name]
+    kept = order.quarantine / f"{bad[0].digest}.dcm"
+    assert kept.read_text() == "Dear Mr Smith"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(order.quarantine.stat().st_mode) == 0o700
+    assert json.loads(kept.with_suffix(".json").read_text())["reason"] == Reason.NOT_DICOM.name
+
+
+def test_names_of_what_is_written_identify_nobody(order) -> None:
+    outcomes(order)
+
+    written = [path for path in order.target.rglob("*") if path.is_file()]
+    assert len(written) == 3
+    assert not any("SMITH" in str(path.relative_to(order.target)) for path in written)
+    assert {path.stem for path in written} == {str(pydicom.dcmread(path).SOPInstanceUID) for path in written}
+
+
+def test_what_is_done_is_not_done_again(order) -> None:
+    outcomes(order)
+    before = {path: path.stat().st_mtime_ns for path in order.target.rglob("*.dcm")}
+    lost, *others = sorted(before)
+    lost.unlink()
+    (order.source / "3.dcm").write_bytes(as_bytes(plain(SOPInstanceUID="1.2.3.3")))
+
+    again = outcomes(order)
+
+    assert len(again) == 5
+    assert lost.exists()
+    assert {path: path.stat().st_mtime_ns for path in others} == {path: before[path] for path in others}
+    assert len(run.journal_path(order).read_text().splitlines()) == 6
+
+
+def test_a_journal_cut_off_by_a_crash_is_taken_up(order) -> None:
+    first = outcomes(order)
+    path = run.journal_path(order)
+    path.write_text(path.read_text()[:-20])
+
+    assert sorted(each.digest for each in outcomes(order)) == sorted(each.digest for each in first)
+
+
+def test_two_files_of_one_instance_uid_do_not_replace_each_other(order) -> None:
+    (order.source / "other.dcm").write_bytes(as_bytes(plain(SOPInstanceUID="1.2.3.0", KVP="120")))
+
+    assert Reason.DUPLICATE.name in {each.reason for each in outcomes(order)}
+
+
+def test_a_failing_engine_sends_the_file_to_quarantine(order, monkeypatch) -> None:
+    monkeypatch.setattr("flip_trust.deidentification.part10.opened", lambda _: 1 / 0)
+
+    assert {each.reason for each in outcomes(order)} == {Reason.FAILED.name}
+    assert not list(order.target.rglob("*.dcm"))
+
+
+def test_folders_in_one_another_are_refused(order) -> None:
+    inside = Order(order.source, order.source / "out", order.quarantine, order.profile, order.key_file)
+
+    with pytest.raises(SetupError):
+        outcomes(inside)
+
+
+@pytest.mark.processes
+def test_two_workers_do_what_one_process_does(order, tmp_path) -> None:
+    apart = Order(order.source, tmp_path / "apart", tmp_path / "apart-quarantine", order.profile, order.key_file)
+    outcomes(order)
+
+    assert len(outcomes(apart, workers=2)) == 4
+    written = {path.relative_to(order.target): path.read_bytes() for path in order.target.rglob("*.dcm")}
+    assert written == {path.relative_to(apart.target): path.read_bytes() for path in apart.target.rglob("*.dcm")}
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_a_file_that_kills_its_worker_is_found_out_and_stops_nothing(order, monkeypatch) -> None:
+    (order.source / killer.DEADLY).write_bytes(as_bytes(plain(SOPInstanceUID="1.2.3.9")))
+    monkeypatch.setattr(run, "attempt", killer.attempt)
+
+    reasons = sorted(each.reason for each in outcomes(order, workers=2))
+
+    assert reasons == ["", "", "", Reason.FAILED.name, Reason.NOT_DICOM.name]
+
+
+def test_a_target_that_cannot_be_written_ends_the_run(order) -> None:
+    order.target.write_text("a file, not a folder")
+
+    with pytest.raises(SetupError):
+        outcomes(order)
+
+
+def test_the_command_writes_a_report_without_identifiers(order, tmp_path) -> None:
+    report = tmp_path / "report.html"
+    options = ["--profile", NAME, "--key-file", str(order.key_file), "--report", str(report)]
+
+    result = CliRunner().invoke(app, ["deid", str(order.source), str(order.target), *options])
+
+    assert result.exit_code == 2
+    page = report.read_text()
+    assert Reason.NOT_DICOM.value in page
+    assert order.profile.digest in page
+    assert "SMITH" not in page
+    assert "943" not in page.replace(order.profile.digest, "")
+
+
+def test_without_a_key_nothing_is_done(order) -> None:
+    result = CliRunner().invoke(app, ["deid", str(order.source), str(order.target)], env={"FLIP_TRUST_HOME": ""})
+
+    assert result.exit_code == 1
+    assert not order.target.exists()

@@ -1,0 +1,1 @@
+"""Images in: receiving, keeping and indexing DICOM, inside the hospital's own network."""

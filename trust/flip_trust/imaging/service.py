@@ -1,0 +1,117 @@
+"""``flip-trust receive``: the ports, and a process beside them that indexes what came."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import secrets
+import signal
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from flip_trust.agent import log
+from flip_trust.config import TrustConfig
+from flip_trust.errors import ImagingError
+from flip_trust.imaging.negotiation import Rules
+from flip_trust.imaging.receiver import Receiver, Tls
+from flip_trust.imaging.spool import GIGABYTE, Spool
+from flip_trust.imaging.stow import Stow
+from flip_trust.keys import write_private
+
+TOKEN_FILE = "stow.token"  # noqa: S105 (a file's name)
+_LOOK_EVERY = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What ``flip-trust receive`` listens to.
+
+    Attributes:
+        rules: who may send by C-STORE.
+        host: address to listen on.
+        port: of C-STORE.
+        stow_port: of STOW-RS; None: not at all.
+        tls: both ports speak TLS only.
+        keep_free: bytes of the disk that stay free.
+        index: whether what comes is indexed at once.
+    """
+
+    rules: Rules
+    host: str
+    port: int
+    stow_port: int | None = None
+    tls: Tls | None = None
+    keep_free: int = 5 * GIGABYTE
+    index: bool = True
+
+
+def serve(config: TrustConfig, listening: Listening, stop: threading.Event) -> None:
+    """Receive until ``stop`` is set; then finish what is under way.
+
+    Raises:
+        ImagingError: a port, a folder or the TLS files cannot be used.
+    """
+    os.umask(0o077)
+    with ExitStack() as stack:
+        spool = stack.enter_context(Spool(config.home / "imaging", listening.keep_free))
+        if listening.index:
+            stack.callback(_end, _start_worker(config.home))
+        receiver = stack.enter_context(Receiver(spool, listening.rules, listening.host, listening.port, listening.tls))
+        log.event(_log, "receiver.started", ae_title=listening.rules.ae_title, port=receiver.port)
+        if listening.stow_port is not None:
+            stow = Stow(spool, token_of(config.home), listening.host, listening.stow_port, listening.tls)
+            stack.enter_context(stow)
+            log.event(_log, "stow.started", port=stow.port)
+        stop.wait()
+    log.event(_log, "receiver.stopped")
+
+
+def token_of(home: Path) -> str:
+    """What DICOMweb senders show; made at first use, in a file that only its owner can read.
+
+    Raises:
+        ImagingError: it cannot be read or written.
+    """
+    path = home / "imaging" / TOKEN_FILE
+    try:
+        if not path.exists():
+            write_private(path, (secrets.token_urlsafe(32) + "\n").encode())
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImagingError(f"{path} cannot be used.", "Check its owner, or remove it to have a new one.") from error
+
+
+def follow(home: Path, parent: int) -> None:
+    """Index what comes while the receiver lives."""
+    from flip_trust.imaging.index import BATCH, Index
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log.set_up()
+    wake = threading.Event()
+    index = Index(home)
+    while os.getppid() == parent:
+        try:
+            tally = index.run(most=BATCH)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the list is kept and tried again
+            log.failure(_log, "index.failed", error)
+            tally = None
+        if tally and (tally.indexed or tally.quarantined):
+            log.event(_log, "index.written", indexed=tally.indexed, quarantined=tally.quarantined)
+        else:
+            wake.wait(_LOOK_EVERY)
+
+
+def _start_worker(home: Path) -> multiprocessing.process.BaseProcess:
+    worker = multiprocessing.get_context("spawn").Process(target=follow, args=(home, os.getpid()), name="index")
+    worker.start()
+    return worker
+
+
+def _end(worker: multiprocessing.process.BaseProcess) -> None:
+    """Safe at any moment: what it was at stays on the list."""
+    worker.terminate()
+    worker.join()

@@ -1,0 +1,160 @@
+"""``flip-trust ingest``: records in. Each command says what it mapped, what it did not, and why it refused what."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flip_trust.commands import Home, command, opened, out, say
+from flip_trust.config import TrustConfig
+from flip_trust.errors import IngestError
+
+if TYPE_CHECKING:
+    from flip_trust.ingest.report import MappingReport
+
+ingest_app = typer.Typer(no_args_is_help=True, help="Records in: OMOP tables, vocabularies, FHIR, HL7, opt-outs.")
+quality_app = typer.Typer()
+Report = Annotated[
+    Path | None, typer.Option(help="Write the mapping report: a page where the name ends in .html, else JSON.")
+]
+
+
+@command(ingest_app, "omop")
+def ingest_omop(
+    path: Annotated[Path, typer.Argument(help="A CSV or Parquet file named after its table, or a folder of them.")],
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Load OMOP CDM 5.4 tables; a row replaces the one with the same key."""
+    from flip_trust.ingest import omop
+
+    _show(omop.load(TrustConfig.load(home).home, path), report)
+
+
+@command(ingest_app, "vocabulary")
+def ingest_vocabulary(
+    folder: Annotated[Path, typer.Argument(help="What a download from OHDSI's Athena unpacks to.")],
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Load the vocabularies that source codes are mapped with."""
+    from flip_trust.ingest import vocabulary
+
+    _show(vocabulary.load(TrustConfig.load(home).home, folder), report)
+
+
+@command(ingest_app, "fhir")
+def ingest_fhir(
+    path: Annotated[Path, typer.Argument(help="A bundle (.json), a bulk export (.ndjson), or a folder of them.")],
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Load FHIR R4B resources into OMOP; a resource replaces what was loaded from it before."""
+    from flip_trust.ingest.fhir.load import load
+
+    _show(load(TrustConfig.load(home).home, path), report)
+
+
+@command(ingest_app, "hl7")
+def ingest_hl7(
+    file: Annotated[Path | None, typer.Argument(help="A file of messages; without it, what the listener took.")] = None,
+    listen: Annotated[str, typer.Option(help="HOST:PORT to take messages at (MLLP), until told to stop.")] = "",
+    report: Report = None,
+    home: Home = None,
+) -> None:
+    """Map HL7 version 2 messages (ADT, ORU, ORM, OMI) to OMOP; with --listen, take them and keep them to be mapped."""
+    folder = TrustConfig.load(home).home
+    if listen:
+        _listen(folder, listen)
+        return
+    from flip_trust.ingest.hl7.load import load_file, load_journal
+
+    _show(load_file(folder, file) if file else load_journal(folder), report)
+
+
+@command(ingest_app, "optouts")
+def ingest_optouts(
+    file: Annotated[Path, typer.Argument(help="Patients' numbers, one a line.")],
+    replace: Annotated[
+        bool, typer.Option(help="This is the whole list: who is not on it is opted out no more.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Take the national list of patients who opted out: they are in no cohort and no count from now on."""
+    from flip_trust.audit import Entry
+    from flip_trust.ingest import links
+
+    config, database = opened(home)
+    taken, wrong = links.opt_out(config.home, file, replace=replace)
+    with database.transaction() as transaction:
+        actor = f"operator/{getpass.getuser()}"
+        transaction.write(Entry(actor, "optouts.taken", f"trust/{config.name}", {"whole_list": replace}))
+    say(f"Opted out: {taken} numbers.")
+    if wrong:
+        say(f"[yellow]Not taken, no number or a wrong check digit: lines {', '.join(map(str, wrong))}.[/yellow]")
+        raise typer.Exit(1)
+
+
+@command(quality_app, "quality")
+def quality(
+    report: Annotated[Path | None, typer.Option(help="Write the whole report as a page with plots.")] = None,
+    home: Home = None,
+) -> None:
+    """Check the OMOP tables for completeness, plausibility and conformance, after OHDSI's categories."""
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+
+    from flip_trust.ingest.quality import checks, page
+    from flip_trust.keys import write_private
+
+    config, today = TrustConfig.load(home), datetime.now(UTC).date()
+    found = checks.outcomes(config.omop, today)
+    failed = [outcome for outcome in found if not outcome.passed]
+    if failed:
+        table = Table("category", "table", "check", "rows that fail it", "share", title="Checks that failed")
+        for one in failed:
+            share = f"{one.percent:.1f} %"
+            table.add_row(one.check.category, one.check.table, one.words, f"{one.failed} of {one.rows}", share)
+        out.print(table)
+    say(f"{len(found) - len(failed)} of {len(found)} checks passed.")
+    if report is not None:
+        write_private(report, page.report(found, config.omop, today).encode())
+        say(f"The report is in {report}.")
+
+
+def _listen(home: Path, address: str) -> None:
+    import asyncio
+    import signal
+    from collections import Counter
+
+    from flip_trust.ingest.hl7.listener import Listener
+
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise IngestError(f"{address} is not HOST:PORT.", "Give an address of this machine, such as 127.0.0.1:2575.")
+    answered: Counter[str] = Counter()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        listener = Listener(home, lambda code: answered.update([code]))
+        await listener.run(host, int(port), stop, lambda bound: say(f"Listening at {host}:{bound}."))
+
+    try:
+        asyncio.run(run())
+    except OSError as error:
+        raise IngestError(f"{address} cannot be listened at ({error.strerror}).", "Choose another address.") from error
+    say(f"Stopped: {answered['AA']} messages taken, {answered['AE'] + answered['AR']} refused.")
+
+
+def _show(report: MappingReport, path: Path | None) -> None:
+    for table in report.tables():
+        out.print(table)
+    if path is not None:
+        report.save(path)
+        say(f"The report is in {path}.")
