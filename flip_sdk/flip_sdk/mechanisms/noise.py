@@ -18,7 +18,6 @@ the discrete Gaussian of :mod:`~flip_sdk.mechanisms.integer_noise`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -58,15 +57,6 @@ def add_gaussian(exact: npt.NDArray[np.float64], scale: float) -> npt.NDArray[np
         ValueError: the scale is not a positive number.
     """
     return _on_grid(exact, gaussian(exact.shape, scale), grid(scale))
-
-
-def add_gaussian_to_all(
-    exact: Mapping[str, npt.NDArray[np.float64]], scale: float
-) -> dict[str, npt.NDArray[np.float64]]:
-    """:func:`add_gaussian` for several results, drawn at once."""
-    flat = np.concatenate([np.zeros(0), *(value.ravel() for value in exact.values())])
-    noisy = np.split(add_gaussian(flat, scale), np.cumsum([value.size for value in exact.values()]))
-    return {key: part.reshape(value.shape) for (key, value), part in zip(exact.items(), noisy, strict=False)}
 
 
 class GaussianSteps:

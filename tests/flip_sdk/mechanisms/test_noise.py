@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from flip_sdk.mechanisms.noise import add_gaussian, add_gaussian_to_all, discrete_laplace, gaussian, grid, uniform
+from flip_sdk.mechanisms.noise import GaussianSteps, add_gaussian, discrete_laplace, gaussian, grid, uniform
 from scipy.stats import kstest
 
 MANY = 200_000
@@ -68,13 +68,19 @@ def test_it_keeps_the_shape():
     assert add_gaussian(np.zeros((0,)), 1.0).shape == (0,)
 
 
-def test_several_results_get_the_noise_of_one():
-    exact = {"a": np.full((300, 200), 3.0), "b": np.zeros(0), "c": np.full(40_000, -1.0)}
-    noisy = add_gaussian_to_all(exact, 2.0)
-    assert {key: value.shape for key, value in noisy.items()} == {key: value.shape for key, value in exact.items()}
-    assert noisy["a"].std() == pytest.approx(2.0, rel=0.02)
-    assert noisy["c"].mean() == pytest.approx(-1.0, abs=0.05)
-    assert abs(np.corrcoef(noisy["a"].ravel()[:40_000], noisy["c"])[0, 1]) < 5 / 200
+def test_results_of_several_steps_get_their_own_noise_drawn_at_once_or_not():
+    """Numbers of ten steps are more than are drawn at once."""
+    noise = GaussianSteps(40_000, 2.0, 10)
+    noisy = [noise.add(np.full(40_000, value)) for value in (3.0, *([-1.0] * 9))]
+    assert {value.shape for value in noisy} == {(40_000,)}
+    assert noisy[0].std() == pytest.approx(2.0, rel=0.02)
+    assert noisy[9].mean() == pytest.approx(-1.0, abs=0.05)
+    assert all(value.std() == pytest.approx(2.0, rel=0.02) for value in noisy)
+    assert all(not (value / grid(2.0) % 1).any() for value in noisy)
+    alike = np.corrcoef(noisy) - np.eye(10)
+    assert np.abs(alike).max() < 6 / 200
+    with pytest.raises(StopIteration):
+        noise.add(np.zeros(40_000))
 
 
 @pytest.mark.parametrize("epsilon", [0.2, 1.0, 2.0])

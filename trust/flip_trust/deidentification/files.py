@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from flip_trust.deidentification import part10
 from flip_trust.deidentification.engine import Cleaned, Engine
@@ -120,23 +122,23 @@ def _write(cleaned: Cleaned, target: Path) -> tuple[Path, Counter[str]]:
 
 def _durable(path: Path, *parts: bytes) -> None:
     """Under another name first, on the disk, then under its own: never half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        for part in parts:
-            stream.write(part)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.rename(path)
+    with _beside(path) as stream:
+        stream.writelines(parts)
 
 
 def _copy(source: Path, path: Path) -> None:
     if path.exists():
         return
+    with source.open("rb") as given, _beside(path) as stream:
+        shutil.copyfileobj(given, stream)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[BinaryIO]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with source.open("rb") as given, os.fdopen(descriptor, "wb") as stream:
-        shutil.copyfileobj(given, stream)
+    with os.fdopen(descriptor, "wb") as stream:
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
     beside.rename(path)

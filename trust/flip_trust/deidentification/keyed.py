@@ -15,6 +15,7 @@ import secrets
 from functools import lru_cache
 from pathlib import Path
 
+from flip_trust.durable import sync_folder
 from flip_trust.errors import SetupError
 
 KEY_FILE = "deidentification.key"
@@ -104,14 +105,6 @@ def _make(path: Path) -> None:
             os.fsync(stream.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(beside, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         beside.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

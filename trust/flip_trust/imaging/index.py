@@ -20,6 +20,7 @@ import polars as pl
 
 from flip_trust.agent import log
 from flip_trust.deidentification.keyed import Keyed
+from flip_trust.durable import sync_folder
 from flip_trust.imaging import series
 from flip_trust.imaging.files import NotDicomError
 from flip_trust.imaging.header import Header, Reader
@@ -137,7 +138,7 @@ class Index:
         told = {"reason": reason, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         write_private(folder / f"{name}.json", json.dumps(told).encode())
         (self._raw / name[:2] / name).rename(folder / name)
-        store.sync_folder(folder)
+        sync_folder(folder)
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("*.parquet"))

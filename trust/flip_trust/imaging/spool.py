@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from flip_trust.durable import sync_folder
 from flip_trust.errors import ImagingError, TrustError
 from flip_trust.imaging.part10 import same_instance
 
@@ -86,7 +87,7 @@ class Spool:
             for kept in (folder, self.raw):
                 kept.chmod(0o700)
             self._mine, self._lock = _own_folder(folder / INCOMING, self.raw, self.todo)
-            _sync(self.raw)
+            sync_folder(self.raw)
         except OSError as error:
             raise ImagingError(
                 f"{folder} cannot be used ({error.strerror}).", "Check its owner and the disk."
@@ -216,7 +217,7 @@ class Incoming:
 
     def _make_durable(self, kept: Path) -> None:
         # both at a time, so that one commit of the journal and one flush of the disk serve both
-        folder = self._spool.syncing.submit(_sync, kept.parent)
+        folder = self._spool.syncing.submit(sync_folder, kept.parent)
         try:
             os.fsync(self._descriptor)
             folder.result()
@@ -233,7 +234,7 @@ class Incoming:
             same = same_instance(self._descriptor, other)
             if same:
                 os.fsync(other)
-                _sync(kept.parent)
+                sync_folder(kept.parent)
             return same
         finally:
             os.close(other)
@@ -282,8 +283,8 @@ def _settle(folder: Path, raw: Path, todo: Path) -> None:
             kept = raw / name[:2] / name
             if kept.exists() and kept.samefile(left):
                 if _is_whole(left, int(length), int(checksum, 16)):
-                    _sync(left)
-                    _sync(kept.parent)
+                    sync_folder(left)
+                    sync_folder(kept.parent)
                     left.rename(todo / name)
                     continue
                 kept.unlink()
@@ -309,11 +310,3 @@ def _locked(folder: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

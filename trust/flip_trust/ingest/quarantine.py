@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from flip_trust.durable import sync_folder
 from flip_trust.ingest import store
 from flip_trust.keys import write_private
 
@@ -50,7 +51,7 @@ def keep(home: Path, kind: str, source: bytes, refused: Sequence[Refused]) -> Pa
         return None
     lines = (json.dumps(asdict(item)) for item in refused)
     write_private(path, ("\n".join(lines) + "\n").encode())
-    store.sync_folder(path.parent)
+    sync_folder(path.parent)
     return path
 
 

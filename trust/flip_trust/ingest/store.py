@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from flip_trust.durable import sync_folder
 from flip_trust.ingest.cdm import TableDefinition
 
 LOCK_FILE = ".lock"
@@ -42,15 +43,6 @@ def write(path: Path, frame: pl.DataFrame) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(path: Path) -> pl.DataFrame | None:

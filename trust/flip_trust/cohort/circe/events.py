@@ -12,8 +12,24 @@ from flip_trust.cohort.resident.columns import day_of, key_of, place_of
 from flip_trust.cohort.resident.tables import NO_CONCEPT, Days, Ints, Mask, Rows
 
 
+class _Dated:
+    """Something of persons on days."""
+
+    keys: Ints
+
+    @property
+    def place(self) -> Rows:
+        """The person of each."""
+        return place_of(self.keys)
+
+    @property
+    def start(self) -> Days:
+        """The day of each."""
+        return day_of(self.keys)
+
+
 @dataclass(frozen=True)
-class Events:
+class Events(_Dated):
     """Some events of one table, by person and date.
 
     Attributes:
@@ -27,16 +43,6 @@ class Events:
     rows: Rows
     keys: Ints = field(repr=False)
     ended: Days | None = field(default=None, repr=False)
-
-    @property
-    def place(self) -> Rows:
-        """The person of each."""
-        return place_of(self.keys)
-
-    @property
-    def start(self) -> Days:
-        """The day of each."""
-        return day_of(self.keys)
 
     @property
     def end(self) -> Days:
@@ -68,7 +74,7 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Index:
+class Index(_Dated):
     """Index events, each within one observation period, by person and date.
 
     Attributes:
@@ -87,16 +93,6 @@ class Index:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    @property
-    def place(self) -> Rows:
-        """The person of each."""
-        return place_of(self.keys)
-
-    @property
-    def start(self) -> Days:
-        """The day of each."""
-        return day_of(self.keys)
 
     def day(self, *, end: bool) -> Days:
         """The first or the last day of each."""

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from flip_trust.durable import sync_folder
 from flip_trust.errors import IngestError
-from flip_trust.ingest.store import sync_folder
 
 
 class Position(NamedTuple):

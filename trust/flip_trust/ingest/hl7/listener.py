@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flip_trust.ingest import quarantine, store
+from flip_trust.durable import sync_folder
+from flip_trust.ingest import quarantine
 from flip_trust.ingest.hl7 import messages
 from flip_trust.ingest.hl7.journal import Journal
 
@@ -166,7 +167,7 @@ def _write(home: Path, journal: Journal, batch: list[_Waiting]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     if new:
-        store.sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 async def _answer(answers: asyncio.Queue[asyncio.Future[bytes] | None], writer: asyncio.StreamWriter) -> None:
