@@ -75,6 +75,17 @@ def ingest_hl7(
     _show(load_file(folder, file) if file else load_journal(folder), report)
 
 
+@command(ingest_app, "periods")
+def ingest_periods(home: Home = None) -> None:
+    """Derive the periods of observation that the sources do not give; every load does it at its end."""
+    from flip_trust.ingest import periods
+    from flip_trust.ingest.report import MappingReport
+
+    report = MappingReport("observation periods")
+    periods.derive(TrustConfig.load(home).home, report)
+    _show(report, None)
+
+
 @command(ingest_app, "optouts")
 def ingest_optouts(
     file: Annotated[Path, typer.Argument(help="Patients' numbers, one a line.")],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links, mapping, people, quarantine, store, vocabulary
+from flip_trust.ingest import links, mapping, people, periods, quarantine, store, vocabulary
 from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.fhir import patients, resources
@@ -56,6 +56,7 @@ def load(home: Path, path: Path) -> MappingReport:
                 _write(home, batch, report)
                 batch = _Batch()
     _write(home, batch, report)
+    periods.derive(home, report)
     vocabulary.refresh_used(home)
     for file in files:
         _keep(home, file, refused[file], report)

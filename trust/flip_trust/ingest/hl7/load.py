@@ -15,7 +15,7 @@ from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.errors import IngestError
-from flip_trust.ingest import links, mapping, people, quarantine, store, vocabulary
+from flip_trust.ingest import links, mapping, people, periods, quarantine, store, vocabulary
 from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.hl7 import journal, messages, reading
@@ -58,6 +58,7 @@ def load_file(home: Path, file: Path) -> MappingReport:
         raise IngestError(f"There is no message in {file}.", "Give a file of HL7 version 2 messages.")
     refused = _map_all(home, ((f"message {n}", one) for n, one in enumerate(raw, start=1)), report)
     _keep(home, quarantine.digest_of(file), refused, report)
+    periods.derive(home, report)
     vocabulary.refresh_used(home)
     return report
 
@@ -72,6 +73,9 @@ def load_journal(home: Path) -> MappingReport:
         _keep(home, f"journal {batch[0][0]}".encode(), refused, report)
         vocabulary.refresh_used(home)
         write_private(home / PLACE_FILE, json.dumps(batch[-1][0]._asdict()).encode())
+    # also where nothing came: a run that was killed may have left it undone
+    periods.derive(home, report)
+    vocabulary.refresh_used(home)
     return report
 
 
