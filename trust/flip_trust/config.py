@@ -46,6 +46,8 @@ class TrustConfig:
         spare_workers: engine workers kept warm for the next job.
         status_interval: seconds between signs of life to the hub.
         clock_skew: seconds by which the hub's clock and ours may differ.
+        deidentification_profile: by what received images are de-identified: a profile's name, or a YAML file in
+            the home.
         keep_snapshot_hours: a job's frozen cohort is deleted after this, even when its end was never heard of.
     """
 
@@ -66,6 +68,7 @@ class TrustConfig:
     spare_workers: int = 1
     status_interval: float = 5.0
     clock_skew: float = 30.0
+    deidentification_profile: str = "research-default"
     keep_snapshot_hours: float = 48.0
 
     def __post_init__(self) -> None:

@@ -95,17 +95,6 @@ def test_a_run_that_is_cut_short_is_made_good(home, spool, study, monkeypatch):
     assert table(home, "image_series")["instances"].to_list() == [3]
 
 
-def test_parts_are_put_together(home, spool, study, monkeypatch):
-    monkeypatch.setattr("flip_trust.imaging.index.MOST_PARTS", 2)
-    index = Index(home)
-    for _ in range(5):
-        put(spool, study.instance())
-        index.run()
-
-    assert len(list((home / "imaging" / "index").glob("*.parquet"))) <= 2
-    assert index.instances().collect().height == 5
-
-
 def test_the_link_of_a_loaded_person_is_used_and_a_visit_told_before_is_kept(home, spool, study):
     keyed = Keyed.load(home)
     links.add(home, [(links.NUMBER, links.key_of(keyed, study.patient_id), 42)])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -24,12 +23,12 @@ from flip_trust.durable import sync_folder
 from flip_trust.imaging import series
 from flip_trust.imaging.files import NotDicomError
 from flip_trust.imaging.header import Header, Reader
+from flip_trust.imaging.parted import Parted
 from flip_trust.imaging.spool import RAW, TODO, names_in
 from flip_trust.ingest import links, store
 from flip_trust.keys import write_private
 
 BATCH = 2000
-MOST_PARTS = 32
 _SCHEMA: dict[str, pl.DataType] = {
     "file": pl.String(), "person_id": pl.Int64(), "image_occurrence_id": pl.Int64(), "study_uid": pl.String(),
     "series_uid": pl.String(), "instance_uid": pl.String(), "day": pl.Date(), "modality": pl.String(),
@@ -67,7 +66,7 @@ class Index:
     """
 
     def __init__(self, home: Path) -> None:
-        self._home, self._folder = home, home / "imaging" / "index"
+        self._home, self._table = home, Parted(home / "imaging" / "index", _SCHEMA, "file")
         self._raw, self._todo = home / "imaging" / RAW, home / "imaging" / TODO
         self._keyed = Keyed.load(home)
 
@@ -83,7 +82,7 @@ class Index:
             most: stop after so many.
         """
         tally = Tally()
-        with store.writing(self._folder):
+        with store.writing(self._table.folder):
             waiting = self.waiting()[:most]
             for at in range(0, len(waiting), BATCH):
                 names = waiting[at : at + BATCH]
@@ -102,16 +101,13 @@ class Index:
 
     def instances(self) -> pl.LazyFrame:
         """Every indexed instance, once."""
-        parts = self._parts()
-        if not parts:
-            return pl.LazyFrame(schema=_SCHEMA)
-        return pl.scan_parquet(parts).unique("file", keep="last", maintain_order=True)
+        return self._table.frame()
 
     def _batch(self, names: Sequence[str], tally: Tally) -> None:
         reader = Reader(self._keyed, links.known_numbers(self._home))
         found = [header for name in names if (header := self._read(reader, name, tally))]
         if found:
-            self._write(found)
+            self._table.add(pl.DataFrame([asdict(header) for header in found], schema=_SCHEMA))
             touched = {header.image_occurrence_id for header in found}
             rows = self.instances().filter(pl.col("image_occurrence_id").is_in(list(touched))).collect()
             series.write(self._home, rows)
@@ -139,21 +135,6 @@ class Index:
         write_private(folder / f"{name}.json", json.dumps(told).encode())
         (self._raw / name[:2] / name).rename(folder / name)
         sync_folder(folder)
-
-    def _parts(self) -> list[Path]:
-        return sorted(self._folder.glob("*.parquet"))
-
-    def _write(self, found: Sequence[Header]) -> None:
-        frame = pl.DataFrame([asdict(header) for header in found], schema=_SCHEMA)
-        parts = self._parts()
-        if len(parts) >= MOST_PARTS:
-            frame = pl.concat([self.instances().collect(), frame]).unique("file", keep="last", maintain_order=True)
-        else:
-            parts = []
-        # names sort by time, so that the last row of a file is the latest
-        store.write(self._folder / f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}.parquet", frame)
-        for old in parts:
-            old.unlink()
 
 
 assert list(_SCHEMA) == [field.name for field in fields(Header)]
