@@ -24,6 +24,7 @@ from flip_trust.deidentification import files, profile
 from flip_trust.deidentification import run as folders
 from flip_trust.deidentification.engine import Engine
 from flip_trust.deidentification.keyed import Keyed
+from flip_trust.scaleout import Where
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -106,7 +107,9 @@ def _wall_seconds(folder: Path, sources: list[Path], workers: int) -> float:
                 folder / "key",
             )
             begun = time.perf_counter()
-            done = [outcome for outcome in folders.run(order, some, cluster.scheduler_address) if not outcome.reason]
+            done = [
+                outcome for outcome in folders.run(order, some, Where(cluster.scheduler_address)) if not outcome.reason
+            ]
             seconds = time.perf_counter() - begun
             assert len(done) == len(some)
     return seconds

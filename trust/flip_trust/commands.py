@@ -21,6 +21,10 @@ from flip_trust.errors import LedgerUnavailableError
 P = ParamSpec("P")
 R = TypeVar("R")
 Home = Annotated[Path | None, typer.Option(envvar="FLIP_TRUST_HOME", help="The Trust's home folder.")]
+Dask = Annotated[
+    str, typer.Option(help="A Dask scheduler's address, tcp://…; else workers start here where there is much to do.")
+]
+Workers = Annotated[int, typer.Option(help="Workers to start here; 0 is one a processor.", min=0)]
 out, err = Console(), Console(stderr=True)
 say = functools.partial(out.print, soft_wrap=True, highlight=False)
 

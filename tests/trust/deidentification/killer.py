@@ -7,10 +7,10 @@ import os
 from flip_trust.deidentification import run
 
 DEADLY = "deadly.dcm"
-_real = run.attempt
+_real = run.work
 
 
-def attempt(target: str, quarantine: str, profile_text: str, key_file: str, sources: list[str]) -> run.Attempt:
+def work(target: str, quarantine: str, profile_text: str, key_file: str, sources: list[str]) -> list[run.Outcome]:
     if any(source.endswith(DEADLY) for source in sources):
         os._exit(9)
     return _real(target, quarantine, profile_text, key_file, sources)

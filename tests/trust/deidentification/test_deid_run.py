@@ -11,6 +11,7 @@ from flip_trust.deidentification.keyed import Keyed
 from flip_trust.deidentification.refusals import Reason
 from flip_trust.deidentification.run import Order
 from flip_trust.errors import SetupError
+from flip_trust.scaleout import HERE, Where
 from typer.testing import CliRunner
 
 from tests.trust.deidentification import killer
@@ -31,8 +32,8 @@ def order(tmp_path) -> Order:
     return Order(source, tmp_path / "out", tmp_path / "quarantine", profile.load(NAME), key)
 
 
-def outcomes(order: Order, **options: object) -> list[run.Outcome]:
-    return list(run.run(order, run.found(order.source), **options))
+def outcomes(order: Order, where: Where = HERE) -> list[run.Outcome]:
+    return list(run.run(order, run.found(order.source), where))
 
 
 def test_a_bad_file_stops_nothing_and_is_kept_with_its_reason(order) -> None:
@@ -104,18 +105,18 @@ def test_two_workers_do_what_one_process_does(order, tmp_path) -> None:
     apart = Order(order.source, tmp_path / "apart", tmp_path / "apart-quarantine", order.profile, order.key_file)
     outcomes(order)
 
-    assert len(outcomes(apart, workers=2)) == 4
+    assert len(outcomes(apart, Where(workers=2))) == 4
     written = {path.relative_to(order.target): path.read_bytes() for path in order.target.rglob("*.dcm")}
     assert written == {path.relative_to(apart.target): path.read_bytes() for path in apart.target.rglob("*.dcm")}
 
 
 @pytest.mark.processes
-@pytest.mark.slow
-def test_a_file_that_kills_its_worker_is_found_out_and_stops_nothing(order, monkeypatch) -> None:
+@pytest.mark.parametrize("where", [Where(), pytest.param(Where(workers=2), marks=pytest.mark.slow)])
+def test_a_file_that_kills_its_worker_is_found_out_and_stops_nothing(order, monkeypatch, where) -> None:
     (order.source / killer.DEADLY).write_bytes(as_bytes(plain(SOPInstanceUID="1.2.3.9")))
-    monkeypatch.setattr(run, "attempt", killer.attempt)
+    monkeypatch.setattr(run, "work", killer.work)
 
-    reasons = sorted(each.reason for each in outcomes(order, workers=2))
+    reasons = sorted(each.reason for each in outcomes(order, where))
 
     assert reasons == ["", "", "", Reason.FAILED.name, Reason.NOT_DICOM.name]
 

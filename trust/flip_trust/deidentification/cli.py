@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from flip_trust.commands import Home, command, err, out, say
+from flip_trust.commands import Dask, Home, Workers, command, out, say
 from flip_trust.errors import SetupError
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def deid(  # noqa: PLR0913, PLR0917 (a form: every option has a name and a prese
     key_file: Annotated[
         Path | None, typer.Option(help="The secret behind the pseudonyms, made if missing; the home's unless given.")
     ] = None,
-    dask: Annotated[str, typer.Option(help="A Dask scheduler's address; else workers start here for many files.")] = "",
-    workers: Annotated[int, typer.Option(help="Workers to start here; 0 is one a processor.", min=0)] = 0,
+    dask: Dask = "",
+    workers: Workers = 0,
     home: Home = None,
 ) -> None:
     """De-identify a folder of DICOM files; what cannot be made safe goes to quarantine. Ends with 2 if any did."""
@@ -96,17 +96,14 @@ def deid_profile(
 
 
 def _counted(order: Order, dask: str, workers: int) -> Tally:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from flip_trust import scaleout
     from flip_trust.deidentification import run
     from flip_trust.deidentification.report import Tally
 
     order.check()
     sources, tally = run.found(order.source), Tally()
-    columns = (TextColumn("De-identifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as progress:
-        bar = progress.add_task("", total=len(sources))
-        for outcome in run.run(order, sources, dask, workers):
+    with scaleout.progress("De-identifying", len(sources)) as advance:
+        for outcome in run.run(order, sources, scaleout.Where(dask, workers)):
             tally.add(outcome)
-            progress.advance(bar)
+            advance(1)
     return tally

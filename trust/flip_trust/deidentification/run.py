@@ -1,4 +1,4 @@
-"""A folder of files: in this process where there are few, else on dask.distributed; taken up again where it stopped."""
+"""A folder of files, spread over processes; taken up again where it stopped."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from flip_trust import scaleout
 from flip_trust.deidentification import files, profile
 from flip_trust.deidentification.engine import Engine
 from flip_trust.deidentification.files import Outcome
@@ -18,17 +19,11 @@ from flip_trust.deidentification.keyed import Keyed
 from flip_trust.deidentification.profile import Profile
 from flip_trust.deidentification.refusals import Reason
 from flip_trust.errors import SetupError
+from flip_trust.scaleout import LOCAL, Where
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-FEW: Final = 64
-"""So many files are done sooner than a cluster has started."""
 BATCH: Final = 16
 _TRIED_AGAIN: Final = frozenset({Reason.NO_TESSERACT.name, Reason.FAILED.name})
 """Refusals that are not the file's own fault."""
-
-Attempt = list[Outcome] | SetupError
 
 
 @dataclass(frozen=True)
@@ -64,14 +59,13 @@ def found(source: Path) -> list[Path]:
     return sorted(Path(folder) / name for folder, _, names in os.walk(source) for name in names)
 
 
-def run(order: Order, sources: list[Path], dask: str = "", workers: int = 0) -> Iterator[Outcome]:
+def run(order: Order, sources: list[Path], where: Where = LOCAL) -> Iterator[Outcome]:
     """De-identify files; what an earlier run has done under the same profile is not done again.
 
     Args:
         order: what is to be done.
         sources: the files, as :func:`found` lists them.
-        dask: address of a cluster; without one, a cluster of this machine where there are many files.
-        workers: processes of the cluster of this machine; 0: one per processor.
+        where: on what.
 
     Yields:
         What became of each file, in no particular order.
@@ -90,10 +84,11 @@ def run(order: Order, sources: list[Path], dask: str = "", workers: int = 0) -> 
                 yield known
             else:
                 todo.append(path)
-        alone = not dask and workers in {0, 1} and len(todo) <= FEW
-        for outcome in _here(order, todo) if alone else _there(order, todo, dask, workers):
-            note(outcome)
-            yield outcome
+        names = scaleout.batched((str(path.absolute()) for path in todo), BATCH)
+        for ended in scaleout.run(partial(work, *_arguments(order)), names, where):
+            for outcome in _outcomes(order, ended):
+                note(outcome)
+                yield outcome
 
 
 def journal_path(order: Order) -> Path:
@@ -105,14 +100,6 @@ def work(target: str, quarantine: str, profile_text: str, key_file: str, sources
     """What a worker does with one batch."""
     engine = _engine(profile_text, key_file)
     return [files.process(engine, Path(source), Path(target), Path(quarantine)) for source in sources]
-
-
-def attempt(target: str, quarantine: str, profile_text: str, key_file: str, sources: list[str]) -> Attempt:
-    """The same on a cluster; nothing is raised there, because Dask would log the arguments, and paths identify."""
-    try:
-        return work(target, quarantine, profile_text, key_file, sources)
-    except SetupError as error:
-        return error
 
 
 def _stands(outcome: Outcome, order: Order) -> bool:
@@ -131,62 +118,11 @@ def _engine(profile_text: str, key_file: str) -> Engine:
     return Engine(profile.parsed(profile_text), Keyed.from_file(Path(key_file)))
 
 
-def _here(order: Order, sources: list[Path]) -> Iterator[Outcome]:
-    for source in sources:
-        yield from work(*_arguments(order), [str(source.absolute())])
-
-
-def _there(order: Order, sources: list[Path], dask: str, workers: int) -> Iterator[Outcome]:
-    import distributed
-
-    untyped: Any = distributed
-
-    names = [str(source.absolute()) for source in sources]
-    with _client(dask, workers) as client:
-        batches = {}
-        for start in range(0, len(names), BATCH):
-            batch = names[start : start + BATCH]
-            batches[client.submit(attempt, *_arguments(order), batch, pure=False)] = batch
-        waiting = untyped.as_completed(list(batches))
-        for future in waiting:
-            batch = batches.pop(future)
-            if future.status == "finished":
-                if isinstance(done := future.result(), SetupError):
-                    raise done
-                yield from done
-            elif len(batch) > 1:  # one of them took its worker down: find out which
-                for name in batch:
-                    again = client.submit(attempt, *_arguments(order), [name], pure=False)
-                    batches[again] = [name]
-                    waiting.add(again)
-            else:
-                path = Path(batch[0])
-                yield files.refuse(path, files.digest_of(path), Reason.FAILED, order.quarantine)
-
-
-@contextmanager
-def _client(address: str, workers: int) -> Iterator[Client]:
-    import distributed
-
-    untyped: Any = distributed
-    if address:
-        try:
-            client = untyped.Client(address, timeout=20)
-        except (OSError, ValueError) as error:
-            raise SetupError(f"No Dask scheduler answers at {address}.", "Check the address.") from error
-        with client:
-            yield client
-        return
-    options = {
-        "n_workers": workers or None,
-        "threads_per_worker": 1,
-        "host": "127.0.0.1",
-        "dashboard_address": None,
-        "security": True,  # TLS with keys made for the occasion: other people of this machine can reach the ports
-        "scheduler_kwargs": {"allowed_failures": 1},  # a file that kills its worker is not tried on every other one
-    }
-    with untyped.LocalCluster(**options) as cluster, untyped.Client(cluster) as client:
-        yield client
+def _outcomes(order: Order, ended: scaleout.Done[str, list[Outcome]] | scaleout.Failed[str]) -> list[Outcome]:
+    if isinstance(ended, scaleout.Done):
+        return ended.result
+    path = Path(ended.item)
+    return [files.refuse(path, files.digest_of(path), Reason.FAILED, order.quarantine)]
 
 
 def _journal(order: Order) -> Mapping[str, Outcome]:

@@ -1,0 +1,285 @@
+"""Work on many items, spread over processes: a child of this one, a Dask cluster here, or the hospital's own.
+
+The work comes in batches. A batch that fails, or that takes its worker down, is tried again item by item, each alone on
+the whole cluster: a worker's death is counted against everything that was waiting there, so only who was alone is told
+apart from bystanders. One bad item so costs itself and never the rest. Nothing is raised where the work is done: Dask
+would log the arguments, and paths identify.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from multiprocessing import connection, get_context, parent_process
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from flip_sdk.errors import PublicError
+
+from flip_trust.errors import SetupError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+FEW: Final = 4
+"""So many batches are done sooner by one child than a cluster has started."""
+KILLED: Final = "it took its worker down"
+_AHEAD: Final = 3
+_NO_WORKERS_SECONDS: Final = 120
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Work = Callable[[list[Item]], Result]
+"""Can be pickled: a function of a module, or a ``functools.partial`` of one. Doing a batch twice must be harmless."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where work is done.
+
+    Attributes:
+        dask: address of the hospital's scheduler, ``tcp://…`` or ``tls://…``.
+        workers: processes of a cluster of this machine; 0: one child for little work, else one per processor.
+        here: in this process instead, without protection from items that take it down.
+    """
+
+    dask: str = ""
+    workers: int = 0
+    here: bool = False
+
+
+LOCAL: Final = Where()
+HERE: Final = Where(here=True)
+
+
+@dataclass(frozen=True)
+class Done(Generic[Item, Result]):
+    """A batch, or one item of a batch that failed, and what the work made of it."""
+
+    items: list[Item]
+    result: Result
+
+
+@dataclass(frozen=True)
+class Failed(Generic[Item]):
+    """An item on which the work fails, alone too.
+
+    Attributes:
+        why: the error's type, or :data:`KILLED`; never the error's text, which may quote data.
+    """
+
+    item: Item
+    why: str
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    why: str
+
+
+_Answer = tuple[list[Any], Any]
+_Spread = Callable[[Work[Any, Any], Iterable[list[Any]]], Iterator[_Answer]]
+
+
+def run(
+    work: Work[Item, Result], batches: Iterable[list[Item]], where: Where = LOCAL
+) -> Iterator[Done[Item, Result] | Failed[Item]]:
+    """Do the work on every batch.
+
+    Args:
+        work: what is done with one batch. A ``PublicError`` that it raises ends the whole run.
+        batches: taken as they are needed, so that there may be more of them than fit into memory.
+        where: on what.
+
+    Yields:
+        Each batch's result, in no particular order; each item that is in none of them as failed.
+
+    Raises:
+        SetupError: the cluster cannot be used, or went away.
+        PublicError: the work raised it.
+    """
+    with _pool(where, iter(batches)) as (spread, left):
+        suspects: list[Item] = []
+        for items, answer in spread(work, left):
+            if isinstance(answer, _Trouble):
+                suspects += items
+            else:
+                yield Done(items, _unless_public(answer))
+        for item in suspects:
+            [(items, answer)] = spread(work, [[item]])
+            yield Failed(item, answer.why) if isinstance(answer, _Trouble) else Done(items, _unless_public(answer))
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of so many; the last one has the rest."""
+    left = iter(items)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error; gives a function that moves it on by so many."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from flip_trust.commands import err
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as bars:
+        bar = bars.add_task(what, total=total)
+        yield lambda count: bars.advance(bar, count)
+
+
+@contextmanager
+def _pool(where: Where, batches: Iterator[list[Item]]) -> Iterator[tuple[_Spread, Iterable[list[Item]]]]:
+    if where.here:
+        yield _here, batches
+        return
+    if not where.dask and where.workers in {0, 1}:
+        first = list(islice(batches, FEW + 1))
+        batches = chain(first, batches)
+        if len(first) <= FEW:
+            with _Child() as child:
+                yield child.spread, batches
+            return
+    with _client(where) as client:
+        yield _Cluster(client).spread, batches
+
+
+def _attempt(work: Work[Any, Any], items: list[Any]) -> Any:
+    try:
+        return work(items)
+    except PublicError as error:
+        plain = type(error).__init__ is PublicError.__init__
+        return error if plain else SetupError(error.message, error.mend)  # others may not survive the way back
+    except Exception as error:  # noqa: BLE001 (whatever an item leads to, the rest goes on)
+        return _Trouble(type(error).__name__)
+
+
+def _unless_public(answer: Any) -> Any:
+    if isinstance(answer, PublicError):
+        raise answer
+    return answer
+
+
+def _here(work: Work[Any, Any], batches: Iterable[list[Any]]) -> Iterator[_Answer]:
+    for items in batches:
+        yield items, _attempt(work, items)
+
+
+class _Child:
+    """One process at a time; a new one after a death."""
+
+    def __init__(self) -> None:
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor:
+            self._executor.shutdown()
+
+    def spread(self, work: Work[Any, Any], batches: Iterable[list[Any]]) -> Iterator[_Answer]:
+        for items in batches:
+            if self._executor is None:
+                self._executor = ProcessPoolExecutor(1, get_context("spawn"), _begin_child)
+            try:
+                yield items, self._executor.submit(_attempt, work, items).result()
+            except BrokenProcessPool:
+                self._executor.shutdown()
+                self._executor = None
+                yield items, _Trouble(KILLED)
+
+
+def _begin_child() -> None:
+    """Ctrl-C is the parent's to handle; a child whose parent was killed ends too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := parent_process():
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+class _Cluster:
+    """A Dask cluster, kept busy with a few batches ahead for each of its threads."""
+
+    def __init__(self, client: Client) -> None:
+        self._client: Any = client
+
+    def spread(self, work: Work[Any, Any], batches: Iterable[list[Any]]) -> Iterator[_Answer]:
+        import distributed
+
+        untyped: Any = distributed
+        left, waiting = iter(batches), untyped.as_completed()
+        flying: dict[Any, list[Any]] = {}
+
+        def fill() -> None:
+            most = _AHEAD * max(1, sum(self._client.nthreads().values()))
+            for items in islice(left, max(0, most - len(flying))):
+                future = self._client.submit(_attempt, work, items, pure=False)
+                flying[future] = items
+                waiting.add(future)
+
+        fill()
+        self._wait_for_workers()
+        for future in waiting:
+            items = flying.pop(future)
+            fill()
+            yield items, _answer(future)
+
+    def _wait_for_workers(self) -> None:
+        """Only now: a cluster that grows and shrinks has workers once there is work."""
+        try:
+            self._client.wait_for_workers(1, timeout=_NO_WORKERS_SECONDS)
+        except TimeoutError as error:
+            raise SetupError("The Dask cluster has no workers.", "Start some, then run this again.") from error
+
+
+def _answer(future: Any) -> Any:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        raise SetupError("The Dask cluster went away.", "Run the same again: it goes on where it stopped.")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return _Trouble(KILLED)
+    raise SetupError(
+        f"The Dask cluster's workers cannot do this ({type(error).__name__}).", "Install the same flip-trust on them."
+    ) from error
+
+
+@contextmanager
+def _client(where: Where) -> Iterator[Client]:
+    import distributed
+
+    untyped: Any = distributed
+    if where.dask:
+        try:
+            client = untyped.Client(where.dask, timeout=20)
+        except (OSError, ValueError) as error:
+            raise SetupError(f"No Dask scheduler answers at {where.dask}.", "Check the address.") from error
+        with client:
+            yield client
+        return
+    options = {
+        "n_workers": where.workers or None,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+        "security": True,  # TLS with keys made for the occasion: other people of this machine can reach the ports
+        "scheduler_kwargs": {"allowed_failures": 1},  # an item that kills its worker is not tried on every other one
+    }
+    with untyped.LocalCluster(**options) as cluster, untyped.Client(cluster) as client:
+        yield client
