@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from flip_sdk.accounting.calibrate import event_for
 from flip_sdk.accounting.events import Gaussian
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import FullBatch, ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.prepare import sensitivity, weight_of_count
 from flip_sdk.contract.records import digest

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from flip_sdk.advising.trying import Tried, attempt, without_privacy
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import DistributedNoise, LocalNoise, ModelRef, Privacy, TrainSpec, TrustModel
 from flip_sdk.contract.records import digest
 from flip_sdk.mechanisms.snapshot import Snapshot

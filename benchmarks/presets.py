@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import DistributedNoise, FullBatch, ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.mechanisms.aggregate import standard, training

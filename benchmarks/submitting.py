@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import torch
 from flip_sdk.connection import Connection
 from flip_sdk.contract.api import JobEvents, JobView, SubmitJob
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JOB, JobState

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flip_sdk.categories import Grouping, by_age, by_condition, by_sex
     from flip_sdk.client import Hub, connect
     from flip_sdk.cohorts import Cohort, Rule, age_between, has_condition, measurement_between, sex_is
-    from flip_sdk.contract.cohorts import Feature, Label
+    from flip_sdk.contract.features import Feature, Label
     from flip_sdk.contract.jobs import DPSGD, FullBatch
     from flip_sdk.errors import (
         ConnectionFailedError,
@@ -52,14 +52,14 @@ _HOMES = {
     "DPSGD": "contract.jobs",
     "Dashboard": "publishing",
     "Event": "events",
-    "Feature": "contract.cohorts",
+    "Feature": "contract.features",
     "FlipError": "errors",
     "FullBatch": "contract.jobs",
     "Grouping": "categories",
     "Hub": "client",
     "Job": "jobs",
     "JobFailedError": "errors",
-    "Label": "contract.cohorts",
+    "Label": "contract.features",
     "ModelError": "errors",
     "NotAllowedError": "errors",
     "NotFoundError": "errors",

@@ -10,6 +10,7 @@ from flip_sdk.catalogue import Catalogue, Concept
 from flip_sdk.cohorts import Cohort
 from flip_sdk.contract import cohorts as contract
 from flip_sdk.contract.check import check
+from flip_sdk.contract.features import AnyFeature, AnyLabel, ClassLabel, Feature, Label
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.errors import NotFoundError, SpecError
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from flip_sdk.contract.graph import Loss
 
-    FeatureLike = contract.Feature | Concept | str | int
-    LabelLike = contract.Label | Concept | str | int
+    FeatureLike = AnyFeature | Concept | str | int
+    LabelLike = AnyLabel | Concept | str | int
     CohortLike = Cohort | contract.Cohort | None
 
 AnySpec = TypeVar("AnySpec", CountSpec, TrainSpec, EvaluateSpec, StatisticsSpec)
@@ -47,7 +48,7 @@ class Names:
             return contract.Cohort()
         return given if isinstance(given, contract.Cohort) else given.resolve(self.catalogue)
 
-    def features(self, given: Sequence[FeatureLike]) -> tuple[contract.Feature, ...]:
+    def features(self, given: Sequence[FeatureLike]) -> tuple[AnyFeature, ...]:
         """The contract's features.
 
         Raises:
@@ -61,13 +62,24 @@ class Names:
         catalogue = self.catalogue() if named else Catalogue(())
         return tuple(_feature(one, catalogue) for one in given)
 
-    def label(self, given: LabelLike) -> contract.Label:
+    def measurements(self, given: Sequence[FeatureLike]) -> tuple[Feature, ...]:
+        """The contract's features, for a question that takes measurements alone.
+
+        Raises:
+            NotFoundError: a name is unknown, there is none at all, or one is no measurement.
+        """
+        found = self.features(given)
+        if wrong := [one for one in found if not isinstance(one, Feature)]:
+            raise NotFoundError(f"{wrong[0].name or wrong[0].kind} is no measurement.", "Give measurements.")
+        return tuple(one for one in found if isinstance(one, Feature))
+
+    def label(self, given: LabelLike) -> AnyLabel:
         """The contract's label.
 
         Raises:
             NotFoundError: its name is unknown.
         """
-        if isinstance(given, contract.Label):
+        if isinstance(given, Label | ClassLabel):
             return given
         return given.label() if isinstance(given, Concept) else self.catalogue().label(given)
 
@@ -90,8 +102,8 @@ class Subject:
 
     model: ModelRef
     scaling: Scaling
-    features: tuple[contract.Feature, ...]
-    label: contract.Label
+    features: tuple[AnyFeature, ...]
+    label: AnyLabel
     cohort: contract.Cohort
     files: Files | None = None
 
@@ -136,7 +148,7 @@ def subject(
     return Subject(files.ref, scaling or public_scaling(resolved), resolved, told, names.cohort(cohort), files)
 
 
-def public_scaling(features: Sequence[contract.Feature]) -> Scaling:
+def public_scaling(features: Sequence[AnyFeature]) -> Scaling:
     """From public bounds to [-1, 1]: the middle becomes 0."""
     return Scaling(
         shift=tuple((feature.low + feature.high) / 2 for feature in features),
@@ -178,13 +190,13 @@ def _subject_of_result(
 
 def _inputs(
     names: Names, features: Sequence[FeatureLike] | None, label: LabelLike | None
-) -> tuple[tuple[contract.Feature, ...], contract.Label]:
+) -> tuple[tuple[AnyFeature, ...], AnyLabel]:
     if not features or label is None:
         raise NotFoundError("Features and label are missing.", "Give features= and label= as the model was trained.")
     return names.features(features), names.label(label)
 
 
-def _feature(given: FeatureLike, catalogue: Catalogue) -> contract.Feature:
-    if isinstance(given, contract.Feature):
+def _feature(given: FeatureLike, catalogue: Catalogue) -> AnyFeature:
+    if not isinstance(given, Concept | str | int):
         return given
     return given.feature() if isinstance(given, Concept) else catalogue.feature(given)

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import TrustCatalogue
-from flip_sdk.contract.cohorts import Feature, HasCondition, Label
+from flip_sdk.contract.cohorts import HasCondition
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.twins import Twin
 from flip_sdk.errors import NotFoundError
 from flip_sdk.privacy import build

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import AnyFeature
 from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import Scaling
 from flip_sdk.errors import ModelError
@@ -31,7 +31,7 @@ class KeptModel(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, inner: nn.Module, features: Sequence[Feature], scaling: Scaling, loss: Loss) -> None:
+    def __init__(self, inner: nn.Module, features: Sequence[AnyFeature], scaling: Scaling, loss: Loss) -> None:
         super().__init__()
         self.inner = inner
         self.features = tuple(features)
@@ -52,7 +52,7 @@ class KeptModel(nn.Module):
             ModelError: a row has another number of values.
         """
         if rows.shape[-1] != len(self.features):
-            names = ", ".join(feature.name or str(feature.concept_id) for feature in self.features[:5])
+            names = ", ".join(feature.name or feature.kind for feature in self.features[:5])
             raise ModelError(
                 f"The model takes {len(self.features)} values for each person, these rows have {rows.shape[-1]}.",
                 f"Give them in the order of model.features ({names} …).",

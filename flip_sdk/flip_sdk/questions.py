@@ -78,12 +78,12 @@ class Questions:
 
     def histogram(self, measurement: FeatureLike, bins: int = 20, **asked: Any) -> Frame:
         """Persons by value of a measurement, in bins between its public bounds, and who is outside or not measured."""
-        feature = self._names().features([measurement])[0]
+        feature = self._names().measurements([measurement])[0]
         return self._answer(build(contract.Histogram, measurement=feature, bins=bins), asked)
 
     def mean(self, *measurements: FeatureLike, **asked: Any) -> Frame:
         """Mean and standard deviation of measurements, whose values are clamped to their public bounds."""
-        return self._answer(build(contract.Mean, measurements=self._names().features(measurements)), asked)
+        return self._answer(build(contract.Mean, measurements=self._names().measurements(measurements)), asked)
 
     def quantiles(
         self,
@@ -93,7 +93,7 @@ class Questions:
         **asked: Any,
     ) -> Frame:
         """Values below which these shares of the measured persons lie, between the measurement's public bounds."""
-        feature = self._names().features([measurement])[0]
+        feature = self._names().measurements([measurement])[0]
         fields = {"measurement": feature, "probabilities": tuple(probabilities), "bins": bins}
         return self._answer(build(contract.Quantiles, **fields), asked)
 
@@ -123,7 +123,7 @@ class Questions:
 
     def linear_regression(self, outcome: FeatureLike, on: Sequence[PredictorLike], **asked: Any) -> Frame:
         """Least squares of a measurement on measurements and groups: coefficients in the measurements' own units."""
-        feature = self._names().features([outcome])[0]
+        feature = self._names().measurements([outcome])[0]
         question = build(contract.LinearRegression, outcome=feature, predictors=self._predictors(on))
         return self._answer(question, asked)
 
@@ -171,7 +171,7 @@ class Questions:
     def _predictors(self, given: Sequence[PredictorLike]) -> contract.Predictors:
         groupings = [one for one in given if isinstance(one, Grouping)]
         features = [one for one in given if not isinstance(one, Grouping)]
-        found = self._names().features(features) if features else ()
+        found = self._names().measurements(features) if features else ()
         return build(contract.Predictors, measurements=found, categories=self._categories(groupings))
 
     def _follow_up(self, event: Events, start: Events, days: int, intervals: int) -> contract.FollowUp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import AnyFeature
 from flip_sdk.contract.jobs import EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.errors import NotFoundError
 from flip_sdk.preflight import Spec
@@ -63,7 +63,7 @@ class Result:
         return self._spec
 
     @property
-    def features(self) -> tuple[Feature, ...]:
+    def features(self) -> tuple[AnyFeature, ...]:
         """The model's inputs, in their order (``train`` and ``evaluate``)."""
         spec = self.spec
         return spec.features if isinstance(spec, TrainSpec | EvaluateSpec) else ()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import DPSGD, FullBatch, LocalNoise, Mechanism, ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.mechanisms.snapshot import Snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flip_sdk.accounting.calibrate import calibrate
 from flip_sdk.accounting.composition import counted, epsilon_of
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.records import digest
 

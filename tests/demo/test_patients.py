@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import Feature
 from sklearn.datasets import load_breast_cancer
 
 from demo.measurements import BENIGN, MALIGNANT, MEASUREMENTS

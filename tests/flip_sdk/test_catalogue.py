@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from flip_sdk.catalogue import Catalogue
 from flip_sdk.contract.api import TrustCatalogue
-from flip_sdk.contract.cohorts import Feature, HasCondition, Label
+from flip_sdk.contract.cohorts import HasCondition
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.testing.patients import MALIGNANT
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from flip_hub.database import Routine
 from flip_hub.database import Trust as TrustRow
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import Feature
 from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.notices import fingerprint
 from flip_sdk.contract.states import JobState

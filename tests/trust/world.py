@@ -16,7 +16,7 @@ import polars as pl
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.notices import HubEnrolment, SignedNotice
 from flip_sdk.contract.records import digest

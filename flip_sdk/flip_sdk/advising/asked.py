@@ -12,7 +12,7 @@ import numpy as np
 from flip_sdk.advising.worlds import Catalogued, Public, World, made_up
 from flip_sdk.asking import Names
 from flip_sdk.contract.check import check
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, ModelRef, Scaling, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.violations import Violation
@@ -185,7 +185,7 @@ def _width(given: Mapping[str, Any]) -> int:
 def _features(given: Mapping[str, Any], width: int) -> tuple[Feature, ...]:
     catalogue = given["catalogue"]
     if catalogue is not None:
-        return Names(lambda: catalogue).features(given["features"] or catalogue.features())
+        return Names(lambda: catalogue).measurements(given["features"] or catalogue.features())
     limits = given["bounds"]
     if limits is None:
         limits = (0.0, 1.0) if given["public"] is None else _held(np.asarray(given["public"][0], dtype=np.float64))

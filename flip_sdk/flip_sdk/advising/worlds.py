@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import AnyLabel, Feature
 from flip_sdk.mechanisms.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Catalogued:
 
     catalogue: Catalogue
     features: tuple[Feature, ...]
-    label: Label
+    label: AnyLabel
     seed: int
     name: str = "one kind"
 

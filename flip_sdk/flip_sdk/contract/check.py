@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 
 from flip_sdk.contract.check_circe import check_expression
+from flip_sdk.contract.check_inputs import check_inputs
 from flip_sdk.contract.check_statistics import check_statistics
-from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, MeasurementBetween
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, MeasurementBetween
 from flip_sdk.contract.jobs import (
     DPSGD,
     FEWEST_FOR_DISTRIBUTED,
@@ -33,9 +34,9 @@ def check(spec: AnySpec) -> list[Violation]:
     found = _check_cohort(spec.cohort) + _check_trusts(spec.trusts)
     match spec:
         case TrainSpec():
-            found += _check_features(spec.features) + _check_training(spec)
+            found += check_inputs(spec) + _check_training(spec)
         case EvaluateSpec():
-            found += _check_features(spec.features) + _check_evaluation(spec)
+            found += check_inputs(spec) + _check_evaluation(spec)
         case StatisticsSpec():
             found += check_statistics(spec)
         case CountSpec():
@@ -64,30 +65,6 @@ def _check_trusts(trusts: tuple[str, ...]) -> list[Violation]:
         for name, times in Counter(trusts).items()
         if times > 1
     ]
-
-
-def _check_features(features: tuple[Feature, ...]) -> list[Violation]:
-    found = [
-        Violation(
-            rule="empty_bounds",
-            where=f"features[{i}]",
-            message=f"low {feature.low} is not below high {feature.high}.",
-            mend="Give public bounds of the measurement, low below high; the catalogue suggests some.",
-        )
-        for i, feature in enumerate(features)
-        if not feature.low < feature.high
-    ]
-    found += [
-        Violation(
-            rule="repeated_feature",
-            where="features",
-            message=f"concept {concept_id} is used {times} times.",
-            mend="Use each concept once.",
-        )
-        for concept_id, times in Counter(f.concept_id for f in features).items()
-        if times > 1
-    ]
-    return found
 
 
 def _check_training(spec: TrainSpec) -> list[Violation]:

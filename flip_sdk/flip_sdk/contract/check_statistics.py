@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import Feature
 from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.statistics import (
     MOST_CELLS,

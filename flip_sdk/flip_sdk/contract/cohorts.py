@@ -1,4 +1,4 @@
-"""Who a job is about: cohort criteria, features and labels over OMOP CDM 5.4, without any code from outside."""
+"""Who a job is about: cohort criteria over OMOP CDM 5.4, without any code from outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from flip_sdk.contract.circe import CohortExpression
-from flip_sdk.contract.records import ConceptId, Finite, Line, Record
+from flip_sdk.contract.records import ConceptId, Finite, Record
 
 Years = Annotated[int, Field(ge=0, le=150)]
 
@@ -66,23 +66,3 @@ class Cohort(Record):
         if self.expression is None:
             found.pop("expression", None)
         return found
-
-
-class Feature(Record):
-    """The latest ``measurement.value_as_number`` of a concept, clamped to public bounds.
-
-    The bounds are public knowledge (a reference range, a device's range), never read off the patients: clamping to
-    them is what bounds one person's influence.
-    """
-
-    concept_id: ConceptId
-    low: Finite
-    high: Finite
-    name: Line = ""
-
-
-class Label(Record):
-    """1 for persons with a ``condition_occurrence`` of one of these concepts, else 0."""
-
-    condition_concept_ids: Annotated[tuple[ConceptId, ...], Field(min_length=1, max_length=200)]
-    name: Line = ""

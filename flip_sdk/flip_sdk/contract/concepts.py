@@ -7,8 +7,9 @@ from typing import Literal
 
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.cohorts import HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.features import AgeFeature, AnyFeature, EventDomain, EventFeature, Feature, SexFeature
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainSpec
-from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.notices import CatalogueConcept, Domain
 from flip_sdk.contract.statistics import (
     AnyQuestion,
     ConditionRecorded,
@@ -20,6 +21,13 @@ from flip_sdk.contract.statistics import (
 )
 
 Spec = AnySpec
+DOMAIN_OF_EVENT: dict[EventDomain, Domain] = {
+    "condition": "Condition",
+    "drug": "Drug",
+    "procedure": "Procedure",
+    "observation": "Observation",
+    "visit": "Visit",
+}
 
 
 def unknown_concepts(spec: Spec, published: Iterable[CatalogueConcept]) -> list[Violation]:
@@ -51,10 +59,24 @@ def _named(spec: Spec) -> Iterator[tuple[str, str, int]]:
             case _:
                 pass
     if isinstance(spec, TrainSpec | EvaluateSpec):
-        yield from ((f"features[{i}]", "Measurement", feature.concept_id) for i, feature in enumerate(spec.features))
+        for i, feature in enumerate(spec.features):
+            yield from ((f"features[{i}]", domain, concept_id) for domain, concept_id in concepts_of(feature))
         yield from (("label", "Condition", concept_id) for concept_id in spec.label.condition_concept_ids)
     if isinstance(spec, StatisticsSpec):
         yield from (("question", domain, concept_id) for domain, concept_id in asked_about(spec.question))
+
+
+def concepts_of(feature: AnyFeature) -> Iterator[tuple[Domain, int]]:
+    """The concepts that a feature names, each with its domain."""
+    match feature:
+        case Feature():
+            yield "Measurement", feature.concept_id
+        case SexFeature():
+            yield "Gender", feature.concept_id
+        case EventFeature():
+            yield from ((DOMAIN_OF_EVENT[feature.domain], concept_id) for concept_id in feature.concept_ids)
+        case AgeFeature():
+            return
 
 
 def asked_about(question: AnyQuestion) -> Iterator[tuple[Literal["Measurement", "Condition", "Gender"], int]]:

@@ -184,17 +184,26 @@ def check_graph(record: GraphRecord, limits: Limits = LIMITS) -> list[str]:
     return found
 
 
-def check_output(record: GraphRecord, features: int, loss: Loss | None) -> list[str]:
-    """Whether the model takes these features and answers what the loss needs; what is wrong, in words."""
+def check_output(record: GraphRecord, features: int, loss: Loss | None, classes: int = 2) -> list[str]:
+    """Whether the model takes so many numbers and answers what loss and label need; what is wrong, in words.
+
+    Args:
+        record: the model.
+        features: numbers of a row, those of an image included.
+        loss: what it is trained for; None where it is scored only.
+        classes: of the label.
+    """
     found = []
     if record.input.shape != (1, features):
-        found.append(f"The model takes {record.input.shape[1:]} numbers, and the job has {features} features.")
+        found.append(f"The model takes {record.input.shape[1:]} numbers, and a row of the job has {features}.")
     spec = record.result_of(record.output)
     outputs = spec.elements
     if not spec.dtype.startswith("float") or spec.shape not in ((1,), (1, outputs)):
         return [*found, f"The model answers {spec.dtype} {spec.shape}; one person's answer has the shape (1, outputs)."]
     if loss == "cross_entropy" and outputs < 2:
         found.append("cross_entropy needs two or more outputs (logits); use binary_cross_entropy for one.")
+    elif classes > 2 and outputs != classes:
+        found.append(f"The label has {classes} classes, and the model answers {outputs} numbers.")
     if loss in ("binary_cross_entropy", "mse") and outputs != 1:
         found.append(f"{loss} needs one output, the model has {outputs}.")
     return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, ValidationError, model_serializer
 
-from flip_sdk.contract.cohorts import Cohort, Feature, Label
+from flip_sdk.contract.cohorts import Cohort
+from flip_sdk.contract.features import AnyFeature, AnyLabel, Index
+from flip_sdk.contract.images import AnyImages
 from flip_sdk.contract.records import SCHEMA_VERSION, Delta, Digest, Epsilon, Finite, Name, Record
 from flip_sdk.contract.statistics import Question
 from flip_sdk.errors import RecordError
@@ -167,37 +169,58 @@ class CountSpec(_Spec):
     epsilon: Epsilon = 0.5
 
 
-class TrainSpec(_Spec):
+class _ModelSpec(_Spec):
+    """A job with a model.
+
+    Attributes:
+        features: numbers of a person, the first part of the model's input.
+        images: what the model is shown beside them, or alone; its numbers follow on the features.
+        label: what the model tells.
+        index: the day around which windows of days are.
+    """
+
+    features: Annotated[tuple[AnyFeature, ...], Field(max_length=4096)] = ()
+    images: AnyImages | None = None
+    label: AnyLabel
+    index: Index = "now"
+    model: ModelRef
+
+    @model_serializer(mode="wrap")
+    def _same_as_without(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A job without images and index dates has the digest that it had before there were any."""
+        found: dict[str, Any] = handler(self)
+        if self.images is None:
+            found.pop("images", None)
+        if self.index == "now":
+            found.pop("index", None)
+        return found
+
+
+class TrainSpec(_ModelSpec):
     """Train a model over the persons of the ``train`` part."""
 
     kind: Literal["train"] = "train"
-    features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=4096)]
-    label: Label
-    model: ModelRef
     loss: Literal["binary_cross_entropy", "cross_entropy", "mse"] = "binary_cross_entropy"
     privacy: Privacy = Privacy()
     rounds: Annotated[int, Field(ge=1, le=500)] = 20
     min_trusts: Annotated[int, Field(ge=1, le=200)] = 1
     part: Part = "train"
     max_records_per_person: Annotated[int, Field(ge=1, le=100)] = 1
-    """1: a person is one row of the latest values. More: a row for each date of measurement, so many at most, drawn at
-    random; a person's gradient is the mean over their rows, clipped once."""
+    """1: a person is one row of the latest values. More: a row for each image, or without images for each date of
+    measurement, so many at most, drawn at random; a person's gradient is the mean over their rows, clipped once."""
     scaling: Scaling | None = None
     """Public means and spreads, where ``privacy.scaling`` is ``given``."""
 
 
-class EvaluateSpec(_Spec):
-    """Score a kept model on the ``test`` part: one noisy histogram of scores by true label per Trust.
+class EvaluateSpec(_ModelSpec):
+    """Score a kept model on the ``test`` part: one noisy table of persons per Trust (``contract.inputs``).
 
     Attributes:
         epsilon: pure DP (delta = 0) of the one release, discrete Laplace of scale 1/ε.
-        bins: equal-width bins of the predicted probability.
+        bins: equal-width bins of the predicted probability, where the label has two classes.
     """
 
     kind: Literal["evaluate"] = "evaluate"
-    features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=4096)]
-    label: Label
-    model: ModelRef
     scaling: Scaling | None = None
     epsilon: Epsilon = 2.0
     bins: Annotated[int, Field(ge=2, le=100)] = 10
@@ -205,11 +228,11 @@ class EvaluateSpec(_Spec):
 
 
 class Scaling(Record):
-    """Per-feature shift and scale applied after clamping: ``(clamp(x) - shift) / scale``.
+    """Per-feature shift and scale applied after clamping: ``(clamp(x) - shift) / scale``. An image's numbers have none.
 
     Attributes:
-        max_norm: a row that is longer then (L2) is shortened to this length, so that no row weighs more than others by
-            being far out. None leaves rows as they are.
+        max_norm: features of a row that are longer then (L2) are shortened to this length, so that no row weighs more
+            than others by being far out. None leaves rows as they are.
     """
 
     shift: tuple[Finite, ...]

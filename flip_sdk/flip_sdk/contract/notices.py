@@ -145,12 +145,15 @@ class StatusNotice(Record):
     issued_at: Instant
 
 
+Domain = Literal["Condition", "Measurement", "Gender", "Drug", "Procedure", "Observation", "Visit"]
+
+
 class CatalogueConcept(Record):
     """A concept for which the Trust has a table, with the public bounds its steward declared. No counts."""
 
     concept_id: ConceptId
     name: Line
-    domain: Literal["Condition", "Measurement", "Gender"]
+    domain: Domain
     unit: Line = ""
     low: Finite | None = None
     high: Finite | None = None

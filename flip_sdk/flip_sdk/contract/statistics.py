@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from flip_sdk.contract.cohorts import Feature, Label, Years
+from flip_sdk.contract.cohorts import Years
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.records import ConceptId, Finite, Line, Record
 
 UNKNOWN = "unknown"

@@ -190,7 +190,8 @@ class SafeUpdate(Record):
     integers with this Trust's share of the noise, masked: only their sum over ``task.summed`` means something;
     ``train`` sufficient_statistics: ``gram`` (d + 1, d + 1), ``moment`` (d + 1, outputs);
     ``train`` dp_sgd: one tensor per parameter, the Trust's new weights minus the weights it was given;
-    ``evaluate`` ``histogram`` (2, bins) of scores by true label;
+    ``evaluate`` ``histogram`` (2, bins) of scores by true label, or ``confusion`` (classes, classes) where there are
+    more labels than two;
     ``statistics`` the blocks of ``mechanisms.statistics.release``;
     ``count`` ``persons`` (1,), or no blob where the noisy count is under the floor (``suppressed``).
     """

@@ -67,7 +67,7 @@ class Computation:
         device: Device = CPU,
     ) -> None:
         self._snapshot, self._bounds, self._device = snapshot, bounds, device
-        self._model = rebuild(graph, snapshot.features.shape[1], limits) if graph is not None else None
+        self._model = rebuild(graph, snapshot.width, limits) if graph is not None else None
         self._last_fed: tuple[Scaling | None, Fed] | None = None
 
     def statistics(self, weight_of_count: float) -> Tensors:
@@ -121,15 +121,25 @@ class Computation:
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> dict[str, npt.NDArray[np.int64]]:
         """Exact ``histogram`` (2, bins): how many persons of each label have a predicted probability in each bin."""
-        model = self._ready(None)
-        people = self._fed(model, scaling)
-        logits = _logits(model, _weights(model, weights), people.features, self._device)
-        probability = _probabilities(self._snapshot.mean_of_rows(logits))
+        probability = _probabilities(self._logits_of_persons(weights, scaling))
         # a score that is not a number is in the first bin: every person is in exactly one cell
         column = np.clip(np.floor(np.nan_to_num(probability, nan=0.0) * bins), 0, bins - 1).astype(np.int64)
         row = np.clip(self._snapshot.label_of_person, 0, 1)
         cells = np.bincount(row * bins + column, minlength=2 * bins)
         return {"histogram": cells.reshape(2, bins).astype(np.int64)}
+
+    def confusion(self, weights: bytes, scaling: Scaling | None, classes: int) -> dict[str, npt.NDArray[np.int64]]:
+        """Exact ``confusion`` (classes, classes): how many persons of each label the model gives each label."""
+        logits = np.nan_to_num(self._logits_of_persons(weights, scaling)[:, :classes], nan=-np.inf)
+        column = logits.argmax(axis=1) if logits.shape[1] else np.zeros(len(logits), dtype=np.int64)
+        row = np.clip(self._snapshot.label_of_person, 0, classes - 1)
+        cells = np.bincount(row * classes + column, minlength=classes * classes)
+        return {"confusion": cells.reshape(classes, classes).astype(np.int64)}
+
+    def _logits_of_persons(self, weights: bytes, scaling: Scaling | None) -> Array:
+        model = self._ready(None)
+        people = self._fed(model, scaling)
+        return self._snapshot.mean_of_rows(_logits(model, _weights(model, weights), people.features, self._device))
 
     def _fed(self, model: Model, scaling: Scaling | None) -> Fed:
         """What the model is fed; kept, because the rounds of a job share their scaling."""
@@ -139,13 +149,18 @@ class Computation:
         return self._last_fed[1]
 
     def _scaled(self, model: Model, scaling: Scaling | None) -> Fed:
-        raw = self._snapshot.features
-        fed = np.empty(raw.shape, dtype=np.float32 if model.linear is None else np.float64)
+        raw, images = self._snapshot.features, self._snapshot.images
+        rows = self._snapshot.rows if self._snapshot.persons is not None else None
+        if images is not None and not raw.shape[1] and model.linear is None:
+            # they stay where they are mapped from: each batch reads its own
+            return Fed(images, self._snapshot.labels, rows)
+        fed = np.empty((len(raw), self._snapshot.width), dtype=np.float32 if model.linear is None else np.float64)
         # some rows at a time, so that memory holds no second copy of a cohort of images
         for start in range(0, len(raw), _SCALED_AT_ONCE):
             part = slice(start, start + _SCALED_AT_ONCE)
-            fed[part] = scaled(raw[part], self._bounds, scaling)
-        rows = self._snapshot.rows if self._snapshot.persons is not None else None
+            fed[part, : raw.shape[1]] = scaled(raw[part], self._bounds, scaling)
+            if images is not None:
+                fed[part, raw.shape[1] :] = images[part]
         return Fed(fed, self._snapshot.labels, rows, lengths_of(fed) if model.linear is not None else None)
 
     def _clipped_sum(
@@ -157,7 +172,7 @@ class Computation:
         if self._model is None:
             raise ModelError("There is no model graph to compute with.")
         if loss is not None:
-            require_fit(self._model.record, self._snapshot.features.shape[1], loss)
+            require_fit(self._model.record, self._snapshot.width, loss)
         return self._model
 
 

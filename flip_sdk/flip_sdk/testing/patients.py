@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, HasCondition, Label, MeasurementBetween, SexIs
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.features import AnyFeature, AnyLabel, Feature, Label
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.mechanisms.floors import TRAIN_SHARE
 
@@ -94,7 +95,9 @@ class Patients:
         mask: np.ndarray = (np.array(shares) < TRAIN_SHARE) == (part == "train")
         return mask
 
-    def snapshot(self, features: tuple[Feature, ...], label: Label, chosen: np.ndarray, most: int = 1) -> Snapshot:
+    def snapshot(
+        self, features: tuple[AnyFeature, ...], label: AnyLabel, chosen: np.ndarray, most: int = 1
+    ) -> Snapshot:
         """Raw values and labels of the chosen persons, as a Trust's engine takes them; ``most`` records of each.
 
         Raises:
@@ -103,7 +106,7 @@ class Patients:
         from flip_sdk.mechanisms.snapshot import Snapshot
 
         dates = [self.measurements, *(self.earlier if most > 1 else ())]
-        rows = [np.stack([date[feature.concept_id] for feature in features], axis=1)[chosen] for date in dates]
+        rows = [np.stack([_latest(feature, date) for feature in features], axis=1)[chosen] for date in dates]
         values, labels = np.stack(rows, axis=1).astype(np.float64), self.labels(label)[chosen]
         if most == 1:
             return Snapshot(values[:, 0], labels)
@@ -142,12 +145,14 @@ class Patients:
         columns = [self._clamped(feature) for feature in features]
         return np.stack(columns, axis=1)
 
-    def labels(self, label: Label) -> np.ndarray:
+    def labels(self, label: AnyLabel) -> np.ndarray:
         """1 where the person has one of the label's conditions.
 
         Raises:
-            KeyError: the Trust has no such concept.
+            KeyError: the Trust has no such concept, or nothing to tell such a label by.
         """
+        if not isinstance(label, Label) or label.window is not None:
+            raise KeyError(label.kind)
         found: np.ndarray = np.any([self.conditions[i] for i in label.condition_concept_ids], axis=0)
         return found.astype(np.int64)
 
@@ -170,6 +175,12 @@ class Patients:
                 values = self.measurements[criterion.concept_id]
                 inside: np.ndarray = (values >= criterion.low) & (values <= criterion.high)
                 return inside
+
+
+def _latest(feature: AnyFeature, measured: Mapping[int, np.ndarray]) -> np.ndarray:
+    if not isinstance(feature, Feature) or feature.window is not None or feature.statistic != "latest":
+        raise KeyError(feature.kind)
+    return measured[feature.concept_id]
 
 
 def synthetic_patients(persons: int, malignant: float = 0.4, seed: int = 0) -> Patients:

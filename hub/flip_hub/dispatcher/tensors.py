@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.graph import parse_graph
+from flip_sdk.contract.inputs import released_scores
 from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, StatisticsSpec, SufficientStatistics, TrainSpec
 from flip_sdk.contract.tasks import Step
 from flip_sdk.mechanisms.moments import statistics_shapes
@@ -45,7 +46,8 @@ def expected_shapes(spec: AnySpec, step: Step, parameters: Shapes) -> Shapes:
         case CountSpec(), "count":
             return {"persons": (1,)}
         case EvaluateSpec(), "evaluate":
-            return {"histogram": (2, spec.bins)}
+            name, shape = released_scores(spec)
+            return {name: shape}
         case StatisticsSpec(), "statistics":
             return release_of(spec.question).shapes
         case TrainSpec(), "prepare":
@@ -56,15 +58,6 @@ def expected_shapes(spec: AnySpec, step: Step, parameters: Shapes) -> Shapes:
             in_one = isinstance(spec.privacy.mechanism, SufficientStatistics)
             return statistics_shapes(len(spec.features), parameters) if in_one else parameters
     raise ReplyError(f"a job of the kind {spec.kind} has no step {step}")
-
-
-def _of_training(spec: TrainSpec, step: Step, parameters: Shapes) -> Shapes:
-    if step == "prepare":
-        width = (len(spec.features),)
-        sums = {"sum": width, "sum_of_squares": width} if spec.privacy.scaling == "dp_statistics" else {}
-        return {"persons": (1,), **sums}
-    linear = isinstance(spec.privacy.mechanism, SufficientStatistics)
-    return statistics_shapes(len(spec.features), parameters) if linear else parameters
 
 
 def read_tensors(content: bytes, shapes: Shapes) -> Tensors:

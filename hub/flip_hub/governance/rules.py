@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation, check
 from flip_sdk.contract.concepts import unknown_concepts
-from flip_sdk.contract.graph import check_output, check_weights, parse_graph
+from flip_sdk.contract.graph import check_weights, parse_graph
+from flip_sdk.contract.inputs import check_model
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.errors import ModelError
 from flip_sdk.pricing import epsilon_of, refused
@@ -178,7 +179,7 @@ def _model(office: Office, session: Session, spec: Spec) -> Iterator[Violation]:
 def _graph_problems(office: Office, spec: TrainSpec | EvaluateSpec) -> list[str]:
     try:
         graph = parse_graph(office.blobs.get(spec.model.graph))
-        found = check_output(graph, len(spec.features), spec.loss if isinstance(spec, TrainSpec) else None)
+        found = check_model(graph, spec)
         return found + check_weights(graph, office.blobs.get(spec.model.weights))
     except ModelError as error:
         return [error.message]

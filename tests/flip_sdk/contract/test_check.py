@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from flip_sdk.contract.check import check
-from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, Label, MeasurementBetween
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, MeasurementBetween
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import DPSGD, CountSpec, EvaluateSpec, ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.errors import SpecError

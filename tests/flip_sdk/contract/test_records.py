@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import rfc8785
-from flip_sdk.contract.cohorts import AgeBetween, Cohort, Feature, HasCondition, Label, MeasurementBetween, SexIs
+from flip_sdk.contract.cohorts import AgeBetween, Cohort, HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import (
     DPSGD,
     CountSpec,

@@ -5,8 +5,8 @@ from flip_sdk.accounting.calibrate import calibrate, event_for
 from flip_sdk.accounting.composition import epsilon_of
 from flip_sdk.accounting.events import Gaussian, Pure
 from flip_sdk.contract.check import check
-from flip_sdk.contract.cohorts import Feature, Label
 from flip_sdk.contract.concepts import unknown_concepts
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import StatisticsSpec, parse_spec
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.statistics import (

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from flip_sdk.contract.api import JobResult, RefusalView, TrustFigures
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import ModelRef, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import (
     DPSGD,
     DistributedNoise,

@@ -4,7 +4,8 @@ import httpx
 import numpy as np
 import pytest
 from flip_sdk.contract.api import ErrorBody, SubmitJob
-from flip_sdk.contract.cohorts import Cohort, Label
+from flip_sdk.contract.cohorts import Cohort
+from flip_sdk.contract.features import Label
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef
 from flip_sdk.contract.records import digest
 from flip_sdk.testing import FakeHub, FakeTrust, Patients, synthetic_patients

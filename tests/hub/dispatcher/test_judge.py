@@ -10,7 +10,7 @@ from flip_hub.dispatcher.facts import Facts, Round, Standing
 from flip_hub.dispatcher.judge import Close, Fail, Place, Send, View, Wait, decide, stand_of
 from flip_hub.dispatcher.plan import PREPARE
 from flip_hub.dispatcher.watch import Limits, Watch
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import ModelRef, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JobState

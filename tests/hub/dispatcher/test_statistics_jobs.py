@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.states import JobState
 from flip_sdk.contract.statistics import (

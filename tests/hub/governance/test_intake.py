@@ -15,7 +15,8 @@ from flip_hub.models import allow_blob
 from flip_sdk.accounting.calibrate import calibrate
 from flip_sdk.accounting.events import Gaussian
 from flip_sdk.contract.api import JobView, SubmitJob
-from flip_sdk.contract.cohorts import Cohort, Feature, HasCondition, Label, MeasurementBetween, SexIs
+from flip_sdk.contract.cohorts import Cohort, HasCondition, MeasurementBetween, SexIs
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.graph import GraphRecord, Node, Ref, TensorSpec, Weight
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.notices import BudgetLine, LedgerEntry, TotalLine

@@ -206,7 +206,13 @@ def _engine(accepted: AcceptedTask, chosen: CohortSnapshot, session: Session) ->
     if weights is None or not isinstance(spec, TrainSpec | EvaluateSpec):
         raise DisclosureError("the task has no weights to compute with")
     if isinstance(spec, EvaluateSpec):
-        return session.scores(weights, verified.scaling, spec.bins)
+        classes = spec.label.classes
+        several = classes > 2
+        return (
+            session.confusion(weights, verified.scaling, classes)
+            if several
+            else session.scores(weights, verified.scaling, spec.bins)
+        )
     mechanism = spec.privacy.mechanism
     if isinstance(mechanism, FullBatch):
         return session.gradient(weights, verified.scaling, spec.loss, mechanism.max_grad_norm)

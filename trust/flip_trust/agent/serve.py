@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 import polars as pl
-from flip_sdk.contract.graph import check_output, parse_graph
+from flip_sdk.contract.graph import parse_graph
+from flip_sdk.contract.inputs import check_model
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import ModelError, ModelTooLargeError
@@ -101,12 +102,11 @@ def _readable(check: Callable[[AnySpec], None], spec: AnySpec) -> None:
 def _check_model(graph: bytes, spec: AnySpec) -> None:
     if not isinstance(spec, TrainSpec | EvaluateSpec):
         return
-    loss = spec.loss if isinstance(spec, TrainSpec) else None
     try:
         record = parse_graph(graph)
     except ModelTooLargeError as error:
         raise RefusedError(RefusalCode.MODEL_TOO_LARGE) from error
     except ModelError as error:
         raise RefusedError(RefusalCode.MODEL_REFUSED) from error
-    if check_output(record, len(spec.features), loss):
+    if check_model(record, spec):
         raise RefusedError(RefusalCode.MODEL_REFUSED)

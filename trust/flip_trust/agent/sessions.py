@@ -47,6 +47,10 @@ class Session(Protocol):
         """Exact moments of features and labels, for a linear model."""
         ...
 
+    def confusion(self, weights: bytes, scaling: Scaling | None, classes: int) -> RawUpdate:
+        """Exact table of true labels by the model's."""
+        ...
+
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:
         """Exact histogram of scores by label."""
         ...

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Criterion, HasCondition, MeasurementBetween, SexIs
-from flip_sdk.contract.concepts import asked_about
+from flip_sdk.contract.concepts import asked_about, concepts_of
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainSpec
+from flip_sdk.contract.notices import Domain
 from flip_sdk.contract.statistics import follow_up_of
 from flip_sdk.contract.tasks import RefusalCode
 
 from flip_trust.cohort.circe import evaluate
 from flip_trust.cohort.circe.needs import require
 from flip_trust.cohort.follow_up import require_tables
-from flip_trust.cohort.omop import Domain, Omop
+from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.resident import resident
 from flip_trust.errors import RefusedError
 
@@ -48,6 +50,8 @@ def check_concepts(spec: AnySpec, omop: Omop) -> None:
     Raises:
         RefusedError: UNKNOWN_CONCEPT.
     """
+    if isinstance(spec, TrainSpec | EvaluateSpec) and not _can_be_frozen(spec):
+        raise RefusedError(RefusalCode.UNKNOWN_CONCEPT)
     wanted = _concepts(spec)
     found = omop.domains({concept_id for concept_id, _ in wanted})
     if any(found.get(concept_id) != domain for concept_id, domain in wanted):
@@ -57,6 +61,11 @@ def check_concepts(spec: AnySpec, omop: Omop) -> None:
     follow_up = follow_up_of(spec.question) if isinstance(spec, StatisticsSpec) else None
     if follow_up is not None:
         require_tables(follow_up, omop)
+
+
+def _can_be_frozen(spec: TrainSpec | EvaluateSpec) -> bool:
+    plain = all(isinstance(one, Feature) and one.window is None and one.statistic == "latest" for one in spec.features)
+    return plain and spec.images is None and spec.index == "now" and isinstance(spec.label, Label)
 
 
 def _concepts(spec: AnySpec) -> set[tuple[int, Domain]]:
@@ -74,7 +83,8 @@ def _concepts(spec: AnySpec) -> set[tuple[int, Domain]]:
     if isinstance(spec, StatisticsSpec):
         found |= {(concept_id, domain) for domain, concept_id in asked_about(spec.question)}
     if isinstance(spec, TrainSpec | EvaluateSpec):
-        found |= {(feature.concept_id, "Measurement") for feature in spec.features}
+        for feature in spec.features:
+            found |= {(concept_id, domain) for domain, concept_id in concepts_of(feature)}
         found |= {(concept_id, "Condition") for concept_id in spec.label.condition_concept_ids}
     return found
 

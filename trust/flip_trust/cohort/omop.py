@@ -6,17 +6,16 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
-from flip_sdk.contract.notices import CatalogueConcept
+from flip_sdk.contract.notices import CatalogueConcept, Domain
 
 from flip_trust.errors import SetupError
 from flip_trust.ingest.links import opted_out_persons
 
 CATALOGUE_FILE = "catalogue.toml"
 MAX_CONCEPTS = 100_000
-Domain = Literal["Condition", "Measurement", "Gender"]
 _DOMAINS: tuple[Domain, ...] = ("Condition", "Measurement", "Gender")
 _COLUMNS = {
     "person": ("person_id", "gender_concept_id", "year_of_birth"),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from flip_sdk.contract.cohorts import Cohort
+from flip_sdk.contract.features import Feature
 from flip_sdk.contract.jobs import EvaluateSpec, Part, TrainSpec
 from flip_sdk.contract.records import Digest, digest
 from flip_sdk.mechanisms.snapshot import Snapshot
@@ -122,7 +123,7 @@ def delete(jobs: Path, job_id: str) -> None:
 
 def _freeze(spec: TrainSpec | EvaluateSpec, omop: Omop, now: datetime) -> Snapshot:
     persons = members(spec.cohort, spec.part, spec.project_id, omop, now)
-    concepts = [feature.concept_id for feature in spec.features]
+    concepts = [feature.concept_id for feature in spec.features if isinstance(feature, Feature)]
     ill = omop.with_condition(spec.label.condition_concept_ids).collect()["person_id"]
     labels = np.ascontiguousarray(persons["person_id"].is_in(ill.implode()).cast(pl.Int64).to_numpy(), dtype=np.int64)
     if isinstance(spec, TrainSpec) and spec.max_records_per_person > 1:

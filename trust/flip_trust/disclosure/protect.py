@@ -15,6 +15,7 @@ import numpy.typing as npt
 from flip_sdk.accounting.events import Gaussian, PoissonGaussian, Pure
 from flip_sdk.contract import prepare
 from flip_sdk.contract.graph import parse_graph
+from flip_sdk.contract.inputs import released_scores
 from flip_sdk.contract.jobs import (
     DPSGD,
     CountSpec,
@@ -128,12 +129,13 @@ def _histogram(
     accepted: AcceptedTask, spec: EvaluateSpec, raw: RawUpdate, config: TrustConfig, now: datetime
 ) -> ProtectedUpdate:
     event = _pure(accepted)
-    exact = _tensor(raw, "histogram", (2, spec.bins))
+    name, shape = released_scores(spec)
+    exact = _tensor(raw, name, shape)
     noisy = discrete_laplace(exact.astype(np.int64), 1 / event.epsilon)
     if noisy.sum() < laplace_threshold(config.floor, event.epsilon, cells=noisy.size):
         raise RefusedError(RefusalCode.COHORT_TOO_SMALL)
     claim = PrivacyClaim(mechanism="discrete_laplace", epsilon=event.epsilon)
-    return _sealed(accepted, {"histogram": noisy.astype(np.float64)}, claim, now)
+    return _sealed(accepted, {name: noisy.astype(np.float64)}, claim, now)
 
 
 def _statistics(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import shutil
 import threading
 import time
@@ -13,12 +15,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.tasks import RefusalCode
-from flip_sdk.mechanisms.snapshot import Snapshot
+from flip_sdk.mechanisms.snapshot import Images, Snapshot, write_images
 from safetensors.numpy import save
 
 from flip_trust.engine.checks import read_graph
 from flip_trust.engine.process import Worker
-from flip_trust.engine.records import EngineError
+from flip_trust.engine.records import IMAGES_FILE, EngineError
 from flip_trust.engine.sandbox import SandboxKind, warn_if_open, worker_command
 from flip_trust.engine.session import EngineSession
 
@@ -90,22 +92,26 @@ class EnginePool:
         features = snapshot.features.shape[1]
         if bounds.shape != (features, 2) or not bool((bounds[:, 0] < bounds[:, 1]).all()):
             raise ValueError("bounds must be [d, 2], low below high")
-        record = read_graph(graph, features) if graph is not None else None
+        record = read_graph(graph, snapshot.width) if graph is not None else None
         deadline = time.monotonic() + self._seconds
         worker = self._take(deadline)
-        session = EngineSession(worker, record, snapshot.count, features, self._seconds, self._forget, self._postpone)
+        session = EngineSession(
+            worker, record, snapshot.count, features, snapshot.width, self._seconds, self._forget, self._postpone
+        )
         with self._changed:
             self._sessions.add(session)
         try:
             worker.wait_ready(deadline)
             _write(worker.data / "snapshot.safetensors", snapshot.to_bytes())
             _write(worker.data / "bounds.safetensors", save({"bounds": np.ascontiguousarray(bounds, np.float64)}))
+            if snapshot.images is not None:
+                _write_images(worker.data / IMAGES_FILE, snapshot.images)
             worker.ask({"do": "open", "graph": graph is not None}, graph or b"", self._seconds, 0)
         except BaseException:
             session.close()
             raise
         for held in worker.data.iterdir():
-            # the worker has it in memory now; nothing of it stays on the disk
+            # the worker has it in memory or mapped now; it has no name in the slot any more
             held.unlink(missing_ok=True)
         return session
 
@@ -202,6 +208,17 @@ class EnginePool:
         with self._changed:
             self._waiting.append(worker)
             self._changed.notify_all()
+
+
+def _write_images(path: Path, images: Images) -> None:
+    """The file that they are mapped from under another name, where there is one, else a copy."""
+    source = getattr(images, "filename", None)
+    if source is not None:
+        with contextlib.suppress(OSError):
+            os.link(source, path)
+            return
+    path.touch(mode=0o600)
+    write_images(path, images)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from flip_sdk.contract.tasks import RefusalCode
 
 
+IMAGES_FILE = "images.f16"
+"""The images of a snapshot, in a job's folder and in a worker's slot."""
+
+
 class EngineError(TrustError):
     """The engine could not do what was asked.
 

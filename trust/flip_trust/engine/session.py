@@ -37,11 +37,13 @@ class EngineSession:
         record: GraphRecord | None,
         persons: int,
         features: int,
+        width: int,
         seconds: float,
         ended: Callable[[EngineSession], None],
         asked: Callable[[], None] = lambda: None,
     ) -> None:
-        self._worker, self._record, self._persons, self._features = worker, record, persons, features
+        self._worker, self._record, self._persons = worker, record, persons
+        self._features, self._width = features, width
         self._seconds, self._ended, self._asked = seconds, ended, asked
 
     @property
@@ -121,12 +123,19 @@ class EngineSession:
 
     def scores(self, weights: bytes, scaling: Scaling | None, bins: int) -> RawUpdate:
         """``histogram`` (2, bins) of predicted probabilities by true label, exact; its L1 sensitivity is 1."""
+        return self._cells({"do": "scores", "scaling": _plain(scaling), "bins": bins}, weights, "histogram", (2, bins))
+
+    def confusion(self, weights: bytes, scaling: Scaling | None, classes: int) -> RawUpdate:
+        """``confusion`` (classes, classes): true label by the model's, exact; its L1 sensitivity is 1."""
+        header = {"do": "confusion", "scaling": _plain(scaling), "classes": classes}
+        return self._cells(header, weights, "confusion", (classes, classes))
+
+    def _cells(self, header: dict[str, Any], weights: bytes, name: str, shape: tuple[int, int]) -> RawUpdate:
         self._parameters(None)
-        header = {"do": "scores", "scaling": _plain(scaling), "bins": bins}
-        tensors = self._ask(header, weights, {"histogram": (2, bins)}, np.dtype(np.int64))
-        cells = tensors["histogram"]
+        tensors = self._ask(header, weights, {name: shape}, np.dtype(np.int64))
+        cells = tensors[name]
         if cells.min(initial=0) < 0 or int(cells.sum()) != self._persons:
-            raise self._distrust("a histogram of another number of persons")
+            raise self._distrust("a table of another number of persons")
         return RawUpdate(tensors, 1.0, noised=False)
 
     def close(self) -> None:
@@ -137,7 +146,7 @@ class EngineSession:
     def _parameters(self, loss: Loss | None) -> Shapes:
         if self._record is None:
             raise EngineError(RefusalCode.GRAPH_MISSING, "this session was opened without a model graph")
-        check(self._record, self._features, loss)
+        check(self._record, self._width, loss)
         return {key: weight.shape for key, weight in self._record.parameters.items()}
 
     def _ask(

@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 
 from flip_trust.engine.checks import refused
 from flip_trust.engine.frames import FrameError, receive, send
-from flip_trust.engine.records import EngineError
+from flip_trust.engine.records import IMAGES_FILE, EngineError
 
 _LOG_BYTES = 1024 * 1024
 _IDLE_SECONDS = 5.0
@@ -79,13 +79,16 @@ class _Job:
             "dp_sgd": self._dp_sgd,
             "sufficient_statistics": self._sufficient_statistics,
             "scores": self._scores,
+            "confusion": self._confusion,
         }
         return steps[header["do"]](header, payload)
 
     def _open(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
         from flip_sdk.mechanisms.computation import Computation
 
-        snapshot = Snapshot.from_bytes((self._slot / "snapshot.safetensors").read_bytes())
+        images = self._slot / IMAGES_FILE
+        rows = (self._slot / "snapshot.safetensors").read_bytes()
+        snapshot = Snapshot.from_bytes(rows, images if images.exists() else None)
         bounds = load((self._slot / "bounds.safetensors").read_bytes())["bounds"]
         self._computation = Computation(snapshot, bounds, payload if header["graph"] else None)
         return {}
@@ -111,6 +114,9 @@ class _Job:
 
     def _scores(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
         return dict(self._computation.scores(payload, _scaling(header), header["bins"]))
+
+    def _confusion(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        return dict(self._computation.confusion(payload, _scaling(header), header["classes"]))
 
 
 def _scaling(header: dict[str, Any]) -> Scaling | None:

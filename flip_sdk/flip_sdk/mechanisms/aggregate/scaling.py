@@ -64,7 +64,8 @@ def standard(mean: Array, deviation: Array) -> Scaling:
 
 
 def _scaling(shift: Array, scale: Array) -> Scaling:
-    return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()), max_norm=float(np.sqrt(len(shift))))
+    longest = float(np.sqrt(len(shift))) if len(shift) else None
+    return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()), max_norm=longest)
 
 
 def _statistics(prepared: Mapping[str, Prepared], total: float, norm: float) -> tuple[Array, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import Feature
 from flip_sdk.contract.statistics import Estimate, Mean
 from flip_sdk.mechanisms.statistics.columns import Floats
 from flip_sdk.mechanisms.statistics.intervals import LARGE, interval, undetermined

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from flip_sdk.contract.cohorts import Feature
+from flip_sdk.contract.features import Feature
 from flip_sdk.contract.statistics import (
     CoxRegression,
     LinearRegression,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import ModelRef, Privacy, Scaling, TrainSpec
 from flip_sdk.contract.prepare import MIDDLE_OF_SQUARES, longest, sensitivity, weight_of_count
 from flip_sdk.contract.records import digest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from flip_sdk.contract.cohorts import Feature, Label
+from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.statistics import (
     AgeBands,
     ConditionRecorded,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from flip_sdk.contract.cohorts import Label
+from flip_sdk.contract.features import Label
 from flip_sdk.contract.statistics import LogisticRegression, Predictors
 from flip_sdk.mechanisms.statistics.columns import Columns
 from scipy.optimize import minimize
