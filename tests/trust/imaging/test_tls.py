@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import socket
-import ssl
-from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from flip_trust.errors import ImagingError
-from flip_trust.imaging.receiver import Tls
+from flip_trust.errors import SetupError
 from flip_trust.imaging.stow import Stow
+from flip_trust.tls import Tls
 
-
-def certificate(folder, name, issuer=None):
-    """A certificate for localhost, of an issuer (its certificate and key) or of itself; both as files too."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-    by = issuer[0].subject if issuer else subject
-    builder = x509.CertificateBuilder(by, subject, key.public_key(), x509.random_serial_number())
-    builder = builder.add_extension(names, critical=False)
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    builder = builder.add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-    made = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    formats = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / f"{name}.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *formats))
-    return made, key
+from tests.trust.certificates import client, issued
 
 
 @pytest.fixture
 def tls(tmp_path):
-    authority = certificate(tmp_path, "authority")
-    certificate(tmp_path, "ours", authority)
-    certificate(tmp_path, "modality", authority)
-    return Tls(tmp_path / "ours.pem", tmp_path / "ours.key", tmp_path / "authority.pem")
-
-
-def client(tmp_path, *, known=True):
-    context = ssl.create_default_context(cafile=tmp_path / "authority.pem")
-    if known:
-        context.load_cert_chain(tmp_path / "modality.pem", tmp_path / "modality.key")
-    return context
+    return issued(tmp_path)
 
 
 def test_a_sender_with_a_certificate_of_the_authority_sends(tmp_path, spool, receive, associate, study, tls):
@@ -80,5 +48,5 @@ def test_stow_over_tls(tmp_path, spool, tls):
 
 
 def test_files_that_do_not_fit_are_said(tmp_path, spool, receive, tls):
-    with pytest.raises(ImagingError):
+    with pytest.raises(SetupError):
         receive(spool, tls=Tls(tls.certificate, tmp_path / "modality.key"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
 from tests.trust.ingest.samples import HOSPITAL_NUMBER, NHS_NUMBER
 
@@ -65,6 +66,8 @@ MALFORMED = {
     "visit": (message("ADT^A01", "PV1|1|I"), "AE"),
     "admission": (message("ADT^A01", "PV1|1|I|W1" + "|" * 16 + "V1"), "AE"),
     "admission date": (ADMISSION.replace(b"20240101093000", b"yesterday"), "AE"),
+    "merge of nobody": (message("ADT^A40", "EVN|A40|20240301"), "AE"),
+    "merge without a number": (message("ADT^A40", "EVN|A40|20240301", "MRG|^^^RX1^MR"), "AE"),
     "result without request": (message("ORU^R01", "OBX|1|NM|g1^G^LN||7|||||F"), "AE"),
     "no request": (message("ORU^R01"), "AE"),
     "number": (RESULT.replace(b"|7.25|", b"|seven|"), "AE"),
@@ -80,8 +83,9 @@ MALFORMED = {
 class Sender:
     """One MLLP connection."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
         self._rest = b""
 
     def send(self, raw: bytes) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from flip_trust.ingest.hl7.load import PLACE_FILE, load_file, load_journal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.trust.certificates import client, issued
 from tests.trust.ingest import samples
 from tests.trust.ingest.hl7_samples import (
     ADMISSION,
@@ -35,13 +37,19 @@ from tests.trust.ingest.samples import tables
 @pytest.fixture
 def listening(home) -> Iterator[int]:
     """The port of a listener that runs until the test is over."""
+    with listener(home) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def listener(home, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     ports: list[int] = []
     ready, loops = threading.Event(), []
 
     async def run() -> None:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
-        await Listener(home).run("127.0.0.1", 0, stop, lambda port: (ports.append(port), ready.set()))
+        await Listener(home).run("127.0.0.1", 0, stop, lambda port: (ports.append(port), ready.set()), tls)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
@@ -51,6 +59,25 @@ def listening(home) -> Iterator[int]:
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)
     assert not thread.is_alive()
+
+
+def test_over_tls_a_sender_needs_a_certificate_of_the_authority(home, tmp_path):
+    with listener(home, issued(tmp_path).context()) as port:
+        sender = Sender(port, client(tmp_path))
+        sender.send(ADMISSION)
+        assert sender.answer() == ("AA", "a1")
+        sender.close()
+        for context in (client(tmp_path, known=False), None):
+            with pytest.raises(OSError):  # noqa: PT011 (however TLS ends it)
+                sent(port, context)
+
+    assert [raw for _, raw in journal.read(home / JOURNAL_FOLDER)] == [ADMISSION]
+
+
+def sent(port, context):
+    sender = Sender(port, context)
+    sender.send(RESULT)
+    return sender.answer()
 
 
 def written(tmp_path, *raw: bytes):

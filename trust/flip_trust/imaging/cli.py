@@ -45,12 +45,10 @@ def receive(  # noqa: PLR0913, PLR0917 (a form: every option has a name and a pr
     """Receive images from modalities and the PACS until told to stop (SIGTERM or Ctrl-C)."""
     from flip_trust.agent import log
     from flip_trust.imaging.negotiation import Rules
-    from flip_trust.imaging.receiver import Tls
     from flip_trust.imaging.service import Listening, serve
+    from flip_trust.tls import Tls
 
-    if (tls_certificate is None) != (tls_key is None) or (tls_authority and not tls_certificate):
-        raise ImagingError("TLS needs a certificate and its key.", "Give --tls-certificate and --tls-key.")
-    tls = Tls(tls_certificate, tls_key, tls_authority) if tls_certificate and tls_key else None
+    tls = Tls.of(tls_certificate, tls_key, tls_authority)
     rules = Rules(ae_title, frozenset(allow or ()))
     listening = Listening(rules, host, port, stow_port, tls, _bytes(keep_free), index)
     config, stop = TrustConfig.load(home), threading.Event()

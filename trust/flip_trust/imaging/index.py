@@ -101,7 +101,10 @@ class Index:
 
     def instances(self) -> pl.LazyFrame:
         """Every indexed instance, once."""
-        return self._table.frame()
+        # who was merged since an instance was indexed is somebody else now
+        now = links.merged(self._home / "omop")
+        found = self._table.frame()
+        return found.with_columns(pl.col("person_id").replace(now)) if now else found
 
     def _batch(self, names: Sequence[str], tally: Tally) -> None:
         reader = Reader(self._keyed, links.known_numbers(self._home))

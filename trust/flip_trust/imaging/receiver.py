@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import ssl
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from flip_trust.agent import log
@@ -17,38 +14,11 @@ from flip_trust.errors import ImagingError
 from flip_trust.imaging.association import Association
 from flip_trust.imaging.negotiation import Rules
 from flip_trust.imaging.spool import Spool
+from flip_trust.tls import Tls
 
 MOST_ASSOCIATIONS = 32
 _MOST_WAITING = 64
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Tls:
-    """Files in PEM: our certificate and its key, and the authority whose certificates senders must show, if any."""
-
-    certificate: Path
-    key: Path
-    authority: Path | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer (PS3.15 B.12, BCP 195).
-
-        Raises:
-            ImagingError: a file cannot be read or does not fit.
-        """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self.certificate, self.key)
-            if self.authority:
-                context.load_verify_locations(self.authority)
-                context.verify_mode = ssl.CERT_REQUIRED
-        except (OSError, ssl.SSLError) as error:
-            raise ImagingError(
-                "The TLS certificate, its key or the authority cannot be used.", "Give PEM files that belong together."
-            ) from error
-        return context
 
 
 class Receiver:

@@ -16,10 +16,11 @@ from flip_trust.agent import log
 from flip_trust.config import TrustConfig
 from flip_trust.errors import ImagingError
 from flip_trust.imaging.negotiation import Rules
-from flip_trust.imaging.receiver import Receiver, Tls
+from flip_trust.imaging.receiver import Receiver
 from flip_trust.imaging.spool import GIGABYTE, Spool
 from flip_trust.imaging.stow import Stow
 from flip_trust.keys import write_private
+from flip_trust.tls import Tls
 
 TOKEN_FILE = "stow.token"  # noqa: S105 (a file's name)
 _LOOK_EVERY = 1.0

@@ -22,8 +22,8 @@ from flip_trust.agent import log
 from flip_trust.errors import ImagingError
 from flip_trust.imaging.files import Kept, NotDicomError, keep
 from flip_trust.imaging.multipart import BadBodyError, Parts
-from flip_trust.imaging.receiver import Tls
 from flip_trust.imaging.spool import Spool, SpoolFullError, SpoolRefusedError
+from flip_trust.tls import Tls
 
 _PATH = re.compile(r"/studies(?:/([0-9.]{1,64}))?/?")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")

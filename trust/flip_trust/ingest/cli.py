@@ -11,6 +11,7 @@ import typer
 from flip_trust.commands import Home, command, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.errors import IngestError
+from flip_trust.tls import Tls
 
 if TYPE_CHECKING:
     from flip_trust.ingest.report import MappingReport
@@ -62,13 +63,16 @@ def ingest_fhir(
 def ingest_hl7(
     file: Annotated[Path | None, typer.Argument(help="A file of messages; without it, what the listener took.")] = None,
     listen: Annotated[str, typer.Option(help="HOST:PORT to take messages at (MLLP), until told to stop.")] = "",
+    tls_certificate: Annotated[Path | None, typer.Option(help="PEM; the listener then speaks TLS only.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM: the certificate's key.")] = None,
+    tls_authority: Annotated[Path | None, typer.Option(help="PEM: senders must show a certificate of it.")] = None,
     report: Report = None,
     home: Home = None,
 ) -> None:
     """Map HL7 version 2 messages (ADT, ORU, ORM, OMI) to OMOP; with --listen, take them and keep them to be mapped."""
     folder = TrustConfig.load(home).home
     if listen:
-        _listen(folder, listen)
+        _listen(folder, listen, Tls.of(tls_certificate, tls_key, tls_authority))
         return
     from flip_trust.ingest.hl7.load import load_file, load_journal
 
@@ -137,7 +141,7 @@ def quality(
         say(f"The report is in {report}.")
 
 
-def _listen(home: Path, address: str) -> None:
+def _listen(home: Path, address: str, tls: Tls | None) -> None:
     import asyncio
     import signal
     from collections import Counter
@@ -147,6 +151,7 @@ def _listen(home: Path, address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise IngestError(f"{address} is not HOST:PORT.", "Give an address of this machine, such as 127.0.0.1:2575.")
+    context, how = (tls.context(), ", by TLS alone") if tls else (None, "")
     answered: Counter[str] = Counter()
 
     async def run() -> None:
@@ -154,7 +159,7 @@ def _listen(home: Path, address: str) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         listener = Listener(home, lambda code: answered.update([code]))
-        await listener.run(host, int(port), stop, lambda bound: say(f"Listening at {host}:{bound}."))
+        await listener.run(host, int(port), stop, lambda bound: say(f"Listening at {host}:{bound}{how}."), context)
 
     try:
         asyncio.run(run())

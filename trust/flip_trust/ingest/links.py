@@ -1,7 +1,9 @@
 """Who is who: keyed numbers of the identifiers that a person is known by, beside ``person_id``, and who opted out.
 
 Both tables lie beside the OMOP tables: ``person_link.parquet`` (kind, key, person_id) and ``opted_out.parquet`` (key).
-They hold no identifier: a key is :meth:`flip_trust.deidentification.keyed.Keyed.number` of one.
+They hold no identifier: a key is :meth:`flip_trust.deidentification.keyed.Keyed.number` of one. A link of the kind
+``merged`` says that the person ``key`` is ``person_id`` now; the links of numbers stay as they first were, so that a
+record that is read again gets the ids that it had (:mod:`flip_trust.ingest.merges` moves the rows).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ LINK = TableDefinition(
     ("kind", "key"),
 )
 OPTED_OUT = TableDefinition("opted_out", (Column("key", "integer", True),), ("key",))
-NUMBER, FHIR = "number", "fhir"
+NUMBER, FHIR, MERGED = "number", "fhir", "merged"
 _MARKS = re.compile(r"[\s-]+")
 
 
@@ -44,21 +46,55 @@ def person_of(keyed: Keyed, number: str, known: dict[int, int] | None = None) ->
 
 
 def known_numbers(home: Path) -> dict[int, int]:
-    """Every linked number's key with its ``person_id``."""
+    """Every linked number's key with the ``person_id`` that it stands for now."""
     return _known(home, NUMBER)
 
 
 def known_resources(home: Path) -> dict[int, int]:
-    """Every FHIR patient's key with its ``person_id``."""
+    """Every FHIR patient's key with the ``person_id`` that it stands for now."""
     return _known(home, FHIR)
 
 
+def first_numbers(home: Path) -> dict[int, int]:
+    """Every linked number's key with the ``person_id`` that it was first linked to, before any merge."""
+    return _linked(home / "omop", NUMBER)
+
+
+def merged(folder: Path) -> dict[int, int]:
+    """Every person who was merged away, with who they are now (who was merged away no more).
+
+    Where OMOP tables gave a merged number a person of their own, that person is meant too.
+
+    Args:
+        folder: where the OMOP tables are.
+    """
+    pairs = _linked(folder, MERGED)
+    if not pairs:
+        return {}
+    numbers = _linked(folder, NUMBER, {*pairs, *pairs.values()})
+    now: dict[int, int] = {}
+    for gone, kept in pairs.items():
+        target = _end(now, numbers.get(kept, kept))
+        for one in (gone, numbers.get(gone, gone)):
+            if (end := _end(now, one)) != target:
+                now[end] = target
+    return {person: _end(now, person) for person in now}
+
+
 def add(home: Path, rows: Iterable[tuple[str, int, int]]) -> None:
-    """Link keys to persons: (kind, key, person_id)."""
+    """Link keys to persons: (kind, key, person_id). A link that already leads to the same person stays as it is."""
     frame = pl.DataFrame(list(rows), schema=LINK.schema, orient="row")
     if frame.is_empty():
         return
     with store.writing(home / "omop"):
+        if now := merged(home / "omop"):
+            old = pl.scan_parquet(home / "omop" / "person_link.parquet").join(
+                frame.lazy(), on=["kind", "key"], how="semi"
+            )
+            known = old.rename({"person_id": "was"}).collect()
+            told = frame.join(known, on=["kind", "key"], how="left")
+            same = pl.col("was").replace(now) == pl.col("person_id").replace(now)
+            frame = told.filter(~same.fill_null(value=False) | (pl.col("kind") == MERGED)).drop("was")
         store.merge(home / "omop", LINK, frame)
 
 
@@ -109,6 +145,8 @@ def opt_out(home: Path, file: Path, *, replace: bool) -> tuple[int, list[int]]:
 def opted_out_persons(folder: Path) -> pl.LazyFrame | None:
     """``person_id`` of everyone who opted out, in any of their numbers; None where nobody did.
 
+    Of merged persons an opt-out of any counts for all, whichever rows were moved already.
+
     Args:
         folder: where the OMOP tables are.
     """
@@ -120,7 +158,8 @@ def opted_out_persons(folder: Path) -> pl.LazyFrame | None:
     if not linked.exists():
         return alone
     known = pl.scan_parquet(linked).filter(pl.col("kind") == NUMBER).join(keys, on="key", how="semi")
-    return pl.concat([alone, known.select("person_id")]).unique()
+    listed_persons = pl.concat([alone, known.select("person_id")]).unique()
+    return _with_merged(folder, listed_persons)
 
 
 def is_number(number: str) -> bool:
@@ -137,7 +176,32 @@ def is_number(number: str) -> bool:
 
 
 def _known(home: Path, kind: str) -> dict[int, int]:
-    frame = store.read(home / "omop" / "person_link.parquet")
-    if frame is None:
+    now = merged(home / "omop")
+    return {key: now.get(person, person) for key, person in _linked(home / "omop", kind).items()}
+
+
+def _linked(folder: Path, kind: str, keys: set[int] | None = None) -> dict[int, int]:
+    path = folder / "person_link.parquet"
+    if not path.exists():
         return {}
-    return dict(frame.filter(pl.col("kind") == kind).select("key", "person_id").iter_rows())
+    found = pl.scan_parquet(path).filter(pl.col("kind") == kind)
+    if keys is not None:
+        found = found.join(pl.LazyFrame({"key": list(keys)}, schema={"key": pl.Int64}), on="key", how="semi")
+    return dict(found.select("key", "person_id").collect().iter_rows())
+
+
+def _end(now: dict[int, int], person: int) -> int:
+    while person in now:
+        person = now[person]
+    return person
+
+
+def _with_merged(folder: Path, persons: pl.LazyFrame) -> pl.LazyFrame:
+    now = merged(folder)
+    if not now:
+        return persons
+    ends = pl.LazyFrame({"gone": list(now), "kept": list(now.values())}, schema={"gone": pl.Int64, "kept": pl.Int64})
+    of_gone = ends.join(persons, left_on="gone", right_on="person_id", how="semi").select(person_id="kept")
+    all_kept = pl.concat([persons, of_gone]).unique()
+    all_gone = ends.join(all_kept, left_on="kept", right_on="person_id", how="semi").select(person_id="gone")
+    return pl.concat([all_kept, all_gone]).unique()

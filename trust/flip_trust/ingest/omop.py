@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from flip_trust.errors import IngestError
-from flip_trust.ingest import links, periods, quarantine, store, vocabulary
+from flip_trust.ingest import links, merges, periods, quarantine, store, vocabulary
 from flip_trust.ingest.casting import LINE, REASON, cast
 from flip_trust.ingest.cdm import VOCABULARY_TABLES, TableDefinition, definitions
 from flip_trust.ingest.report import MappingReport
@@ -32,6 +32,7 @@ def load(home: Path, path: Path) -> MappingReport:
         raise IngestError(f"There is no OMOP table at {path}.", "Name files after their tables: person.csv, …")
     for file in files:
         _load_file(home, definitions()[_table_name(file)], file, report)
+    merges.apply(home, report)
     periods.derive(home, report)
     vocabulary.refresh_used(home)
     return report

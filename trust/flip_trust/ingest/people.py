@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,28 @@ def identify(keyed: Keyed, numbers: Iterable[str], known: dict[int, int], otherw
     return person
 
 
-def merge_visits(home: Path, rows: list[dict[str, Any]], report: MappingReport) -> None:
+def in_table(home: Path) -> set[int]:
+    """Every ``person_id`` of the table of persons."""
+    path = home / "omop" / "person.parquet"
+    return set(pl.read_parquet(path, columns=["person_id"])["person_id"]) if path.exists() else set()
+
+
+def merge_visits(home: Path, rows: list[dict[str, Any]], report: MappingReport, reopened: Collection[int] = ()) -> None:
     """Merge visits. Call it inside :func:`flip_trust.ingest.store.writing`.
 
     OMOP wants a beginning and an end: until they are told, a visit begins on the day it was first ``seen`` and ends on
     the day it began.
+
+    Args:
+        home: the Trust's home.
+        rows: a row without a value keeps the value there was.
+        report: is told how many.
+        reopened: visits whose end was taken back: the end that there was is kept no more.
     """
     if not rows:
         return
     table = definition("visit_occurrence")
+    _reopen(home / "omop" / f"{table.name}.parquet", reopened)
     known = store.typed(rows, table)
     known = known.with_columns(
         pl.lit(None, dtype=table.schema[name]).alias(name)
@@ -78,6 +91,17 @@ def merge_visits(home: Path, rows: list[dict[str, Any]], report: MappingReport) 
     whole = whole.with_columns(pl.col("visit_end_date").fill_null(pl.col("visit_start_date")))
     if not whole.equals(merged):
         store.write(path, whole)
+
+
+def _reopen(path: Path, visits: Collection[int]) -> None:
+    if not visits or not path.exists():
+        return
+    old = pl.read_parquet(path)
+    theirs = pl.col("visit_occurrence_id").is_in(pl.Series(list(visits), dtype=pl.Int64).implode())
+    ends = [name for name in ("visit_end_date", "visit_end_datetime") if name in old.columns]
+    new = old.with_columns(pl.when(~theirs).then(pl.col(name)).alias(name) for name in ends)
+    if not new.equals(old):
+        store.write(path, new)
 
 
 def merge(home: Path, name: str, rows: list[dict[str, Any]], report: MappingReport, *, amend: bool = False) -> None:

@@ -30,6 +30,7 @@ class MappingReport:
         refused: things refused, by reason.
         passed_over: things that are sound and are not taken, by what they are.
         withdrawn: rows removed, as their source was withdrawn by its sender.
+        moved: rows of persons who were merged, that went to the person who survives.
         periods: persons by where their period of observation is from, after the run.
         kept_in: files of the quarantine.
     """
@@ -42,6 +43,7 @@ class MappingReport:
     refused: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
     withdrawn: int = 0
+    moved: int = 0
     periods: Counter[str] = field(default_factory=Counter)
     kept_in: list[Path] = field(default_factory=list)
 
@@ -56,6 +58,7 @@ class MappingReport:
             "refused": [{"reason": reason, "count": n} for reason, n in self.refused.most_common()],
             "passed_over": dict(self.passed_over),
             "withdrawn": self.withdrawn,
+            "moved": self.moved,
             "observation_periods": dict(self.periods),
             "kept_in": [str(path) for path in self.kept_in],
         }
@@ -95,6 +98,7 @@ class MappingReport:
         yield "Codes that are not mapped (concept 0)", ("system", "code", "uses"), rows
         yield "Not taken", ("what", "how many"), _pairs(self.passed_over)
         yield "Withdrawn", ("rows",), [(f"{self.withdrawn}",)] if self.withdrawn else []
+        yield "Moved to the surviving person", ("rows",), [(f"{self.moved}",)] if self.moved else []
         yield "Periods of observation", ("where they are from", "persons"), _pairs(+self.periods)
         yield "Refused", ("reason", "how many"), _pairs(self.refused)
         yield "Refused things are kept in", ("file",), [(str(path),) for path in self.kept_in]

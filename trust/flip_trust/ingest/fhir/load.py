@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links, mapping, people, periods, quarantine, store, vocabulary
+from flip_trust.ingest import links, mapping, merges, people, periods, quarantine, store, vocabulary
 from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.fhir import patients, resources
@@ -56,6 +56,7 @@ def load(home: Path, path: Path) -> MappingReport:
                 _write(home, batch, report)
                 batch = _Batch()
     _write(home, batch, report)
+    merges.apply(home, report)
     periods.derive(home, report)
     vocabulary.refresh_used(home)
     for file in files:
@@ -68,6 +69,8 @@ def _load_patients(
 ) -> tuple[dict[int, int], dict[str, Any]]:
     """Write the persons; who every FHIR patient is, and the codings of Medications."""
     known, drugs = links.known_numbers(home), {}
+    here = people.in_table(home)
+    away = set(links.merged(home / "omop"))
     linked: list[tuple[str, int, int]] = []
     rows, deaths = [], []
     for file in files:
@@ -87,10 +90,13 @@ def _load_patients(
                 numbers = patients.numbers_of(resource)
                 own = resources.patient_key(keyed, resource["id"])
                 person = people.identify(keyed, numbers, known, own)
-                rows.append(patients.person_row(resource, person, keyed))
+                row = patients.person_row(resource, person, keyed)
             except UnusableError as error:
                 refused[file].append(Refused(placed.where, str(error), json.dumps(resource)))
                 continue
+            # what is said of somebody under a number that was merged away is older than what their own number tells
+            if not numbers or links.key_of(keyed, numbers[0]) not in away or person not in here:
+                rows.append(row)
             linked += [(links.NUMBER, links.key_of(keyed, number), person) for number in numbers]
             linked.append(patients.resource_link(resource, person, keyed))
             if death := patients.death_row(resource, person):

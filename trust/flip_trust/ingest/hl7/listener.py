@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ MOST_WAITING = 1000
 """Messages of one connection that may wait for their acknowledgement; then its sender waits."""
 MOST_SECONDS_TO_ANSWER = 5
 """A sender that hangs up or reads nothing is given this long to take the last acknowledgements."""
+MOST_SECONDS_TO_SHAKE_HANDS = 20
 JOURNAL_FOLDER = Path("hl7", "journal")
 
 
@@ -54,7 +56,12 @@ class Listener:
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(
-        self, host: str, port: int, stop: asyncio.Event, listening: Callable[[int], None] = lambda _: None
+        self,
+        host: str,
+        port: int,
+        stop: asyncio.Event,
+        listening: Callable[[int], None] = lambda _: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Listen until told to stop; what was taken by then is acknowledged.
 
@@ -63,6 +70,7 @@ class Listener:
             port: 0 for any that is free.
             stop: when to stop.
             listening: called with the port, once connections are taken.
+            tls: to speak TLS only.
 
         Raises:
             IngestError: another listener writes to this home.
@@ -70,7 +78,10 @@ class Listener:
         """
         self._journal = Journal.open(self.home / JOURNAL_FOLDER)
         try:
-            server = await asyncio.start_server(self._connected, host, port, limit=MOST_MESSAGE_BYTES)
+            patience = MOST_SECONDS_TO_SHAKE_HANDS if tls else None
+            server = await asyncio.start_server(
+                self._connected, host, port, limit=MOST_MESSAGE_BYTES, ssl=tls, ssl_handshake_timeout=patience
+            )
             listening(server.sockets[0].getsockname()[1])
             await stop.wait()
             server.close()

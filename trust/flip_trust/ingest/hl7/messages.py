@@ -12,13 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 SUPPORTED = {
-    "ADT": frozenset({"A01", "A02", "A03", "A04", "A08", "A11", "A28", "A31"}),
+    "ADT": frozenset(
+        "A01 A02 A03 A04 A06 A07 A08 A11 A12 A13 A18 A28 A31 A34 A35 A36 A40 A41 A47".split()  # noqa: SIM905
+    ),
     "ORU": frozenset({"R01"}),
     "ORM": frozenset({"O01"}),
     "OMI": frozenset({"O23"}),
 }
 """Types of messages that are mapped, with their trigger events."""
-WITHOUT_VISIT = frozenset({"A28", "A31"})
+MERGES = frozenset({"A18", "A34", "A36", "A40", "A47"})
+"""Two patients are one, or a patient's number changes: who has a number of MRG-1 is PID-3's person from then on."""
+OF_ACCOUNTS = frozenset({"A35", "A41"})
+"""Merges of accounts, which nothing here hangs on."""
+WITHOUT_VISIT = frozenset({"A28", "A31", *MERGES, *OF_ACCOUNTS})
 _CHARSETS = {"": "utf-8", "ASCII": "ascii", "UNICODE UTF-8": "utf-8", "UTF-8": "utf-8", "8859/1": "latin-1"}
 _CHARSETS |= {"8859/15": "iso8859-15", "UNICODE": "utf-8"}
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -135,6 +141,8 @@ def check(message: Message) -> None:
     if not all(_SEGMENT.fullmatch(segment[0]) for segment in message.segments):
         raise RejectedError("AE", "a segment does not begin with its name")
     _check_person(message)
+    if trigger in MERGES:
+        _check_merge(message)
     {"ADT": _check_visit, "ORU": _check_results}.get(kind, _check_order)(message)
 
 
@@ -194,6 +202,15 @@ def _check_person(message: Message) -> None:
         text = message.get(person, field)
         if text and not is_date(text):
             raise RejectedError("AE", f"PID-{field}: not a date (YYYYMMDD)")
+
+
+def _check_merge(message: Message) -> None:
+    found = [segment for segment in message.segments if segment[0] == "MRG"]
+    if not found:
+        raise RejectedError("AE", "MRG: missing")
+    for segment in found:
+        if not any(message.get(segment, 1, 1, at) for at in range(message.repetitions(segment, 1))):
+            raise RejectedError("AE", "MRG-1: no number of the patient who goes")
 
 
 def _check_visit(message: Message) -> None:

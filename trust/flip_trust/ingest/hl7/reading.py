@@ -12,6 +12,7 @@ from flip_trust.deidentification.keyed import Keyed
 from flip_trust.ingest import people
 from flip_trust.ingest.events import EHR, Code, Event, Moment, UnusableError, code_of, event_key, moment_of
 from flip_trust.ingest.hl7.messages import WITHOUT_VISIT, Message
+from flip_trust.ingest.hl7.who import Who
 from flip_trust.ingest.report import MappingReport
 
 SEX_CONCEPTS = {"M": 8507, "F": 8532, "O": 44814653, "U": 8551}
@@ -27,11 +28,32 @@ _WORDS, _CODED = {"TX", "FT", "ED", "RP"}, {"CE", "CWE", "CNE", "CF", "IS", "ID"
 
 def numbers_of(message: Message) -> list[str]:
     """The patient's numbers (PID-3)."""
-    person = message.first("PID")
-    given = []
-    for at in range(message.repetitions(person, 3)):
-        kind = message.get(person, 3, 5, at)
-        if number := message.get(person, 3, 1, at):
+    return _numbers_in(message, message.first("PID"), 3)
+
+
+def merges_of(message: Message) -> Iterator[tuple[list[str], list[str]]]:
+    """Each merge that a message orders: the numbers of who stays (PID-3), and of who goes (MRG-1).
+
+    Raises:
+        UnusableError: one of them has no number that tells a patient from others.
+    """
+    person = ["PID"]
+    for segment in message.segments:
+        if segment[0] == "PID":
+            person = segment
+        elif segment[0] == "MRG":
+            gone = _numbers_in(message, segment, 1)
+            kept = [number for number in _numbers_in(message, person, 3) if number not in gone]
+            if not kept or not gone:
+                raise UnusableError("PID-3, MRG-1: no number of a type that tells the two patients from others")
+            yield kept, gone
+
+
+def _numbers_in(message: Message, segment: list[str], field: int) -> list[str]:
+    given: list[tuple[str, set[str]]] = []
+    for at in range(message.repetitions(segment, field)):
+        kind = message.get(segment, field, 5, at)
+        if number := message.get(segment, field, 1, at):
             given.append((number, {kind} if kind else set()))
     return people.ranked(given)
 
@@ -64,25 +86,28 @@ def death_row(message: Message, person_id: int) -> dict[str, Any] | None:
     return {"person_id": person_id, "death_date": died.day, "death_datetime": died.time, "death_type_concept_id": EHR}
 
 
-def visit_id(message: Message, person_id: int, keyed: Keyed) -> int | None:
+def visit_id(message: Message, who: Who, keyed: Keyed) -> int | None:
     """``visit_occurrence_id``, where the message tells the visit's number."""
     number = message.get(message.first("PV1"), 19)
-    return keyed.number("visit", f"hl7/{person_id}/{number}") if number else None
+    return who.number(lambda person: keyed.number("visit", f"hl7/{person}/{number}")) if number else None
 
 
-def visit_row(message: Message, person_id: int, keyed: Keyed) -> dict[str, Any] | None:
+def visit_row(message: Message, who: Who, keyed: Keyed) -> dict[str, Any] | None:
     """A row of visit_occurrence, with the day it was ``seen``; None where the message is about a person alone."""
-    number = visit_id(message, person_id, keyed)
-    if number is None or message.kind[0] != "ADT" or message.kind[1] in WITHOUT_VISIT:
+    if message.kind[0] != "ADT" or message.kind[1] in WITHOUT_VISIT:
+        return None
+    number = visit_id(message, who, keyed)
+    if number is None:
         return None
     visit, event = message.first("PV1"), message.first("EVN")
     started = moment_of(message.get(visit, 44)) or moment_of(message.get(event, 6)) or moment_of(message.get(event, 2))
-    ended = moment_of(message.get(visit, 45))
+    # a discharge that is cancelled has no time, whatever the message repeats
+    ended = moment_of(message.get(visit, 45)) if message.kind[1] != "A13" else None
     if ended is None and message.kind[1] == "A03":
         ended = moment_of(message.get(event, 6)) or moment_of(message.get(event, 2))
     row: dict[str, Any] = {
         "visit_occurrence_id": number,
-        "person_id": person_id,
+        "person_id": who.person_id,
         "visit_concept_id": VISIT_CONCEPTS.get(message.get(visit, 2), 0),
         "seen": (started or ended or Moment(date.min)).day,
         "visit_end_date": ended.day if ended else None,
@@ -96,7 +121,7 @@ def visit_row(message: Message, person_id: int, keyed: Keyed) -> dict[str, Any] 
     return row
 
 
-def results(message: Message, person_id: int, keyed: Keyed, report: MappingReport) -> Iterator[Event | int]:
+def results(message: Message, who: Who, keyed: Keyed, report: MappingReport) -> Iterator[Event | int]:
     """An ORU's results: events, and the keys of those that the laboratory took back."""
     request, seen = ["OBR"], Counter[str]()
     for segment in message.segments:
@@ -111,14 +136,14 @@ def results(message: Message, person_id: int, keyed: Keyed, report: MappingRepor
                 report.passed_over["OBX: a result in free text, or a document"] += 1
                 continue
             order = message.get(request, 3) or message.get(request, 2) or message.get(message.segments[0], 10)
-            name = "/".join([str(person_id), order, message.get(segment, 3) or message.get(segment, 3, 2)])
-            name += "/" + message.get(segment, 4)
+            name = "/".join([order, message.get(segment, 3) or message.get(segment, 3, 2), message.get(segment, 4)])
             seen[name] += 1
-            key = event_key(keyed, f"hl7/result/{name}/{seen[name]}")
-            yield key if status in _WITHDRAWN else _result(message, request, segment, person_id, keyed, key)
+            source = f"{name}/{seen[name]}"
+            key = who.number(lambda person, source=source: event_key(keyed, f"hl7/result/{person}/{source}"))
+            yield key if status in _WITHDRAWN else _result(message, request, segment, who, keyed, key)
 
 
-def image_order(message: Message, person_id: int, keyed: Keyed) -> tuple[dict[str, Any], Code | None]:
+def image_order(message: Message, who: Who, keyed: Keyed) -> tuple[dict[str, Any], Code | None]:
     """A row of image_order, without its concept, and the code of what was ordered.
 
     Raises:
@@ -133,9 +158,9 @@ def image_order(message: Message, person_id: int, keyed: Keyed) -> tuple[dict[st
         raise UnusableError("the order has no date")
     study = message.get(imaging, 3)
     row = {
-        "image_order_id": keyed.number("order", f"{person_id}/{number or accession}"),
-        "person_id": person_id,
-        "visit_occurrence_id": visit_id(message, person_id, keyed),
+        "image_order_id": who.number(lambda person: keyed.number("order", f"{person}/{number or accession}")),
+        "person_id": who.person_id,
+        "visit_occurrence_id": visit_id(message, who, keyed),
         "order_date": asked.day,
         "order_datetime": asked.time,
         "order_status": ORDER_STATUSES.get(message.get(order, 1), "ordered"),
@@ -147,7 +172,7 @@ def image_order(message: Message, person_id: int, keyed: Keyed) -> tuple[dict[st
     return row, next(iter(_codes(message, request, 4)), None)
 
 
-def _result(message: Message, request: list[str], segment: list[str], person_id: int, keyed: Keyed, key: int) -> Event:
+def _result(message: Message, request: list[str], segment: list[str], who: Who, keyed: Keyed, key: int) -> Event:
     kind = message.get(segment, 2)
     unit = next(iter(_codes(message, segment, 6)), None)
     values = _value(message, segment, kind) | _range(message.get(segment, 7))
@@ -157,11 +182,11 @@ def _result(message: Message, request: list[str], segment: list[str], person_id:
     return Event(
         key,
         "measurement" if values.get("value_as_number") is not None else "observation",
-        person_id,
+        who.person_id,
         codes,
         message.get(segment, 3, 2) or message.get(segment, 3),
         _when(message, request, segment),
-        visit_id=visit_id(message, person_id, keyed),
+        visit_id=visit_id(message, who, keyed),
         value_codes=_codes(message, segment, 5) if kind in _CODED else (),
         unit=unit,
         values=values,
