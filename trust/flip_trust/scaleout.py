@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FEW: Final = 4
 """So many batches are done sooner by one child than a cluster has started."""
+LITTLE: Final = 256
 KILLED: Final = "it took its worker down"
 _AHEAD: Final = 3
 _NO_WORKERS_SECONDS: Final = 120
@@ -45,13 +46,17 @@ class Where:
 
     Attributes:
         dask: address of the hospital's scheduler, ``tcp://…`` or ``tls://…``.
-        workers: processes of a cluster of this machine; 0: one child for little work, else one per processor.
+        workers: processes on this machine; 0: one for little work, else one per processor.
         here: in this process instead, without protection from items that take it down.
     """
 
     dask: str = ""
     workers: int = 0
     here: bool = False
+
+    def unless_little(self, items: int) -> Where:
+        """For work that cannot take its process down: this process, where there is little of it."""
+        return HERE if not self.dask and not self.workers and items <= LITTLE else self
 
 
 LOCAL: Final = Where()
@@ -141,13 +146,12 @@ def _pool(where: Where, batches: Iterator[list[Item]]) -> Iterator[tuple[_Spread
     if where.here:
         yield _here, batches
         return
-    if not where.dask and where.workers in {0, 1}:
-        first = list(islice(batches, FEW + 1))
-        batches = chain(first, batches)
-        if len(first) <= FEW:
-            with _Child() as child:
-                yield child.spread, batches
-            return
+    first = [] if where.dask or where.workers else list(islice(batches, FEW + 1))
+    batches = chain(first, batches)
+    if not where.dask and (where.workers == 1 or (not where.workers and len(first) <= FEW)):
+        with _Child() as child:
+            yield child.spread, batches
+        return
     with _client(where) as client:
         yield _Cluster(client).spread, batches
 
@@ -201,13 +205,14 @@ class _Child:
 def _begin_child() -> None:
     """Ctrl-C is the parent's to handle; a child whose parent was killed ends too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Let this process, a child by ``multiprocessing``, end when its parent is gone, whatever it is at."""
     if parent := parent_process():
-        connection.wait([parent.sentinel])
-        os._exit(1)
+        sentinel = parent.sentinel
+        threading.Thread(target=lambda: connection.wait([sentinel]) and os._exit(1), daemon=True).start()
 
 
 class _Cluster:

@@ -26,7 +26,20 @@ def test_a_folder_is_taken_and_indexed(run, tmp_path):
     assert "3 new" in taken.output
     assert "notes.txt" in taken.output
     assert "Indexed: 3" in again.output
+    assert "De-identified: 3" in taken.output
     assert "Waiting to be indexed: 0" in status.output
+    assert "Profile research-default: 3 de-identified, 0 waiting" in status.output
+
+
+def test_what_is_indexed_only_is_de_identified_on_demand(run, tmp_path):
+    Study().write(tmp_path / "in", 2)
+    run("ingest", "dicom", str(tmp_path / "in"), "--keep-free", "0", "--no-deidentify")
+    before = run("imaging", "status")
+    done = run("imaging", "deidentify", "--keep-free", "0", "--remove-former")
+
+    assert "0 de-identified, 2 waiting" in before.output
+    assert done.exit_code == 0
+    assert "De-identified: 2; to quarantine: 0" in done.output
 
 
 @pytest.mark.parametrize(

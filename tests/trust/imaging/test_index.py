@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.imaging.files import keep
-from flip_trust.imaging.folder import take
+from flip_trust.imaging.folder import files_of, take
 from flip_trust.imaging.index import Index
 from flip_trust.ingest import links, store
 from flip_trust.ingest.cdm import definition
@@ -192,10 +193,9 @@ def test_a_folder_of_anything_is_taken_as_far_as_it_goes(tmp_path, home, spool):
     (folder / "half.dcm").write_bytes((folder / "a" / "b" / "0000.dcm").read_bytes()[:200])
     (folder / "gone").symlink_to(tmp_path / "nowhere")
     (folder / "MR.dcm").write_bytes(open(get_testdata_file("MR_small.dcm"), "rb").read())  # noqa: SIM115
-    counts, refused = take(spool, folder)
-    again, _ = take(spool, folder)
+    taken, again = (take(home / "imaging", 0, list(files_of(folder))) for _ in range(2))
 
-    assert counts == {"new": 4}
-    assert again == {"same": 4}
-    assert sorted(path.name for path, _ in refused) == ["empty", "gone", "half.dcm", "notes.txt"]
+    assert taken.counts == {"new": 4}
+    assert again.counts == {"same": 4}
+    assert sorted(Path(name).name for name, _ in taken.refused) == ["empty", "gone", "half.dcm", "notes.txt"]
     assert Index(home).run().indexed == 4

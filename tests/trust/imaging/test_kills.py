@@ -10,6 +10,7 @@ import threading
 
 import psutil
 import pytest
+from flip_trust.imaging.cleaned import cleaned
 from flip_trust.imaging.index import Index
 from pydicom import dcmread
 
@@ -44,7 +45,7 @@ def start(home):
 
     yield started
     for process in running:
-        children = psutil.Process(process.pid).children() if process.poll() is None else []
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.kill()
         process.wait(10)
         for child in children:
@@ -93,12 +94,13 @@ def test_what_was_acknowledged_before_a_kill_is_there_after_it(home, start, tmp_
     assert Index(home).run().indexed == INSTANCES
 
 
-def test_a_receiver_indexes_what_comes_and_ends_on_sigterm(home, start, tmp_path):
+def test_a_receiver_indexes_and_de_identifies_what_comes_and_ends_on_sigterm(home, start, tmp_path):
     Study().write(tmp_path / "out", 5)
     receiver, port = start()
     sender(port, tmp_path / "out").communicate(timeout=60)
-    wait_until((home / "omop" / "image_series.parquet").exists)
-    workers = psutil.Process(receiver.pid).children()
+    wait_until(lambda: cleaned(home).collect().height == 5)
+    workers = psutil.Process(receiver.pid).children(recursive=True)
+    assert (home / "omop" / "image_series.parquet").exists()
     receiver.send_signal(signal.SIGTERM)
 
     assert receiver.wait(20) == 0
@@ -106,17 +108,23 @@ def test_a_receiver_indexes_what_comes_and_ends_on_sigterm(home, start, tmp_path
     assert subprocess.run([ECHOSCU, "127.0.0.1", str(port)], check=False, capture_output=True).returncode != 0
 
 
-def test_the_worker_does_not_outlive_a_killed_receiver(start, tmp_path):
-    receiver, _ = start()
-    workers = psutil.Process(receiver.pid).children()
+def test_workers_do_not_outlive_a_killed_receiver_and_the_next_one_goes_on(home, start, tmp_path):
+    Study().write(tmp_path / "out", 40)
+    receiver, port = start()
+    sender(port, tmp_path / "out").communicate(timeout=60)
+    wait_until(lambda: list(home.rglob("imaging/deidentified/**/*.dcm")))
+    workers = psutil.Process(receiver.pid).children(recursive=True)
     receiver.kill()
     receiver.wait(10)
 
-    assert workers
+    assert len(workers) >= 3
     assert psutil.wait_procs(workers, 30)[1] == []
+    start()
+    wait_until(lambda: cleaned(home).collect().height == 40)
+    assert cleaned(home).collect()["path"].n_unique() == 40
 
 
-def wait_until(condition, seconds=30.0):
+def wait_until(condition, seconds=60.0):
     waiting = threading.Event()
     for _ in range(int(seconds / 0.05)):
         if condition():

@@ -57,9 +57,9 @@ def process(engine: Engine, source: Path, target: Path, quarantine: Path) -> Out
     """
     digest = ""
     try:
-        data = _read(source)
+        data = read(source)
         digest = hashlib.sha256(data).hexdigest()
-        path = _write(engine.clean(data), target)
+        path = write(engine.clean(data), target)
     except RefusedFileError as refusal:
         return refuse(source, digest, refusal.reason, quarantine)
     except (SetupError, KeyboardInterrupt, SystemExit):
@@ -81,7 +81,7 @@ def refuse(source: Path, digest: str, reason: Reason, quarantine: Path) -> Outco
             if not reason.dropped:
                 _copy(source, quarantine / f"{digest}.dcm")
             about = {"reason": reason.name, "text": reason.value, "at": datetime.now(UTC).isoformat()}
-            _durable(quarantine / f"{digest}.json", json.dumps(about).encode())
+            durable(quarantine / f"{digest}.json", json.dumps(about).encode())
         except OSError as error:
             raise SetupError(f"{quarantine} cannot be written.", "Is the disk full? Then run this again.") from error
     return Outcome(str(source), digest, reason=reason.name)
@@ -96,7 +96,12 @@ def digest_of(source: Path) -> str:
         return ""
 
 
-def _read(source: Path) -> bytes:
+def read(source: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        RefusedFileError: it cannot be read, or is too large.
+    """
     try:
         if source.stat().st_size > part10.MOST_BYTES:
             raise RefusedFileError(Reason.TOO_LARGE)
@@ -105,22 +110,34 @@ def _read(source: Path) -> bytes:
         raise RefusedFileError(Reason.UNREADABLE) from error
 
 
-def _write(cleaned: Cleaned, target: Path) -> tuple[Path, Counter[str]]:
+def write(cleaned: Cleaned, target: Path, *, replace: bool = False) -> tuple[Path, Counter[str]]:
+    """Write a de-identified file below the target.
+
+    Args:
+        cleaned: the file.
+        target: gets ``<patient>/<study UID>/<series UID>/<instance UID>.dcm``.
+        replace: a file of that name with other content is replaced.
+
+    Raises:
+        RefusedFileError: there is a file of that name with other content.
+        SetupError: the target cannot be written.
+    """
     folder = target / cleaned.person / cleaned.study_uid / cleaned.series_uid
     path = folder / f"{cleaned.instance_uid}.dcm"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
-            if path.read_bytes() != cleaned.frame + cleaned.data_set:
+            if path.read_bytes() == cleaned.frame + cleaned.data_set:
+                return path, cleaned.counts
+            if not replace:
                 raise RefusedFileError(Reason.DUPLICATE)
-        else:
-            _durable(path, cleaned.frame, cleaned.data_set)
+        durable(path, cleaned.frame, cleaned.data_set)
     except OSError as error:
         raise SetupError(f"{target} cannot be written.", "Is the disk full? Then run this again.") from error
     return path, cleaned.counts
 
 
-def _durable(path: Path, *parts: bytes) -> None:
+def durable(path: Path, *parts: bytes) -> None:
     """Under another name first, on the disk, then under its own: never half a file."""
     with _beside(path) as stream:
         stream.writelines(parts)

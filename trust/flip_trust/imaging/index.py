@@ -13,10 +13,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from flip_trust import scaleout
 from flip_trust.agent import log
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.durable import sync_folder
@@ -27,8 +29,10 @@ from flip_trust.imaging.parted import Parted
 from flip_trust.imaging.spool import RAW, TODO, names_in
 from flip_trust.ingest import links, store
 from flip_trust.keys import write_private
+from flip_trust.scaleout import HERE, Where
 
 BATCH = 2000
+_READ = 500
 _SCHEMA: dict[str, pl.DataType] = {
     "file": pl.String(), "person_id": pl.Int64(), "image_occurrence_id": pl.Int64(), "study_uid": pl.String(),
     "series_uid": pl.String(), "instance_uid": pl.String(), "day": pl.Date(), "modality": pl.String(),
@@ -37,6 +41,8 @@ _SCHEMA: dict[str, pl.DataType] = {
     "thickness": pl.Float64(), "orientation": pl.List(pl.Float64()), "positions": pl.List(pl.Float64()),
     "conflict": pl.Boolean(),
 }  # fmt: skip
+_Read = tuple[str, Header | str | None]
+"""A file and its header; why it has none; None where it is gone."""
 _log = logging.getLogger(__name__)
 
 
@@ -74,20 +80,30 @@ class Index:
         """The files on the list."""
         return sorted(os.listdir(self._todo)) if self._todo.is_dir() else []
 
-    def run(self, done: Callable[[int], None] = lambda _: None, most: int | None = None) -> Tally:
+    def run(self, done: Callable[[int], None] = lambda _: None, most: int | None = None, where: Where = HERE) -> Tally:
         """Index what is on the list.
 
         Args:
             done: told after each batch how many files it had.
             most: stop after so many.
+            where: on what headers are read; the tables are written here.
+
+        Raises:
+            SetupError: the cluster cannot be used.
         """
         tally = Tally()
         with store.writing(self._table.folder):
             waiting = self.waiting()[:most]
-            for at in range(0, len(waiting), BATCH):
-                names = waiting[at : at + BATCH]
-                self._batch(names, tally)
-                done(len(names))
+            together: list[_Read] = []
+            work = partial(read_headers, str(self._home.absolute()))
+            for ended in scaleout.run(work, scaleout.batched(waiting, _READ), where):
+                together += ended.result if isinstance(ended, scaleout.Done) else _lost(ended)
+                if len(together) >= BATCH:
+                    self._batch(together, tally)
+                    done(len(together))
+                    together = []
+            self._batch(together, tally)
+            done(len(together))
         return tally
 
     def rebuild(self) -> int:
@@ -99,6 +115,10 @@ class Index:
                 os.link(self._raw / name, listed)
         return len(names)
 
+    def parts(self) -> list[str]:
+        """Names of the index's files; others once something was added."""
+        return sorted(path.name for path in self._table.folder.glob("*.parquet"))
+
     def instances(self) -> pl.LazyFrame:
         """Every indexed instance, once."""
         # who was merged since an instance was indexed is somebody else now
@@ -106,29 +126,23 @@ class Index:
         found = self._table.frame()
         return found.with_columns(pl.col("person_id").replace(now)) if now else found
 
-    def _batch(self, names: Sequence[str], tally: Tally) -> None:
-        reader = Reader(self._keyed, links.known_numbers(self._home))
-        found = [header for name in names if (header := self._read(reader, name, tally))]
+    def _batch(self, read: Sequence[_Read], tally: Tally) -> None:
+        found = [header for _, header in read if isinstance(header, Header)]
         if found:
             self._table.add(pl.DataFrame([asdict(header) for header in found], schema=_SCHEMA))
             touched = {header.image_occurrence_id for header in found}
             rows = self.instances().filter(pl.col("image_occurrence_id").is_in(list(touched))).collect()
             series.write(self._home, rows)
-        for name in names:
+        for name, refused in read:
+            if isinstance(refused, str):
+                log.event(_log, "instance.quarantined", file=name)
+                self._quarantine(name, refused)
+                tally.quarantined += 1
+            elif refused is None:
+                log.event(_log, "instance.gone", level=logging.WARNING, file=name)
             (self._todo / name).unlink(missing_ok=True)
         tally.indexed += len(found)
         tally.conflicts += sum(header.conflict for header in found)
-
-    def _read(self, reader: Reader, name: str, tally: Tally) -> Header | None:
-        try:
-            return reader.read(self._raw / name[:2] / name)
-        except NotDicomError as error:
-            log.event(_log, "instance.quarantined", file=name)
-            self._quarantine(name, error.reason)
-            tally.quarantined += 1
-        except FileNotFoundError:
-            log.event(_log, "instance.gone", level=logging.WARNING, file=name)
-        return None
 
     def _quarantine(self, name: str, reason: str) -> None:
         folder = self._home / "quarantine" / "imaging"
@@ -138,6 +152,27 @@ class Index:
         write_private(folder / f"{name}.json", json.dumps(told).encode())
         (self._raw / name[:2] / name).rename(folder / name)
         sync_folder(folder)
+
+
+def read_headers(home: str, names: list[str]) -> list[_Read]:
+    """What a worker does with one batch."""
+    reader = Reader(Keyed.load(Path(home)), links.known_numbers(Path(home)))
+    return [(name, _header(reader, Path(home) / "imaging" / RAW / name[:2] / name)) for name in names]
+
+
+def _lost(failed: scaleout.Failed[str]) -> list[_Read]:
+    """What takes readers down goes to quarantine; what the disk does not give stays on the list."""
+    log.event(_log, "instance.unread", level=logging.ERROR, file=failed.item, why=failed.why)
+    return [(failed.item, "its header cannot be read")] if failed.why == scaleout.KILLED else []
+
+
+def _header(reader: Reader, path: Path) -> Header | str | None:
+    try:
+        return reader.read(path)
+    except NotDicomError as error:
+        return error.reason
+    except FileNotFoundError:
+        return None
 
 
 assert list(_SCHEMA) == [field.name for field in fields(Header)]

@@ -1,12 +1,10 @@
-"""``flip-trust receive``: the ports, and a process beside them that indexes what came."""
+"""``flip-trust receive``: the ports, and the processes beside them that index and de-identify what came."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import secrets
-import signal
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,15 +13,17 @@ from pathlib import Path
 from flip_trust.agent import log
 from flip_trust.config import TrustConfig
 from flip_trust.errors import ImagingError
+from flip_trust.imaging import workers
 from flip_trust.imaging.negotiation import Rules
 from flip_trust.imaging.receiver import Receiver
 from flip_trust.imaging.spool import GIGABYTE, Spool
 from flip_trust.imaging.stow import Stow
 from flip_trust.keys import write_private
+from flip_trust.scaleout import Where
 from flip_trust.tls import Tls
 
 TOKEN_FILE = "stow.token"  # noqa: S105 (a file's name)
-_LOOK_EVERY = 1.0
+ONE = Where(workers=1)
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +39,8 @@ class Listening:
         tls: both ports speak TLS only.
         keep_free: bytes of the disk that stay free.
         index: whether what comes is indexed at once.
+        deidentify: whether what is indexed is de-identified at once.
+        where: on what that is done.
     """
 
     rules: Rules
@@ -48,6 +50,8 @@ class Listening:
     tls: Tls | None = None
     keep_free: int = 5 * GIGABYTE
     index: bool = True
+    deidentify: bool = True
+    where: Where = ONE
 
 
 def serve(config: TrustConfig, listening: Listening, stop: threading.Event) -> None:
@@ -60,7 +64,10 @@ def serve(config: TrustConfig, listening: Listening, stop: threading.Event) -> N
     with ExitStack() as stack:
         spool = stack.enter_context(Spool(config.home / "imaging", listening.keep_free))
         if listening.index:
-            stack.callback(_end, _start_worker(config.home))
+            stack.enter_context(workers.at_work(workers.keep_indexed, config.home))
+        if listening.index and listening.deidentify:
+            cleaning = (workers.keep_cleaned, config.home, listening.keep_free, listening.where)
+            stack.enter_context(workers.at_work(*cleaning))
         receiver = stack.enter_context(Receiver(spool, listening.rules, listening.host, listening.port, listening.tls))
         log.event(_log, "receiver.started", ae_title=listening.rules.ae_title, port=receiver.port)
         if listening.stow_port is not None:
@@ -84,35 +91,3 @@ def token_of(home: Path) -> str:
         return path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ImagingError(f"{path} cannot be used.", "Check its owner, or remove it to have a new one.") from error
-
-
-def follow(home: Path, parent: int) -> None:
-    """Index what comes while the receiver lives."""
-    from flip_trust.imaging.index import BATCH, Index
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log.set_up()
-    wake = threading.Event()
-    index = Index(home)
-    while os.getppid() == parent:
-        try:
-            tally = index.run(most=BATCH)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the list is kept and tried again
-            log.failure(_log, "index.failed", error)
-            tally = None
-        if tally and (tally.indexed or tally.quarantined):
-            log.event(_log, "index.written", indexed=tally.indexed, quarantined=tally.quarantined)
-        else:
-            wake.wait(_LOOK_EVERY)
-
-
-def _start_worker(home: Path) -> multiprocessing.process.BaseProcess:
-    worker = multiprocessing.get_context("spawn").Process(target=follow, args=(home, os.getpid()), name="index")
-    worker.start()
-    return worker
-
-
-def _end(worker: multiprocessing.process.BaseProcess) -> None:
-    """Safe at any moment: what it was at stays on the list."""
-    worker.terminate()
-    worker.join()
