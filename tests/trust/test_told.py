@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flip_sdk.contract.cohorts import AgeBetween, Cohort
+from flip_sdk.contract.images import SeriesImages
 from flip_sdk.contract.jobs import Privacy
 from flip_sdk.contract.tasks import RefusalCode
 from flip_trust import catalogue, told
@@ -72,6 +73,17 @@ def test_numbers_that_show_nothing(ready, project, cohort, persons, epsilon):
     write(ready, told.note(project, cohort, persons, epsilon, 5, NOW))
 
     assert prepared(ready) == RefusalCode.COHORT_TOO_SMALL
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"images": SeriesImages(modality="CT", size=(8, 8))}, {"part": "test"}],
+    ids=["with images", "test part"],
+)
+def test_a_count_does_not_show_how_many_of_its_persons_are_left(trust, changes):
+    write(trust, told.note(PROJECT, Cohort(), 400, 1.0, 5, NOW))
+    assert told.shows_floor(trust.database, train_spec(), trust.config)
+    assert not told.shows_floor(trust.database, train_spec(**changes), trust.config)
 
 
 def test_the_newest_number_counts(ready):

@@ -37,8 +37,11 @@ def note(
 def shows_floor(reader: Reader, spec: TrainSpec, config: TrustConfig) -> bool:
     """Whether the newest number that the project was told shows the training's part of its cohort to be over the floor.
 
-    The project's own count of the very same cohort, or the catalogue's number where the cohort is everybody.
+    The project's own count of the very same cohort, or the catalogue's number where the cohort is everybody. It shows
+    nothing where persons without a fitting image are left out, nor of a part that is smaller than the training's.
     """
+    if spec.images is not None or spec.part not in ("train", "all"):
+        return False
     rows = reader.read(
         "SELECT persons, epsilon, rounding FROM told_count WHERE cohort = ? AND (project_id IS NULL OR project_id = ?) "
         "ORDER BY at DESC LIMIT 1",

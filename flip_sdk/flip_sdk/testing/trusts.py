@@ -114,6 +114,8 @@ class FakeTrust:
     def is_over_floor(self, spec: TrainSpec) -> bool:
         """Whether its catalogue's number of persons shows a training's cohort to be over the floor."""
         least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, TRAIN_SHARE)
+        if spec.images is not None or spec.part not in ("train", "all"):
+            return False
         return not spec.cohort.criteria and spec.cohort.expression is None and self._told_persons >= least
 
     def publish_twin(self, epsilon: float) -> None:
