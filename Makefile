@@ -23,6 +23,11 @@ demo: install ## Start the platform, run the main job, print the result (EXIT=1:
 	@.ci/packages bubblewrap
 	@$(BIN)/python -m demo $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
 
+.PHONY: demo-imaging
+demo-imaging: install ## Images of three hospitals, sent, indexed and de-identified (EXIT=1: end afterwards; HOME_DIR=folder)
+	@.ci/packages bubblewrap dicom tesseract
+	@$(BIN)/python -m demo.imaging $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
+
 .PHONY: test
 test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots
 	@.ci/packages bubblewrap chromium dicom tesseract

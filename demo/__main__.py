@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,15 +27,21 @@ from demo.story import DASHBOARD, TUTORIAL, Story, plans
 from demo.telling import Teller
 
 
-def main() -> int:
-    """Play the story, show the table, and stay until Ctrl-C."""
-    options = _options()
+def told(run: Callable[..., int], description: str, program: str) -> int:
+    """Run a demo as a command line: its options, its folder, and what a person sees when it is stopped.
+
+    Args:
+        run: plays it, given a folder, a teller and ``stay_up``; its exit status.
+        description: for ``--help``.
+        program: what it is called by.
+    """
+    options = _options(description, program)
     teller = Teller()
     # a stop from outside ends as Ctrl-C does: every program is stopped first
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     home = options.home or Path(tempfile.mkdtemp(prefix="flip-demo-"))
     try:
-        return _run(home.resolve(), teller, stay=not options.exit)
+        return run(home.resolve(), teller, stay_up=not options.exit)
     except PlatformError as error:
         teller.console.print(f"\n[red]The demo stopped:[/red] {escape(str(error))}\nLogs are in {home / 'logs'}")
         options.keep = True
@@ -46,7 +53,8 @@ def main() -> int:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _run(home: Path, teller: Teller, *, stay: bool) -> int:
+def _run(home: Path, teller: Teller, *, stay_up: bool) -> int:
+    """Play the story, show the table, and stay until Ctrl-C."""
     secret = password()
     with ExitStack() as stack:
         spinner = stack.enter_context(teller)
@@ -57,8 +65,8 @@ def _run(home: Path, teller: Teller, *, stay: bool) -> int:
         tables = _tables(story, dashboard)
         spinner.rest()
         teller.show(*tables)
-        if stay:
-            _stay(teller)
+        if stay_up:
+            stay(teller)
         teller.chapter("Stopping every program")
     teller.say("Nothing is left running")
     return 0
@@ -121,7 +129,8 @@ def _tables(story: Story, dashboard: str) -> list[RenderableType]:
     ]
 
 
-def _stay(teller: Teller) -> None:
+def stay(teller: Teller) -> None:
+    """Leave everything up until Ctrl-C."""
     teller.show("Everything stays up until Ctrl-C.")
     try:
         while True:
@@ -130,8 +139,8 @@ def _stay(teller: Teller) -> None:
         teller.show("")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+def _options(description: str, program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--exit", action="store_true", help="end after the table")
     parser.add_argument("--home", type=Path, help="an empty folder for everything; it is kept")
     parser.add_argument("--keep", action="store_true", help="keep the folder afterwards")
@@ -139,4 +148,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(_run, __doc__ or "", "python -m demo"))

@@ -157,9 +157,9 @@ class Story:
 
     # ---- the researcher and the reviewers
 
-    def apply(self, project: str = PROJECT, actor: Actor = ADA) -> None:
-        """The researcher applies for a project and hands the application in."""
-        form = application(self.trusts).model_dump(mode="json") | {"project_id": project}
+    def apply(self, project: str = PROJECT, actor: Actor = ADA, wanted: Application | None = None) -> None:
+        """The researcher applies for a project, the first demo's unless told, and hands the application in."""
+        form = (wanted or application(self.trusts)).model_dump(mode="json") | {"project_id": project}
         form["expires_at"] = form["expires_at"][:10]
         self.visitor(actor).send_form("apply", "/apply", **form)
         self.visitor(actor).send_form(f"projects/{project}", f"/projects/{project}/submit")

@@ -1,0 +1,1 @@
+"""The second demo: images, from a scanner to de-identified files at the Trust."""
