@@ -1,18 +1,22 @@
 """What a Trust publishes about its data: its concepts, and a noisy number of persons that costs budget.
 
-With it, if the steward wants, a synthetic twin: noisy numbers that people of the Trust's shape can be made up from.
+With it, if the steward wants, what it holds: noisy numbers of persons by concept, image, year and table; and a
+synthetic twin: noisy numbers that people of the Trust's shape can be made up from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.cohorts import Cohort
-from flip_sdk.contract.notices import CatalogueNotice
+from flip_sdk.contract.notices import CatalogueConcept, CatalogueNotice
 from flip_sdk.errors import RecordError
+from flip_sdk.mechanisms.holdings import Counts, Public, debit_of_holdings
+from flip_sdk.mechanisms.holdings import measure as measure_holdings
 from flip_sdk.mechanisms.twins import debits_of_twin, measure
 
 from flip_trust import told
@@ -22,7 +26,8 @@ from flip_trust.config import TrustConfig
 from flip_trust.database import Database
 from flip_trust.disclosure.protect import noisy_persons
 from flip_trust.egress import new_id
-from flip_trust.errors import ConsentError
+from flip_trust.errors import ConsentError, SetupError
+from flip_trust.holdings import counts_of, public_of
 from flip_trust.keys import write_private
 from flip_trust.ledger import store
 from flip_trust.twin import table_of
@@ -38,6 +43,7 @@ def compile_notice(
     steward: str,
     now: datetime,
     twin_epsilon: float | None = None,
+    holdings_epsilon: float | None = None,
 ) -> CatalogueNotice:
     """Debit the data set, then count its persons with noise; the notice is kept until the hub has it.
 
@@ -48,10 +54,11 @@ def compile_notice(
         steward: who publishes.
         now: when.
         twin_epsilon: of a synthetic twin; None for a catalogue without. A data set under the floor gets none.
+        holdings_epsilon: of the numbers of persons by concept and so on; the same.
 
     Raises:
         ConsentError: the data set's budget does not cover it; nothing was counted.
-        SetupError: a table is missing; nothing was debited.
+        SetupError: a table is missing, and nothing was debited; or it holds what cannot be counted, and it was.
         LedgerUnavailableError: it cannot be debited; nothing was counted.
     """
     omop, notice_id = Omop(config.omop), new_id()
@@ -60,25 +67,31 @@ def compile_notice(
     debits: tuple[Debit, ...] = (Debit("catalogue", Pure(epsilon=epsilon)),)
     if twin_epsilon is not None:
         debits += debits_of_twin(twin_epsilon, delta)
+    if holdings_epsilon is not None:
+        debits += (debit_of_holdings(holdings_epsilon, delta),)
     with database.transaction() as transaction:
         if not store.covers(transaction, debits, config.total):
             raise ConsentError(
                 "The data set's privacy budget does not cover this catalogue.",
-                "Publish with a smaller --epsilon or without a twin, or raise total_epsilon in trust.toml.",
+                "Publish with a smaller --epsilon, --holdings or --twin, or raise total_epsilon in trust.toml.",
             )
         store.debit(transaction, None, f"catalogue-{notice_id}", debits, f"steward/{steward}")
     told_persons = noisy_persons(int(persons.collect().item()), epsilon, config)
-    twin = None
+    twin, holdings = None, None
     if twin_epsilon is not None and told_persons is not None:
         genders = [concept.concept_id for concept in concepts if concept.domain == "Gender"][:_MOST_GENDERS]
         twin = measure(table_of(omop, concepts, now.year), genders, twin_epsilon, delta)
+    if holdings_epsilon is not None and told_persons is not None:
+        public = public_of(config, concepts, now.date())
+        counts = _counted(omop, concepts, public, now)
+        holdings = measure_holdings(counts, public, told_persons, holdings_epsilon, delta)
     kept = [told.note(None, Cohort(), told_persons, epsilon, config.rounding, now)] if told_persons is not None else []
     with database.transaction() as transaction:
         entry = Entry(
             f"steward/{steward}",
             "catalogue.compiled",
             f"catalogue/{notice_id}",
-            {"persons": told_persons, "twin": twin is not None},
+            {"persons": told_persons, "twin": twin is not None, "holdings": holdings is not None},
         )
         transaction.write(entry, told.forget(), *kept)
     notice = CatalogueNotice(
@@ -89,10 +102,21 @@ def compile_notice(
         persons_epsilon=epsilon,
         concepts=concepts,
         twin=twin,
+        holdings=holdings,
         issued_at=now,
     )
     write_private(config.home / PENDING_FILE, notice.canonical())
     return notice
+
+
+def _counted(omop: Omop, concepts: Sequence[CatalogueConcept], public: Public, now: datetime) -> Counts:
+    try:
+        return counts_of(omop, concepts, public, now.date())
+    except pl.exceptions.PolarsError as error:
+        raise SetupError(
+            f"The OMOP tables cannot be counted ({type(error).__name__}).",
+            "Run flip-trust quality and correct the columns that do not have their type. The debit stays.",
+        ) from error
 
 
 def pending(config: TrustConfig, now: datetime) -> CatalogueNotice | None:

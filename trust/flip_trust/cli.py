@@ -205,6 +205,14 @@ def catalogue_publish(
         float | None,
         typer.Option("--twin", help="Publish a synthetic twin too, at this epsilon: people to practise on."),
     ] = None,
+    holdings: Annotated[
+        float | None,
+        typer.Option(
+            "--holdings",
+            help="Publish noisy numbers of persons by concept, image, year and table, freshness and quality too, at "
+            "this epsilon.",
+        ),
+    ] = None,
     steward: Steward = "",
     home: Home = None,
 ) -> None:
@@ -215,9 +223,10 @@ def catalogue_publish(
 
     config, database = opened(home)
     who = steward or getpass.getuser()
-    spent = (_budget(epsilon, 1000), _budget(twin, 1000) if twin is not None else None)
-    notice = catalogue.compile_notice(config, database, spent[0], who, datetime.now(UTC), spent[1])
+    more = [_budget(one, 1000) if one is not None else None for one in (twin, holdings)]
+    notice = catalogue.compile_notice(config, database, _budget(epsilon, 1000), who, datetime.now(UTC), *more)
     told = f"about {notice.persons} persons" if notice.persons is not None else "too few persons to say how many"
+    told += f", numbers for {len(notice.holdings.concepts)} of them" if notice.holdings is not None else ""
     told += ", and a synthetic twin" if notice.twin is not None else ""
     try:
         with HubClient(load_hub(config.hub_file)) as client:

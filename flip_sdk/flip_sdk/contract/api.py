@@ -8,6 +8,7 @@ from pydantic import Field
 
 from flip_sdk.contract.calibration import Calibration
 from flip_sdk.contract.check import Violation
+from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling, TrustModelName
 from flip_sdk.contract.notices import CatalogueConcept, LedgerMirror, TotalLine
 from flip_sdk.contract.records import Delta, Digest, Epsilon, Finite, Instant, Line, Name, Record, Text, Token
@@ -128,6 +129,8 @@ class TrustCatalogue(Record):
     persons: int | None
     concepts: tuple[CatalogueConcept, ...]
     twin: Twin | None = None
+    holdings: Holdings | None = None
+    persons_epsilon: Finite | None = None
     issued_at: Instant
 
 

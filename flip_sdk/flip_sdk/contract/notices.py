@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from flip_sdk.contract.events import Event
+from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.records import (
     SCHEMA_VERSION,
@@ -164,6 +165,7 @@ class CatalogueNotice(Record):
 
     Attributes:
         twin: what people of its shape can be made up from, where the steward published it.
+        holdings: numbers of persons by concept, image, year and table, where the steward published them.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -175,6 +177,7 @@ class CatalogueNotice(Record):
     persons_epsilon: Finite
     concepts: Annotated[tuple[CatalogueConcept, ...], Field(max_length=100_000)]
     twin: Twin | None = None
+    holdings: Holdings | None = None
     issued_at: Instant
 
 

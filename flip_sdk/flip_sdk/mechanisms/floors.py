@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 
@@ -19,9 +20,13 @@ _NORMAL_QUANTILE = 3.0902
 """A standard normal number is above this with probability :data:`CHANCE`."""
 
 
-def gaussian_threshold(floor: int, deviation: float) -> float:
-    """Smallest noisy count that may pass, under Gaussian noise of this standard deviation."""
-    return floor + _NORMAL_QUANTILE * deviation
+def gaussian_threshold(floor: int, deviation: float, counts: int = 1) -> float:
+    """Smallest noisy count that may pass, under Gaussian noise of this standard deviation.
+
+    Of so many counts that are looked at together, one under the floor passes with a probability of at most 1 in 1,000.
+    """
+    quantile = _NORMAL_QUANTILE if counts == 1 else NormalDist().inv_cdf(1 - CHANCE / counts)
+    return floor + quantile * deviation
 
 
 def laplace_threshold(floor: int, epsilon: float, cells: int = 1) -> float:

@@ -42,20 +42,13 @@ def left(budget: TrustBudget) -> float:
     return max((budget.epsilon or 0.0) - budget.spent, 0.0)
 
 
-def catalogues(session: Session, project: Project) -> list[TrustCatalogue]:
-    """What each Trust of a project publishes about its data, by name."""
+def catalogues(session: Session, project: Project | None = None) -> list[TrustCatalogue]:
+    """What each Trust of a project, or of the hub, publishes about its data, by name."""
     published = {c.trust: c for c in session.scalars(select(Catalogue))}
     return [
-        TrustCatalogue(
-            trust=trust.name,
-            title=trust.title,
-            persons=published[trust.name].content.persons,
-            concepts=published[trust.name].content.concepts,
-            twin=published[trust.name].content.twin,
-            issued_at=published[trust.name].issued_at,
-        )
+        _catalogue(trust, published[trust.name])
         for trust in enrolled(session)
-        if trust.name in published and trust.name in project.application.trusts
+        if trust.name in published and (project is None or trust.name in project.application.trusts)
     ]
 
 
@@ -67,6 +60,19 @@ def projects_for(session: Session, trust: str) -> list[ProjectForTrust]:
         for project in session.scalars(select(Project).order_by(Project.project_id))
         if trust in project.application.trusts and state_of(project) is ProjectState.APPROVED
     ]
+
+
+def _catalogue(trust: Trust, published: Catalogue) -> TrustCatalogue:
+    return TrustCatalogue(
+        trust=trust.name,
+        title=trust.title,
+        persons=published.content.persons,
+        persons_epsilon=published.content.persons_epsilon,
+        concepts=published.content.concepts,
+        twin=published.content.twin,
+        holdings=published.content.holdings,
+        issued_at=published.issued_at,
+    )
 
 
 def _budget(config: HubConfig, trust: Trust, consent: Consent | None, reported: Budget | None) -> TrustBudget:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flip_sdk.contract.holdings import ConceptHolding, Holdings, HoldingsNoise, ImagingHolding, TableHolding
 from flip_sdk.contract.jobs import CountSpec, Scaling
 from flip_sdk.contract.notices import (
     BudgetLine,
@@ -142,6 +143,16 @@ def test_other_inputs_have_another_digest(changes: dict[str, Any]) -> None:
     assert inputs_digest(task(**changes)) != inputs_digest(task())
 
 
+HELD = Holdings(
+    concepts=(ConceptHolding(concept_id=1, persons=95),),
+    imaging=(ImagingHolding(modality="CT", body_part="CHEST", persons=40), ImagingHolding(modality="CT", persons=60)),
+    tables=(TableHolding(table="measurement", persons=95, latest="2025-12", recent=60),),
+    noise=HoldingsNoise(concepts=4, imaging=9, years=9, tables=8),
+    floor=10,
+    rounding=5,
+    epsilon=1,
+    delta=1e-5,
+)
 NOTICES = (
     ConsentNotice(trust="a", notice_id="n1", project_id="p", state="paused", issued_at=NOW),
     StatusNotice(
@@ -158,6 +169,7 @@ NOTICES = (
         persons=100,
         persons_epsilon=0.5,
         concepts=(CatalogueConcept(concept_id=1, name="x", domain="Measurement", low=0, high=1),),
+        holdings=HELD,
         issued_at=NOW,
     ),
 )
@@ -172,6 +184,32 @@ def test_a_notice_reads_back_and_is_signed_in_its_envelope(
     assert verify(KEY.sign(envelope), KEY.public, SignedNotice).notice == notice
     with pytest.raises(SignatureError):
         verify(KEY.sign(notice), KEY.public, SignedNotice)
+
+
+def test_a_catalogue_from_before_there_were_holdings_reads_as_one_without() -> None:
+    content = NOTICES[2].model_dump(mode="json")
+    del content["holdings"], content["twin"]
+    old = parse_notice(json.dumps(content))
+    assert isinstance(old, CatalogueNotice)
+    assert old.holdings is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"imaging": [{"modality": "CT", "body_part": "MRS SMITH", "persons": 40}]},
+        {"imaging": [{"modality": "Mrs Smith", "persons": 40}]},
+        {"tables": [{"table": "person_link", "persons": 40}]},
+        {"tables": [{"table": "measurement", "persons": 40, "latest": "2025-12-24"}]},
+        {"concepts": [{"concept_id": 1, "persons": -5}]},
+        {"concepts": [{"concept_id": 1, "persons": 40, "values": [7.5]}]},
+        {"noise": {"concepts": 0, "imaging": 9, "years": 9, "tables": 8}},
+        {"years": [{"table": "measurement", "year": 2024, "persons": 40}] * 1001},
+    ],
+)
+def test_holdings_have_room_for_numbers_and_public_names_alone(changes: dict[str, Any]) -> None:
+    with pytest.raises(RecordError):
+        Holdings.parse(HELD.model_dump(mode="json") | changes)
 
 
 @pytest.mark.parametrize(

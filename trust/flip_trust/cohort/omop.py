@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 from flip_sdk.contract.notices import CatalogueConcept, Domain
@@ -16,7 +16,7 @@ from flip_trust.ingest.links import opted_out_persons
 
 CATALOGUE_FILE = "catalogue.toml"
 MAX_CONCEPTS = 100_000
-_DOMAINS: tuple[Domain, ...] = ("Condition", "Measurement", "Gender")
+_DOMAINS: tuple[Domain, ...] = get_args(Domain)
 _COLUMNS = {
     "person": ("person_id", "gender_concept_id", "year_of_birth"),
     "measurement": ("person_id", "measurement_concept_id", "measurement_date", "value_as_number"),

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
 import polars as pl
 
 from flip_trust.ingest.cdm import VOCABULARY_TABLES, definitions
-
-DAYS_AFTER_DEATH = 60
-"""Bookings and results may follow a death for so long."""
+from flip_trust.ingest.quality.rows import BORN, DAYS_AFTER_DEATH, DIED, FAILS, day
 
 _PERSON = ("person", "person_id")
 _NEEDED = {
@@ -189,14 +187,6 @@ def _standard(check: Check, tables: Tables) -> tuple[int, int]:
     return int(lost), int(rows.select(pl.len()).collect().item())
 
 
-def _present(check: Check, tables: Tables) -> tuple[int, int]:
-    return _count(tables.scan(check.table), pl.col(check.column).is_null())
-
-
-def _mapped(check: Check, tables: Tables) -> tuple[int, int]:
-    return _count(tables.scan(check.table), pl.col(check.column).fill_null(0) == 0)
-
-
 def _covers_persons(check: Check, tables: Tables) -> tuple[int, int]:
     persons = tables.scan("person").select(pl.col("person_id").cast(pl.Int64))
     having = tables.scan(check.table).select(pl.col("person_id").cast(pl.Int64)).unique()
@@ -204,38 +194,24 @@ def _covers_persons(check: Check, tables: Tables) -> tuple[int, int]:
     return int(without), int(persons.select(pl.len()).collect().item())
 
 
-def _between(check: Check, tables: Tables) -> tuple[int, int]:
-    high = float(tables.today.year) if check.high == "today" else float(check.high)
-    value = pl.col(check.column).cast(pl.Float64)
-    return _count(tables.scan(check.table), ~value.is_between(float(check.low), high))
+def _by_row(check: Check, tables: Tables) -> tuple[int, int]:
+    return _count(_frame(check, tables), FAILS[check.kind](check, tables.today))
 
 
-def _ordered(check: Check, tables: Tables) -> tuple[int, int]:
-    return _count(tables.scan(check.table), pl.col(check.column) > pl.col(check.other))
+def _frame(check: Check, tables: Tables) -> pl.LazyFrame:
+    """The table, with what the check compares its rows with."""
+    frame = tables.scan(check.table)
+    if check.kind == "after_birth":
+        born = tables.scan("person").select(pl.col("person_id").cast(pl.Int64), BORN)
+        return _own(frame, check).join(born, on="person_id")
+    if check.kind == "before_death":
+        died = tables.scan("death").select(pl.col("person_id").cast(pl.Int64), day("death_date").alias(DIED))
+        return _own(frame, check).join(died, on="person_id", how="left")
+    return frame
 
 
-def _not_future(check: Check, tables: Tables) -> tuple[int, int]:
-    return _count(tables.scan(check.table), _day(check.column) > tables.today)
-
-
-def _after_birth(check: Check, tables: Tables) -> tuple[int, int]:
-    born = tables.scan("person").select(pl.col("person_id").cast(pl.Int64), "year_of_birth")
-    rows = _dated(check, tables).join(born, on="person_id")
-    return _count(rows, pl.col("day").dt.year() < pl.col("year_of_birth"))
-
-
-def _before_death(check: Check, tables: Tables) -> tuple[int, int]:
-    died = tables.scan("death").select(pl.col("person_id").cast(pl.Int64), _day("death_date").alias("died"))
-    rows = _dated(check, tables).join(died, on="person_id", how="left")
-    return _count(rows, pl.col("day") > pl.col("died") + timedelta(days=DAYS_AFTER_DEATH))
-
-
-def _dated(check: Check, tables: Tables) -> pl.LazyFrame:
-    return tables.scan(check.table).select(pl.col("person_id").cast(pl.Int64), _day(check.column).alias("day"))
-
-
-def _day(column: str) -> pl.Expr:
-    return pl.col(column).cast(pl.Date, strict=False)
+def _own(frame: pl.LazyFrame, check: Check) -> pl.LazyFrame:
+    return frame.select(pl.col("person_id").cast(pl.Int64), day(check.column))
 
 
 KINDS: dict[str, Callable[[Check, Tables], tuple[int, int]]] = {
@@ -244,14 +220,8 @@ KINDS: dict[str, Callable[[Check, Tables], tuple[int, int]]] = {
     "unique": _unique,
     "known_person": _known_person,
     "standard": _standard,
-    "present": _present,
-    "mapped": _mapped,
     "covers_persons": _covers_persons,
-    "between": _between,
-    "ordered": _ordered,
-    "not_future": _not_future,
-    "after_birth": _after_birth,
-    "before_death": _before_death,
+    **dict.fromkeys(FAILS, _by_row),
 }
 WORDS = {
     "required": "{column} is there in each row",
