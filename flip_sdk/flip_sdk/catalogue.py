@@ -1,8 +1,8 @@
-"""What the Trusts of a project say they hold: names and public bounds, no data."""
+"""What the Trusts of a project say they hold: names, public bounds and noisy numbers of persons, no data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -12,21 +12,35 @@ from flip_sdk.contract.cohorts import HasCondition
 from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.twins import Twin
 from flip_sdk.errors import NotFoundError
+from flip_sdk.held import (
+    PERSONS,
+    checks_of,
+    columns_of,
+    freshness_of,
+    imaging_of,
+    persons_by_concept,
+    quality_of,
+    silent,
+    years_of,
+)
 from flip_sdk.privacy import build
 
 if TYPE_CHECKING:
     from flip_sdk.frames import Frame
 
+_MOST_SHOWN = 100
+
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing that Trusts record: a measurement, a condition or a gender.
+    """One thing that Trusts record: a measurement, a condition, a drug, a procedure, an observation or a gender.
 
     Attributes:
         concept_id: its OMOP number, the same at every Trust.
         low: lower public bound, out of general knowledge and not out of the patients (measurements only).
         high: upper public bound.
-        trusts: who holds it.
+        trusts: who names it in its catalogue.
+        persons: with a record of it at the Trusts that tell numbers, noisy; None where none of them tells one.
     """
 
     concept_id: int
@@ -36,6 +50,7 @@ class Concept:
     low: float | None = None
     high: float | None = None
     trusts: tuple[str, ...] = ()
+    persons: int | None = None
 
     def feature(self, low: float | None = None, high: float | None = None) -> Feature:
         """This measurement as a model's input; values outside the bounds are clamped to them.
@@ -65,17 +80,28 @@ class Concept:
 
 
 class Catalogue:
-    """The catalogues of a project's Trusts, put together."""
+    """The catalogues of a project's Trusts, put together.
+
+    Numbers of persons are there where a Trust's data steward published them; each caption says who did not.
+    """
 
     def __init__(self, entries: Sequence[TrustCatalogue]) -> None:
         self._entries = tuple(entries)
-        self._concepts = _merge(entries)
+        self._persons = persons_by_concept(entries)
+        self._concepts = _merge(entries, self._persons)
 
     def __repr__(self) -> str:
         return f"Catalogue({len(self._concepts)} concepts at {len(self._entries)} Trusts)"
 
     def _repr_html_(self) -> str:
-        return self.trusts._repr_html_() + self.concepts._repr_html_()
+        tables = [self.trusts]
+        if any(entry.holdings is not None for entry in self._entries):
+            tables += [self.freshness(), self.imaging(), self.quality()]
+        shown = self._concepts[:_MOST_SHOWN]
+        more = len(self._concepts) - len(shown)
+        rest = f"<p>… and {more} more: catalogue.find('…') or catalogue.concepts</p>" if more else ""
+        tables.append(self._table(shown, "What the Trusts hold"))
+        return "".join(table._repr_html_() for table in tables) + rest
 
     def __iter__(self) -> Iterator[Concept]:
         return iter(self._concepts)
@@ -89,7 +115,7 @@ class Catalogue:
 
         schema = {"trust": String, "title": String, "persons": Int64, "as_of": Datetime(time_zone="UTC")}
         rows = [{"trust": e.trust, "title": e.title, "persons": e.persons, "as_of": e.issued_at} for e in self._entries]
-        return frame(rows, schema, "Trusts: persons are noisy and rounded")
+        return frame(rows, schema, "Trusts: persons are noisy and rounded", ("persons",))
 
     @property
     def twins(self) -> dict[str, tuple[Twin, int]]:
@@ -98,8 +124,32 @@ class Catalogue:
 
     @property
     def concepts(self) -> Frame:
-        """One row a concept: its number, name, domain, unit, public bounds and the Trusts that hold it."""
+        """One row a concept: its number, name, domain, unit, public bounds, the Trusts that name it, and persons.
+
+        ``persons`` adds up what the Trusts tell, ``persons_<trust>`` is one Trust's own; there are none of these
+        columns where no Trust tells numbers. A number that is missing is under the floor, or lost in the noise.
+        """
         return self._table(self._concepts, "What the Trusts hold")
+
+    def imaging(self) -> Frame:
+        """One row a modality (body part ``any``) and body part: persons with such a series, at each Trust."""
+        return imaging_of(self._entries)
+
+    def years(self) -> Frame:
+        """One row a kind of records and calendar year: persons with a record in it, at each Trust."""
+        return years_of(self._entries)
+
+    def freshness(self) -> Frame:
+        """One row a Trust and kind of records: persons, and the latest month that enough persons have had one since."""
+        return freshness_of(self._entries)
+
+    def quality(self) -> Frame:
+        """One row a Trust and category: how many checks of its records there are, and how many pass."""
+        return quality_of(self._entries)
+
+    def checks(self) -> Frame:
+        """One row a Trust and check: percent of each person's rows that fail it, on average, and what noise hides."""
+        return checks_of(self._entries)
 
     def measurements(self) -> Frame:
         """The measurements, which can be a model's features."""
@@ -178,11 +228,18 @@ class Catalogue:
             "low": Float64,
             "high": Float64,
             "trusts": List(String),
-        }
-        return frame([{**vars(concept), "trusts": list(concept.trusts)} for concept in concepts], schema, caption)
+        } | dict.fromkeys(columns_of(self._entries), Int64)
+        numbers = dict.fromkeys(columns_of(self._entries))
+        rows = [
+            {**vars(concept), "trusts": list(concept.trusts), **numbers, **self._persons.get(concept.concept_id, {})}
+            for concept in concepts
+        ]
+        rows = [{name: row[name] for name in schema} for row in rows]
+        note = silent(self._entries) if numbers else ""
+        return frame(rows, schema, caption + note, (PERSONS,))
 
 
-def _merge(entries: Sequence[TrustCatalogue]) -> tuple[Concept, ...]:
+def _merge(entries: Sequence[TrustCatalogue], persons: Mapping[int, Mapping[str, int]]) -> tuple[Concept, ...]:
     """One Concept per number; where Trusts declare different bounds the widest hold, which are public too."""
     merged: dict[int, Concept] = {}
     for entry in entries:
@@ -198,5 +255,6 @@ def _merge(entries: Sequence[TrustCatalogue]) -> tuple[Concept, ...]:
                 low=min(lows, default=None),
                 high=max(highs, default=None),
                 trusts=(*(known.trusts if known else ()), entry.trust),
+                persons=persons.get(c.concept_id, {}).get(PERSONS),
             )
     return tuple(sorted(merged.values(), key=lambda c: (c.domain, c.concept_id)))

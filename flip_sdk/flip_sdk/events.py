@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _NAMED: Mapping[str, tuple[str, str]] = {
     "ConditionOccurrence": ("condition", "Condition"),
-    "DrugExposure": ("drug", ""),
+    "DrugExposure": ("drug", "Drug"),
     "Measurement": ("measurement", "Measurement"),
-    "Observation": ("observation", ""),
-    "ProcedureOccurrence": ("procedure", ""),
+    "Observation": ("observation", "Observation"),
+    "ProcedureOccurrence": ("procedure", "Procedure"),
     "VisitOccurrence": ("visit", ""),
     "Death": ("death", ""),
     "ImageOccurrence": ("image", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from html import escape
 from typing import Any
 
@@ -13,12 +13,18 @@ _WIDTH = 140
 _TABLE = "border-collapse:collapse;margin:.4em 0"
 _HEAD = "text-align:{side};padding:.25em .8em;border-bottom:2px solid currentColor"
 _CELL = "text-align:{side};padding:.25em .8em;border-bottom:1px solid rgba(128,128,128,.35)"
+_BAR = ";background:linear-gradient(to right,rgba(0,94,184,.28) {share:.1f}%,transparent {share:.1f}%) no-repeat"
 
 
 class Frame(pl.DataFrame):
-    """A Polars DataFrame with a caption. What you derive from it is an ordinary Polars DataFrame."""
+    """A Polars DataFrame with a caption. What you derive from it is an ordinary Polars DataFrame.
+
+    Attributes:
+        bars: columns of numbers that a notebook shows with a bar behind each.
+    """
 
     caption: str = ""
+    bars: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         kinds = zip(self.columns, self.dtypes, strict=True)
@@ -45,11 +51,12 @@ class Frame(pl.DataFrame):
             f'<th scope="col" style="{_HEAD.format(side=side)}">{escape(name.replace("_", " "))}</th>'
             for name, side in zip(self.columns, sides, strict=True)
         )
+        tops = [max(self[name].drop_nulls(), default=0) if name in self.bars else 0 for name in self.columns]
         body = "".join(
             "<tr>"
             + "".join(
-                f'<td style="{_CELL.format(side=side)}">{escape(shown(value))}</td>'
-                for value, side in zip(row, sides, strict=True)
+                f'<td style="{_CELL.format(side=side)}{_bar(value, top)}">{escape(shown(value))}</td>'
+                for value, side, top in zip(row, sides, tops, strict=True)
             )
             + "</tr>"
             for row in self.iter_rows()
@@ -59,11 +66,17 @@ class Frame(pl.DataFrame):
         return f'<table style="{_TABLE}">{caption if self.caption else ""}{rows}</table>'
 
 
-def frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any], caption: str = "") -> Frame:
+def frame(
+    rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any], caption: str = "", bars: Sequence[str] = ()
+) -> Frame:
     """A Frame of these rows, with these columns even when there is no row."""
     made = Frame([dict(row) for row in rows], schema=dict(schema), orient="row")
-    made.caption = caption
+    made.caption, made.bars = caption, tuple(bars)
     return made
+
+
+def _bar(value: Any, top: float) -> str:
+    return _BAR.format(share=100 * value / top) if value and top > 0 else ""
 
 
 def shown(value: object) -> str:
@@ -75,8 +88,9 @@ def shown(value: object) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:.4g}"
-        case datetime():
-            return value.strftime("%d %b %Y %H:%M") if value.hour or value.minute else value.strftime("%d %b %Y")
+        case date():
+            timed = isinstance(value, datetime) and (value.hour or value.minute)
+            return value.strftime("%d %b %Y %H:%M" if timed else "%d %b %Y")
         case list() | tuple() | pl.Series():
             return ", ".join(shown(item) for item in value)
         case _:

@@ -12,6 +12,7 @@ from flip_sdk.accounting.composition import alone, epsilon_of, together
 from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.accounting.price import covers, events_of_job
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
+from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.jobs import (
     AnySpec,
     CountSpec,
@@ -42,6 +43,7 @@ class FakeTrust:
         epsilon: the project's budget; ``epsilon_alone`` if every other Trust worked with the hub (0: four times it).
         total_epsilon: the budget of its whole data set.
         twin: the synthetic twin that :meth:`publish_twin` published.
+        holdings: the numbers of persons that :meth:`publish_holdings` published.
     """
 
     name: str
@@ -59,6 +61,7 @@ class FakeTrust:
     trust_models: tuple[TrustModelName, ...] = ("local", "distributed")
     job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate", "statistics"))
     twin: Twin | None = None
+    holdings: Holdings | None = None
 
     @property
     def cap(self) -> Cap:
@@ -107,7 +110,9 @@ class FakeTrust:
             title=self.title or self.name.title(),
             persons=self._told_persons,
             concepts=self.concepts,
+            persons_epsilon=CATALOGUE_EPSILON,
             twin=self.twin,
+            holdings=self.holdings,
             issued_at=now,
         )
 
@@ -125,6 +130,17 @@ class FakeTrust:
         self.debit({debit.event: 1 for debit in debits_of_twin(epsilon, self.delta)})
         genders = [concept.concept_id for concept in self.concepts if concept.domain == "Gender"]
         self.twin = measure(self.patients.table(columns_of(self.concepts)), genders, epsilon, self.delta)
+
+    def publish_holdings(self, epsilon: float, now: datetime) -> None:
+        """Publish numbers of persons, as ``flip-trust catalogue publish --holdings`` does; it has no images."""
+        from flip_sdk.mechanisms.holdings import debit_of_holdings, measure
+        from flip_sdk.testing.holdings import counts_of, public_of
+
+        self.debit({debit_of_holdings(epsilon, self.delta).event: 1})
+        public = public_of(self.concepts, now)
+        self.holdings = measure(
+            counts_of(self.patients, self.concepts, public), public, self._told_persons, epsilon, self.delta
+        )
 
     @property
     def _told_persons(self) -> int:
