@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
+from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.notices import (
     CatalogueConcept,
     CatalogueNotice,
@@ -106,7 +107,11 @@ class SigningTrust:
         return self._signed(StatusNotice(**(content | changes)))
 
     def catalogue(
-        self, *concepts: CatalogueConcept, issued_at: datetime | None = None, twin: Twin | None = None
+        self,
+        *concepts: CatalogueConcept,
+        issued_at: datetime | None = None,
+        twin: Twin | None = None,
+        holdings: Holdings | None = None,
     ) -> bytes:
         """A signed catalogue."""
         return self._signed(
@@ -118,6 +123,7 @@ class SigningTrust:
                 persons_epsilon=0.1,
                 concepts=concepts,
                 twin=twin,
+                holdings=holdings,
                 issued_at=issued_at or now(),
             )
         )

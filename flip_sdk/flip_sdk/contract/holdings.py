@@ -91,7 +91,7 @@ class QualityHolding(Record):
         table: one of :data:`TABLES`, or ``person``.
         check: in words, out of a public list.
         percent: of rows that fail, noisy.
-        within: of ``percent``, what the noise may have made of it, 95 times in 100.
+        within: of ``percent``, what the noise may have made of it; more, once in 2,000 times.
         allowed: percent that may fail.
     """
 

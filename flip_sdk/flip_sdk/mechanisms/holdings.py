@@ -56,7 +56,8 @@ person is in the cell of a table and in that of their latest month."""
 _RECENT = 12
 _WIDEST = 5.0
 """Percentage points: a share that the noise leaves less certain than this is not told."""
-_CERTAIN = 2.0
+_CERTAIN = 3.5
+"""Standard deviations that a check's share may be off by: more, among all checks, once in 30 catalogues."""
 
 
 @dataclass(frozen=True)

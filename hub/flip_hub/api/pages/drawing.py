@@ -76,6 +76,11 @@ def day(value: datetime | None) -> str:
     return value.astimezone(UTC).strftime("%-d %B %Y") if value else ""
 
 
+def month(value: str | None) -> str:
+    """A month (2026-11) as people read it."""
+    return datetime.strptime(value, "%Y-%m").strftime("%B %Y") if value else ""  # noqa: DTZ007
+
+
 def words(value: object) -> str:
     """A state's name as people read it."""
     text = str(value).replace("_", " ")
@@ -96,5 +101,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=moment, day=day, words=words, colour=colour)
+    environment.filters.update(moment=moment, day=day, month=month, words=words, colour=colour)
     return environment
