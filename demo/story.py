@@ -29,6 +29,8 @@ from demo.telling import Teller
 Someone = TypeVar("Someone")
 EPSILON = 10.0
 DELTA = 1e-5
+HOLDINGS = 5.0
+"""ε of a catalogue's numbers, out of a data set's 100: a small Trust's would be lost in the noise at less."""
 TUTORIAL = "tutorials/01_first_federated_model.ipynb"
 """Where a workspace has it."""
 DASHBOARD = "training-report"
@@ -105,13 +107,14 @@ class Story:
     # ---- the data stewards
 
     def publish_catalogues(self) -> None:
-        """Each steward publishes what the Trust holds: names and bounds, and a noisy person count."""
+        """Each steward publishes what the Trust holds: names and bounds, and noisy numbers of persons."""
 
         def publish(name: str) -> str:
-            return self.platform.flip_trust(name, "catalogue", "publish", "--steward", steward_of(name))
+            words = ("catalogue", "publish", "--holdings", str(HOLDINGS), "--steward", steward_of(name))
+            return self.platform.flip_trust(name, *words)
 
         _side_by_side(publish, self.trusts)
-        self.teller.say("Each data steward publishes a catalogue: concepts, public bounds, a noisy person count")
+        self.teller.say("Each data steward publishes a catalogue: concepts, public bounds, noisy numbers of persons")
 
     def opt_in(self, name: str, project: str = PROJECT, epsilon: float = EPSILON) -> None:
         """One steward opts in to a project, with a budget and an expiry."""

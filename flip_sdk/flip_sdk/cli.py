@@ -80,16 +80,22 @@ def budget(project: ProjectId = None, as_json: AsJson = False) -> None:
     _show(_project(project).budget(), as_json)
 
 
+Part = Literal["concepts", "imaging", "years", "freshness", "quality", "checks", "trusts"]
+
+
 @app.command()
 @_told
 def catalogue(
     project: ProjectId = None,
-    find: Annotated[str | None, typer.Option(help="Only names that hold this text, or nearly.")] = None,
+    find: Annotated[str | None, typer.Option(help="Only concepts whose name holds this text, or nearly.")] = None,
+    part: Annotated[
+        Part, typer.Option(help="concepts, or what the Trusts' stewards published besides: imaging and so on.")
+    ] = "concepts",
     as_json: AsJson = False,
 ) -> None:
-    """Show what the Trusts hold: names and public bounds, no data."""
+    """Show what the Trusts hold: names, public bounds, and noisy numbers of persons where they are published."""
     found = _project(project).catalogue()
-    _show(found.find(find) if find else found.concepts, as_json)
+    _show(found.find(find) if find else found.concepts if part == "concepts" else getattr(found, part)(), as_json)
 
 
 @app.command()

@@ -27,7 +27,7 @@ _NAMED: Mapping[str, tuple[str, str]] = {
     "Measurement": ("measurement", "Measurement"),
     "Observation": ("observation", "Observation"),
     "ProcedureOccurrence": ("procedure", "Procedure"),
-    "VisitOccurrence": ("visit", ""),
+    "VisitOccurrence": ("visit", "Visit"),
     "Death": ("death", ""),
     "ImageOccurrence": ("image", ""),
 }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from flip_sdk.cli import app
@@ -34,6 +35,14 @@ def test_lists_for_people_and_for_programs(served: FakeHub) -> None:
         "mean radius",
         "worst radius",
     ]
+
+
+def test_parts_of_the_catalogue(served: FakeHub) -> None:
+    assert "Not published by aldgate" in run("catalogue", "--part", "freshness")
+    served.trusts["aldgate"].publish_holdings(8.0, datetime.now(UTC))
+    assert {row["trust"] for row in json.loads(run("catalogue", "--part", "freshness", "--json"))} == {"aldgate"}
+    assert "persons aldgate" in run("catalogue", "--part", "imaging")
+    assert runner.invoke(app, ["catalogue", "--part", "patients"]).exit_code == 2
 
 
 def test_counting(served: FakeHub) -> None:

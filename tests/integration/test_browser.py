@@ -66,6 +66,21 @@ def test_after_signing_in_a_person_sees_their_project(browser: Browser, ada: Pag
     browser.picture(ada, "2-project", whole=True)
 
 
+def test_the_catalogue_shows_what_the_trusts_hold(browser: Browser, ada: Page) -> None:
+    ada.goto(f"/services/flip/projects/{PROJECT}")
+    ada.get_by_role("link", name="What these Trusts hold").click()
+    expect(ada.get_by_role("heading", name="Freshness")).to_be_visible()
+    ada.get_by_label("Name or number").fill("radius")
+    ada.get_by_role("button", name="Search").click()
+    expect(ada.get_by_text("mean radius")).to_be_visible()
+    assert ada.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    browser.picture(ada, "2b-catalogue", whole=True)
+    ada.set_viewport_size({"width": 390, "height": 844})
+    assert ada.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    browser.picture(ada, "2c-catalogue-on-a-phone", whole=True)
+    ada.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_a_workspace_that_may_not_be_opened_says_why(browser: Browser, story: Story) -> None:
     page = browser.sign_in(Login(RUFUS.name, story.password))
     page.goto(f"/hub/spawn/{RUFUS.name}/{PROJECT}")

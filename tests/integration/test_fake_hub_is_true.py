@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from flip_sdk.testing import FakeHub
 
 import flip_sdk
 from demo.people import ADA
+from demo.story import HOLDINGS
 from tests.integration.researcher import project_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
@@ -27,6 +29,8 @@ SMALL = flip_sdk.Privacy(epsilon=0.1, delta=1e-5)
 @pytest.fixture(scope="module")
 def played() -> Project:
     fake = FakeHub(project_id=PROJECT)
+    for trust in fake.trusts.values():
+        trust.publish_holdings(HOLDINGS, datetime.now(UTC))
     return flip_sdk.connect(fake.api, fake.token, transport=fake.transport).project(PROJECT)
 
 
@@ -76,7 +80,9 @@ def cancelling(project: Project) -> list[object]:
 
 def numbers_of_the_project(project: Project) -> list[object]:
     count = project.count(epsilon=0.1)
-    return [shape(project.budget()), shape(project.catalogue().concepts), shape(count), count["trust"].to_list()[-1]]
+    catalogue = project.catalogue()
+    told = (catalogue.concepts, catalogue.imaging(), catalogue.years(), catalogue.freshness(), catalogue.quality())
+    return [shape(project.budget()), *map(shape, told), shape(count), count["trust"].to_list()[-1]]
 
 
 def questions(project: Project) -> list[object]:
@@ -122,6 +128,8 @@ def test_both_answer_alike(conversation, played, real) -> None:
 def test_both_know_who_asks(story, played) -> None:
     hub = flip_sdk.connect(story.platform.api, story.visitor(ADA).token)
     fake = FakeHub(project_id=PROJECT)
+    for trust in fake.trusts.values():
+        trust.publish_holdings(HOLDINGS, datetime.now(UTC))
     other = flip_sdk.connect(fake.api, fake.token, transport=fake.transport)
     assert hub.me.name == other.me.name
     assert shape(hub.projects()) == shape(other.projects())

@@ -132,6 +132,11 @@ def test_ledger_and_status(run, opted_in, trust, running):
     assert figures["total"]["spent"] == pytest.approx(0.5, abs=1e-3)
 
 
+def test_publishing_what_it_holds_says_how_much_is_told(run, trust):
+    assert "numbers for" in run("catalogue", "publish", "--holdings", "8", "--steward", "sam")
+    assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "holdings"]
+
+
 def test_publishing_a_catalogue_without_the_hub_keeps_it(run, trust):
     assert "Kept" in run("catalogue", "publish", "--epsilon", "0.5")
     assert (trust.config.home / "catalogue.pending.json").exists()

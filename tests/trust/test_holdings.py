@@ -230,6 +230,13 @@ def test_a_table_that_cannot_be_counted_is_named_with_what_to_do(trust):
     assert caught.value.mend
 
 
+def test_a_catalogue_that_no_hub_takes_is_not_debited(trust, monkeypatch):
+    monkeypatch.setattr(catalogue, "_MOST_BYTES", 500)
+    with pytest.raises(SetupError):
+        catalogue.compile_notice(trust.config, trust.database, 0.5, "sam", NOW, None, 1.0)
+    assert trust.ledger() == []
+
+
 def test_publishing_again_and_again_is_stopped_by_the_ledger(trust, monkeypatch):
     """Somebody averages catalogues: the ledger stops them where the average is as sharp as the total allows."""
     capped = trust.with_config(total_epsilon=4.0)

@@ -34,6 +34,9 @@ from flip_trust.twin import table_of
 
 PENDING_FILE = "catalogue.pending.json"
 _MOST_GENDERS = 20
+_MOST_BYTES = 5_000_000
+"""Signed, in base64, a third more; a hub takes eight million."""
+_BYTES_OF_A_NUMBER = 40
 
 
 def compile_notice(
@@ -58,12 +61,14 @@ def compile_notice(
 
     Raises:
         ConsentError: the data set's budget does not cover it; nothing was counted.
-        SetupError: a table is missing, and nothing was debited; or it holds what cannot be counted, and it was.
+        SetupError: a table is missing or there are too many concepts, and nothing was debited; or it holds what cannot
+            be counted, and it was.
         LedgerUnavailableError: it cannot be debited; nothing was counted.
     """
     omop, notice_id = Omop(config.omop), new_id()
     concepts, persons = omop.catalogue(), omop.persons().select(pl.len())
     delta = config.total.delta
+    _check_size(concepts)
     debits: tuple[Debit, ...] = (Debit("catalogue", Pure(epsilon=epsilon)),)
     if twin_epsilon is not None:
         debits += debits_of_twin(twin_epsilon, delta)
@@ -107,6 +112,16 @@ def compile_notice(
     )
     write_private(config.home / PENDING_FILE, notice.canonical())
     return notice
+
+
+def _check_size(concepts: Sequence[CatalogueConcept]) -> None:
+    """A hub takes no larger notice; better to know before the debit."""
+    size = sum(len(concept.canonical()) + _BYTES_OF_A_NUMBER for concept in concepts)
+    if size > _MOST_BYTES:
+        raise SetupError(
+            f"The catalogue's {len(concepts):,} concepts are more than the hub takes at a time.",
+            "Keep those in the concept table that the data set uses. Nothing was debited.",
+        )
 
 
 def _counted(omop: Omop, concepts: Sequence[CatalogueConcept], public: Public, now: datetime) -> Counts:

@@ -18,6 +18,7 @@ HeldTable = Literal[
     "drug_exposure",
     "procedure_occurrence",
     "observation",
+    "visit_occurrence",
     "image_occurrence",
 ]
 TABLES: tuple[HeldTable, ...] = get_args(HeldTable)
