@@ -48,6 +48,9 @@ class TrustConfig:
         clock_skew: seconds by which the hub's clock and ours may differ.
         deidentification_profile: by what received images are de-identified: a profile's name, or a YAML file in
             the home.
+        dask: address of the hospital's Dask scheduler, on which jobs' images are made; without it this machine does it.
+        feature_workers: processes of this machine that make images for jobs; 0: one for few, else one a processor.
+        image_cache_gigabytes: what is kept of images made for jobs; the longest unused make room.
         keep_snapshot_hours: a job's frozen cohort is deleted after this, even when its end was never heard of.
     """
 
@@ -69,6 +72,9 @@ class TrustConfig:
     status_interval: float = 5.0
     clock_skew: float = 30.0
     deidentification_profile: str = "research-default"
+    dask: str = ""
+    feature_workers: int = 0
+    image_cache_gigabytes: float = 100.0
     keep_snapshot_hours: float = 48.0
 
     def __post_init__(self) -> None:
@@ -83,6 +89,9 @@ class TrustConfig:
                 self.total_epsilon_alone == 0 or self.total_epsilon_alone >= self.total_epsilon
             ),
             "engine_sessions and count_workers must be 1 or more": min(self.engine_sessions, self.count_workers) >= 1,
+            "feature_workers and image_cache_gigabytes must be 0 or more": (
+                min(self.feature_workers, self.image_cache_gigabytes) >= 0
+            ),
             "status_interval must be above 0": self.status_interval > 0,
             "sandbox must be bubblewrap or none": self.sandbox in get_args(Sandbox),
             "sandbox = none is not for production": not (self.production and self.sandbox == "none"),

@@ -10,6 +10,7 @@
     ├── RefusedError                       a task is refused, with its fixed code
     │   └── LedgerUnavailableError         the database cannot be written (disk full): nothing may be computed
     ├── DisclosureError                    the engine's result is not what may leave; nothing leaves
+    ├── UnfitImageError                    a series or slide lacks what a job asks of it; its person is without it
     ├── EngineError                        flip_trust.engine: the engine could not do what was asked
     ├── HubUnreachableError                flip_trust.agent.hub_client: the hub is away
     └── HubRefusedError                    flip_trust.agent.hub_client: the hub says no
@@ -100,3 +101,15 @@ class LedgerUnavailableError(RefusedError):
 
 class DisclosureError(TrustError):
     """The engine's result does not have the shape, the size or the sensitivity that may leave."""
+
+
+class UnfitImageError(TrustError):
+    """A series or a slide lacks what a job asks of it.
+
+    Attributes:
+        reason: in fixed words, without anything of the file's content.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

@@ -1,0 +1,1 @@
+"""What a job is told and shown of its persons."""
