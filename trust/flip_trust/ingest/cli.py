@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flip_trust.commands import Home, command, opened, out, say
+from flip_trust.commands import Dask, Home, Workers, command, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.errors import IngestError
 from flip_trust.tls import Tls
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ingest_app = typer.Typer(no_args_is_help=True, help="Records in: OMOP tables, vocabularies, FHIR, HL7, opt-outs.")
 quality_app = typer.Typer()
+LITTLE_BYTES = 8 * 2**20
+"""So little FHIR is read sooner than workers have started."""
+KILOBYTE = 1024
 Report = Annotated[
     Path | None, typer.Option(help="Write the mapping report: a page where the name ends in .html, else JSON.")
 ]
@@ -50,13 +53,23 @@ def ingest_vocabulary(
 @command(ingest_app, "fhir")
 def ingest_fhir(
     path: Annotated[Path, typer.Argument(help="A bundle (.json), a bulk export (.ndjson), or a folder of them.")],
+    dask: Dask = "",
+    workers: Workers = 0,
     report: Report = None,
     home: Home = None,
 ) -> None:
     """Load FHIR R4B resources into OMOP; a resource replaces what was loaded from it before."""
+    from flip_trust import scaleout
     from flip_trust.ingest.fhir.load import load
+    from flip_trust.ingest.fhir.reading import files_of
 
-    _show(load(TrustConfig.load(home).home, path), report)
+    folder, size = TrustConfig.load(home).home, sum(file.stat().st_size for file in files_of(path))
+    little = size < LITTLE_BYTES and not dask and not workers
+    where = scaleout.HERE if little else scaleout.Where(dask, workers)
+    # patients are read first, then the rest: every byte twice
+    with scaleout.progress("Reading, in kB", 2 * size // KILOBYTE) as advance:
+        made = load(folder, path, where, lambda count: advance(count // KILOBYTE))
+    _show(made, report)
 
 
 @command(ingest_app, "hl7")

@@ -3,165 +3,168 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import secrets
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flip_trust import scaleout
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links, mapping, merges, people, periods, quarantine, store, vocabulary
+from flip_trust.ingest import mapping, merges, people, periods, quarantine, store, vocabulary
 from flip_trust.ingest.cdm import definition
-from flip_trust.ingest.events import Code, Event, UnusableError
-from flip_trust.ingest.fhir import patients, resources
-from flip_trust.ingest.fhir.checks import check
-from flip_trust.ingest.fhir.reading import Placed, files_of, resources_of
+from flip_trust.ingest.events import UnusableError
+from flip_trust.ingest.fhir import parts, patients
+from flip_trust.ingest.fhir.parts import Part
+from flip_trust.ingest.fhir.pieces import Piece, batches_of, pieces_of
+from flip_trust.ingest.fhir.reading import files_of
+from flip_trust.ingest.fhir.resume import Resume
 from flip_trust.ingest.quarantine import Refused
 from flip_trust.ingest.report import MappingReport
+from flip_trust.keys import write_private
+from flip_trust.scaleout import HERE, Where
 
 RESOURCES_AT_A_TIME = 20_000
-TYPES = ("Patient", "Encounter", "ImagingStudy", *resources.EVENTS)
+MOST_AHEAD = 64
+"""Pieces that are kept until an earlier one is done, so that the later of two resources counts."""
+_FAILED = "it could not be read"
 
 
-@dataclass
-class _Batch:
-    """What was read and is not written yet."""
-
-    visits: list[dict[str, Any]] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    images: list[tuple[dict[str, Any], Code | None]] = field(default_factory=list)
-    withdrawn: list[int] = field(default_factory=list)
-    withdrawn_visits: list[int] = field(default_factory=list)
-    withdrawn_images: list[int] = field(default_factory=list)
-    size: int = 0
-
-
-def load(home: Path, path: Path) -> MappingReport:
+def load(
+    home: Path, path: Path, where: Where = HERE, advance: Callable[[int], object] = lambda _: None
+) -> MappingReport:
     """Load the bundles and exports at a path; loading twice changes nothing.
+
+    A load that was interrupted goes on where it stopped, if its files are the same.
+
+    Args:
+        home: the Trust's home.
+        path: a file or a folder.
+        where: on what resources are read and checked; tables are written here.
+        advance: is told how many bytes were read, of twice the size of all.
 
     Raises:
         IngestError: there is no FHIR file.
+        SetupError: the cluster cannot be used.
     """
     report = MappingReport("FHIR")
-    keyed = Keyed.load(home)
     files = files_of(path)
-    refused: dict[Path, list[Refused]] = defaultdict(list)
-    persons, drugs = _load_patients(home, keyed, files, refused, report)
-    context = resources.Context(keyed, persons, drugs)
-    batch = _Batch()
-    for file in files:
-        for placed in _of_other_types(file):
-            _read(placed, context, batch, refused[file], report)
-            if batch.size >= RESOURCES_AT_A_TIME:
-                _write(home, batch, report)
-                batch = _Batch()
-    _write(home, batch, report)
+    resume = Resume.of(home, files)
+    refused: dict[str, list[Refused]] = defaultdict(list)
+    drugs = _load_patients(home, list(pieces_of(files)), where, advance, refused, report)
+    for name, earlier in resume.refused.items():
+        refused[name] += earlier
+    if resume.done:
+        report.passed_over["parts of the files that an interrupted load had taken before"] = len(resume.done)
+    with _kept(home, drugs) as drugs_file:
+        work = partial(parts.read_others, str(home.absolute()), str(drugs_file), secrets.token_hex(8))
+        todo = [piece for piece in pieces_of(files) if piece.number not in resume.done]
+        read = _in_order(_spread(work, todo, where, advance), [piece.number for piece in todo])
+        _load_others(home, read, resume, refused, report)
     merges.apply(home, report)
     periods.derive(home, report)
     vocabulary.refresh_used(home)
     for file in files:
-        _keep(home, file, refused[file], report)
+        _keep(home, file, refused[str(file.absolute())], report)
+    resume.end()
     return report
 
 
-def _load_patients(
-    home: Path, keyed: Keyed, files: list[Path], refused: dict[Path, list[Refused]], report: MappingReport
-) -> tuple[dict[int, int], dict[str, Any]]:
-    """Write the persons; who every FHIR patient is, and the codings of Medications."""
-    known, drugs = links.known_numbers(home), {}
-    here = people.in_table(home)
-    away = set(links.merged(home / "omop"))
-    linked: list[tuple[str, int, int]] = []
-    rows, deaths = [], []
-    for file in files:
-        for placed in resources_of(file):
-            if isinstance(placed, Refused):
-                report.read["not a resource"] += 1
-                refused[file].append(placed)
-                continue
-            resource = placed.resource
-            if resource["resourceType"] == "Medication" and isinstance(resource.get("id"), str):
-                drugs[resource["id"]] = resource.get("code")
-            if resource["resourceType"] != "Patient":
-                continue
-            report.read["Patient"] += 1
-            try:
-                check(resource)
-                numbers = patients.numbers_of(resource)
-                own = resources.patient_key(keyed, resource["id"])
-                person = people.identify(keyed, numbers, known, own)
-                row = patients.person_row(resource, person, keyed)
-            except UnusableError as error:
-                refused[file].append(Refused(placed.where, str(error), json.dumps(resource)))
-                continue
-            # what is said of somebody under a number that was merged away is older than what their own number tells
-            if not numbers or links.key_of(keyed, numbers[0]) not in away or person not in here:
-                rows.append(row)
-            linked += [(links.NUMBER, links.key_of(keyed, number), person) for number in numbers]
-            linked.append(patients.resource_link(resource, person, keyed))
-            if death := patients.death_row(resource, person):
-                deaths.append(death)
-    links.add(home, linked)
-    with store.writing(home / "omop"):
-        people.merge(home, "person", rows, report)
-        people.merge(home, "death", deaths, report)
-    return links.known_resources(home), drugs
-
-
-def _of_other_types(file: Path) -> Iterator[Placed]:
-    for placed in resources_of(file):
-        if isinstance(placed, Placed) and placed.resource["resourceType"] != "Patient":
-            yield placed
-
-
-def _read(
-    placed: Placed, context: resources.Context, batch: _Batch, refused: list[Refused], report: MappingReport
+def _load_others(
+    home: Path,
+    read: Iterable[tuple[Piece, Part]],
+    resume: Resume,
+    refused: dict[str, list[Refused]],
+    report: MappingReport,
 ) -> None:
-    resource = placed.resource
-    kind = resource["resourceType"]
-    report.read[kind if kind in TYPES else "other resources"] += 1
-    if kind not in TYPES:
-        if kind != "Medication":
-            report.passed_over[f"{kind[:40]}: a type that is not mapped"] += 1
-        return
-    batch.size += 1
-    try:
-        fate = check(resource)
-        if fate == "passed over":
-            report.passed_over[f"{kind} with status {resource['status']}"] += 1
-        elif fate == "withdrawn":
-            _withdraw(resource, context.keyed, batch)
-        elif kind == "Encounter":
-            batch.visits.append(resources.encounter(resource, context))
-        elif kind == "ImagingStudy":
-            batch.images += list(resources.imaging_study(resource, context))
+    whole = Part()
+    for piece, part in read:
+        report.read += part.read
+        report.passed_over += part.passed_over
+        refused[piece.file] += part.refused
+        whole.add(part)
+        resume.note(piece, part.refused)
+        if whole.size >= RESOURCES_AT_A_TIME:
+            _write(home, whole, report)
+            resume.save()
+            whole = Part()
+    _write(home, whole, report)
+
+
+def _spread(
+    work: Callable[[list[Piece]], list[Any]], pieces: list[Piece], where: Where, advance: Callable[[int], object]
+) -> Iterator[tuple[Piece, Any]]:
+    """Each piece with what was read; with a word why, where it could not be."""
+    for ended in scaleout.run(work, batches_of(pieces), where):
+        if isinstance(ended, scaleout.Done):
+            yield from zip(ended.items, ended.result, strict=True)
+            advance(sum(piece.length for piece in ended.items))
         else:
-            batch.events += list(resources.EVENTS[kind](resource, context))
-            _count_words(resource, report)
-    except UnusableError as error:
-        refused.append(Refused(placed.where, str(error), json.dumps(resource)))
+            yield ended.item, ended.why
+            advance(ended.item.length)
 
 
-def _withdraw(resource: resources.Resource, keyed: Keyed, batch: _Batch) -> None:
-    if resource["resourceType"] == "Encounter":
-        batch.withdrawn_visits.append(resources.visit_id(keyed, resource["id"]))
-    elif resource["resourceType"] == "ImagingStudy":
-        uids = [i.get("value") or "" for i in resource.get("identifier") or []]
-        study = next((uid.removeprefix("urn:oid:") for uid in uids if uid.startswith("urn:oid:")), "")
-        series = [one.get("uid") or "" for one in resource.get("series") or [{}]]
-        batch.withdrawn_images += [resources.image_id(keyed, study, uid) for uid in series if study or uid]
-    else:
-        batch.withdrawn += list(resources.keys(resource, keyed))
+def _in_order(read: Iterable[tuple[Piece, Part | str]], numbers: Sequence[int]) -> Iterator[tuple[Piece, Part]]:
+    """In the order of the files; a piece that is long in coming is waited for no more after so many others."""
+    waiting: dict[int, tuple[Piece, Part]] = {}
+    expected = deque(numbers)
+    for piece, part in read:
+        waiting[piece.number] = piece, part if isinstance(part, Part) else _lost(piece, part)
+        while expected and (expected[0] in waiting or len(waiting) > MOST_AHEAD):
+            if (number := expected.popleft()) in waiting:
+                yield waiting.pop(number)
+    for number in sorted(waiting):
+        yield waiting[number]
 
 
-def _count_words(resource: resources.Resource, report: MappingReport) -> None:
-    if resource["resourceType"] == "DiagnosticReport" and (resource.get("conclusion") or resource.get("presentedForm")):
-        report.passed_over["DiagnosticReport: its free text or document"] += 1
-    if resource["resourceType"] == "Observation" and resource.get("valueString"):
-        report.passed_over["Observation: its value in free text"] += 1
+def _lost(piece: Piece, why: str) -> Part:
+    with Path(piece.file).open("rb") as stream:
+        stream.seek(piece.offset)
+        content = stream.read(piece.length).decode("utf-8", "replace")
+    return Part(refused=[Refused(f"from line {piece.line} on", f"{_FAILED} ({why})", content)])
 
 
-def _write(home: Path, batch: _Batch, report: MappingReport) -> None:
+def _load_patients(
+    home: Path,
+    pieces: list[Piece],
+    where: Where,
+    advance: Callable[[int], object],
+    refused: dict[str, list[Refused]],
+    report: MappingReport,
+) -> dict[str, Any]:
+    """Write the persons; the codings of Medications by their ids."""
+    keyed, drugs = Keyed.load(home), {}
+    loading = patients.Loading(home, keyed)
+    found = sorted(_spread(parts.read_patients, pieces, where, advance), key=lambda pair: pair[0].number)
+    for piece, part in found:
+        if isinstance(part, str):
+            continue  # told when everything else is read
+        report.read["Patient"] += part.read
+        drugs.update(part.drugs)
+        refused[piece.file] += part.refused
+        for placed in part.found:
+            try:
+                loading.add(placed.resource)
+            except UnusableError as error:
+                refused[piece.file].append(Refused(placed.where, str(error), json.dumps(placed.resource)))
+    loading.write(report)
+    return drugs
+
+
+@contextmanager
+def _kept(home: Path, drugs: dict[str, Any]) -> Iterator[Path]:
+    """A file that workers read, for as long as they do."""
+    path = home / f".drugs-{secrets.token_hex(8)}.json"
+    write_private(path, json.dumps(drugs).encode())
+    try:
+        yield path.absolute()
+    finally:
+        path.unlink()
+
+
+def _write(home: Path, batch: Part, report: MappingReport) -> None:
     codes = [code for _, code in batch.images if code]
     modalities = mapping.concepts_of(codes, vocabulary.Vocabulary(home), report)
     images = [row | {"modality_concept_id": modalities.get(code, 0) if code else 0} for row, code in batch.images]

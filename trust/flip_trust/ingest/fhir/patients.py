@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links, people
+from flip_trust.ingest import links, people, store
 from flip_trust.ingest.events import EHR, UnusableError, moment_of
 from flip_trust.ingest.fhir.resources import Resource, patient_key
+from flip_trust.ingest.report import MappingReport
 
 GENDER_CONCEPTS = {"male": 8507, "female": 8532, "other": 44814653, "unknown": 8551}
 """The guide's AdministrativeGender map."""
@@ -60,3 +62,44 @@ def death_row(patient: Resource, person_id: int) -> dict[str, Any] | None:
 def resource_link(patient: Resource, person_id: int, keyed: Keyed) -> tuple[str, int, int]:
     """What later resources find the person by."""
     return links.FHIR, patient_key(keyed, patient["id"]), person_id
+
+
+class Loading:
+    """Persons, as their Patients are read.
+
+    Args:
+        home: the Trust's home.
+        keyed: for ids.
+    """
+
+    def __init__(self, home: Path, keyed: Keyed) -> None:
+        self._home, self._keyed = home, keyed
+        self._known, self._away = links.known_numbers(home), set(links.merged(home / "omop"))
+        self._here = people.in_table(home)
+        self._rows: list[dict[str, Any]] = []
+        self._deaths: list[dict[str, Any]] = []
+        self._links: list[tuple[str, int, int]] = []
+
+    def add(self, patient: Resource) -> None:
+        """Take a Patient.
+
+        Raises:
+            UnusableError: it has no year of birth, or its numbers are of different persons.
+        """
+        numbers, keyed = numbers_of(patient), self._keyed
+        person = people.identify(keyed, numbers, self._known, patient_key(keyed, patient["id"]))
+        row = person_row(patient, person, keyed)
+        # what is said of somebody under a number that was merged away is older than what their own number tells
+        if not numbers or links.key_of(keyed, numbers[0]) not in self._away or person not in self._here:
+            self._rows.append(row)
+        self._links += [(links.NUMBER, links.key_of(keyed, number), person) for number in numbers]
+        self._links.append(resource_link(patient, person, keyed))
+        if death := death_row(patient, person):
+            self._deaths.append(death)
+
+    def write(self, report: MappingReport) -> None:
+        """Write them all."""
+        links.add(self._home, self._links)
+        with store.writing(self._home / "omop"):
+            people.merge(self._home, "person", self._rows, report)
+            people.merge(self._home, "death", self._deaths, report)

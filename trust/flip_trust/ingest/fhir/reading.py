@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,14 @@ def resources_of(file: Path) -> Iterator[Placed | Refused]:
         yield from _of_text(file.read_bytes(), "file")
         return
     with file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                yield from _of_text(line, f"line {number}")
+        yield from resources_in(stream, 1)
+
+
+def resources_in(lines: Iterable[bytes], first: int) -> Iterator[Placed | Refused]:
+    """Every resource of an export's lines, the first of which has this number."""
+    for number, line in enumerate(lines, start=first):
+        if line.strip():
+            yield from _of_text(line, f"line {number}")
 
 
 def _of_text(text: bytes, where: str) -> Iterator[Placed | Refused]:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
@@ -138,8 +139,7 @@ def results(message: Message, who: Who, keyed: Keyed, report: MappingReport) -> 
             order = message.get(request, 3) or message.get(request, 2) or message.get(message.segments[0], 10)
             name = "/".join([order, message.get(segment, 3) or message.get(segment, 3, 2), message.get(segment, 4)])
             seen[name] += 1
-            source = f"{name}/{seen[name]}"
-            key = who.number(lambda person, source=source: event_key(keyed, f"hl7/result/{person}/{source}"))
+            key = who.number(partial(_result_key, keyed, f"{name}/{seen[name]}"))
             yield key if status in _WITHDRAWN else _result(message, request, segment, who, keyed, key)
 
 
@@ -170,6 +170,10 @@ def image_order(message: Message, who: Who, keyed: Keyed) -> tuple[dict[str, Any
         "image_study_uid": keyed.uid(study) if study else None,
     }
     return row, next(iter(_codes(message, request, 4)), None)
+
+
+def _result_key(keyed: Keyed, name: str, person: int) -> int:
+    return event_key(keyed, f"hl7/result/{person}/{name}")
 
 
 def _result(message: Message, request: list[str], segment: list[str], who: Who, keyed: Keyed, key: int) -> Event:
