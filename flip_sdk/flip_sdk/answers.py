@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flip_sdk.contract.api import JobResult, RefusalView
@@ -12,6 +12,7 @@ from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.statistics import (
     AnyQuestion,
     CrossTable,
+    Description,
     Estimate,
     Histogram,
     KaplanMeier,
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 OPEN = "too noisy to tell"
 SMALL = "small: kept back"
+_FIXED: Mapping[type, tuple[str, ...]] = {
+    Description: ("group", "level"),
+    Histogram: ("place",),
+    Mean: ("measurement",),
+}
 _RATIOS = {"log_odds_ratio": "odds_ratio", "log_hazard_ratio": "hazard_ratio"}
 
 
@@ -78,16 +84,12 @@ def _labels(question: AnyQuestion) -> tuple[str, ...]:
             names = [category.kind for category in question.by]
             repeated = [name if names.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(names, start=1)]
             return tuple(repeated)
-        case Histogram():
-            return ("place",)
-        case Mean():
-            return ("measurement",)
         case Quantiles():
             return ()
         case KaplanMeier():
             return ("group",) if question.by is not None else ()
         case _:
-            return ("predictor",)
+            return _FIXED.get(type(question), ("predictor",))
 
 
 def _row(question: AnyQuestion, e: Estimate) -> dict[str, Any]:
@@ -135,6 +137,7 @@ def _ratio(logarithm: float | None) -> float | None:
 def _caption(question: AnyQuestion, spec: StatisticsSpec) -> str:
     words = {
         "cross_table": "Persons",
+        "description": "Who they are",
         "histogram": "Persons by value",
         "mean": "Means",
         "quantiles": "Quantiles",

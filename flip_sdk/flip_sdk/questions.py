@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from flip_sdk import describing
 from flip_sdk.asking import Names, checked
 from flip_sdk.catalogue import Concept
 from flip_sdk.categories import Grouping, named
@@ -75,6 +76,36 @@ class Questions:
         Small cells are kept back for the eye; ``total`` is of all noisy cells. Takes :meth:`statistics`' arguments.
         """
         return self._answer(build(contract.CrossTable, by=self._categories(by)), asked)
+
+    def describe(
+        self,
+        cohort: CohortLike = None,
+        *,
+        ages: Sequence[int] = describing.AGES,
+        sexes: Sequence[ConceptLike] | None = None,
+        conditions: Sequence[ConceptLike] | None = None,
+        epsilon: float = 1.0,
+        **asked: Any,
+    ) -> Frame:
+        """Who a cohort is, in one job: how many persons, their ages and sexes, and who has which conditions.
+
+        One row a figure, per Trust and together, the conditions by how many have them. ``share`` is of the cohort. A
+        person counts once in the ages, once in the sexes and once for each condition: ε is shared among these, so that
+        every condition more makes all figures noisier.
+
+        Args:
+            cohort: who it is about; everybody when left out.
+            ages: where age bands begin.
+            sexes: names or concept ids; those of the catalogue when left out.
+            conditions: names or concept ids; those that most Trusts hold, six at most, when left out.
+            epsilon: of the budget at each Trust, for everything together.
+            asked: :meth:`statistics`' ``part`` and ``trusts``.
+        """
+        names = self._names()
+        groupings = describing.groupings(names.catalogue, ages, sexes, conditions)
+        by = tuple(grouping.record(names.catalogue) for grouping in groupings)
+        question = build(contract.Description, by=by)
+        return describing.described(self._answer(question, {"cohort": cohort, "epsilon": epsilon, **asked}))
 
     def histogram(self, measurement: FeatureLike, bins: int = 20, **asked: Any) -> Frame:
         """Persons by value of a measurement, in bins between its public bounds, and who is outside or not measured."""

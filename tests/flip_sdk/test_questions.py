@@ -52,6 +52,28 @@ def test_a_cross_table(project, fake_hub) -> None:
     assert "floor" in refused
 
 
+def test_a_description_is_one_job_about_who_a_cohort_is(project, fake_hub) -> None:
+    answer = project.describe(flip.Cohort(flip.age_between(40, 90)), ages=(50, 70), epsilon=2.0)
+    first = answer.filter(answer["trust"] == answer["trust"][0])
+
+    assert len(project.jobs()) == 1
+    assert list(first["group"])[:4] == ["all", "age", "age", "age"]
+    assert first["share"][0] == 1.0
+    assert {"sex", "condition"} <= set(first["group"])
+    having = [n for n in first.filter(first["group"] == "condition")["persons"] if n is not None]
+    assert having == sorted(having, reverse=True)
+    assert answer.columns[:5] == ["trust", "group", "level", "persons", "share"]
+    assert "ε 2" in answer.caption
+    assert answer.filter(answer["trust"] == "all").height == first.height
+    assert "<table" in answer._repr_html_()
+
+
+def test_a_description_of_chosen_conditions_asks_for_no_more(project, fake_hub) -> None:
+    answer = project.describe(ages=(), sexes=(), conditions=["malignant"])
+
+    assert set(answer["group"].drop_nulls()) == {"all", "condition"}
+
+
 def test_a_histogram_and_a_cohort(project, fake_hub) -> None:
     table = project.histogram("mean radius", bins=5, cohort=flip.Cohort(flip.has_condition("malignant")), epsilon=3)
     bins = of(table, "aldgate").filter(of(table, "aldgate")["from"].is_not_null())

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
-ANSWERS = ("table", "bins", "means", "middle", "curve", "groups", "slopes", "odds", "hazards")
+ANSWERS = ("who", "table", "bins", "means", "middle", "curve", "groups", "slopes", "odds", "hazards")
 
 
 def test_the_examples_of_the_guide_run() -> None:

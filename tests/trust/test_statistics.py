@@ -15,6 +15,7 @@ from flip_sdk.contract.statistics import (
     ConditionRecorded,
     CoxRegression,
     CrossTable,
+    Description,
     FollowUp,
     Histogram,
     LinearRegression,
@@ -44,6 +45,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SEX, AGE = SexIn(concept_ids=(FEMALE,)), AgeBands(starts=(40, 60))
 ILL = ConditionRecorded(concept_ids=(MALIGNANT,))
 TABLE = CrossTable(by=(SEX, AGE, ILL))
+DESCRIPTION = Description(by=(SEX, AGE, ILL))
 HISTOGRAM = Histogram(measurement=FEATURES[1], bins=4)
 MEAN = Mean(measurements=FEATURES)
 LINEAR = LinearRegression(outcome=FEATURES[1], predictors=Predictors(measurements=FEATURES[:1]))
@@ -124,7 +126,7 @@ def test_measurements_that_are_missing_stay_so_and_parts_divide_everyone(trust) 
     assert np.isnan(parts[2].measurements[:, 1]).sum() == 40
 
 
-@pytest.mark.parametrize("question", [TABLE, HISTOGRAM, MEAN, LINEAR], ids=lambda question: question.kind)
+@pytest.mark.parametrize("question", [TABLE, DESCRIPTION, HISTOGRAM, MEAN, LINEAR], ids=lambda question: question.kind)
 def test_one_release_answers(busy, question) -> None:
     record, tensors = ask(busy, busy.hub.parts(busy.hub.job(spec(question)), "statistics"))
 
@@ -146,6 +148,16 @@ def test_cells_carry_the_noise_that_was_debited(busy) -> None:
     # 320 numbers, whose mean size is within a third but for once in ten million times
     assert np.abs(noise).mean() == pytest.approx(1 / 0.2, rel=0.32)
     assert all(float(value).is_integer() for value in noise.ravel())
+
+
+def test_a_description_carries_noise_for_each_of_its_tables(busy) -> None:
+    levels = columns_of(spec(DESCRIPTION), Omop(busy.config.omop), datetime.now(UTC)).levels
+    exact = np.concatenate([np.bincount(one, minlength=size) for one, size in zip(levels.T, (2, 4, 2), strict=True)])
+    job = spec(DESCRIPTION, epsilon=0.6)
+    told = [ask(busy, busy.hub.parts(busy.hub.job(job), "statistics"))[1]["cells"] for _ in range(15)]
+
+    # three tables: the noise of ε = 0.2; 120 numbers, whose mean size is within a half but for once in ten million times
+    assert np.abs(np.array(told) - exact).mean() == pytest.approx(1 / 0.2, rel=0.5)
 
 
 def test_a_regression_goes_on_from_coefficients_over_the_same_persons(busy) -> None:
@@ -204,7 +216,7 @@ def test_a_trust_with_dates_answers_of_survival_and_debits_nothing_without(busy)
     assert tensors["score"].shape == (11,)
 
 
-@pytest.mark.parametrize("question", [TABLE, MEAN, LOGISTIC], ids=lambda question: question.kind)
+@pytest.mark.parametrize("question", [TABLE, DESCRIPTION, MEAN, LOGISTIC], ids=lambda question: question.kind)
 def test_a_small_cohort_is_refused_and_costs_all_the_same(busy, question) -> None:
     nobody = Cohort(criteria=(AgeBetween(low=150),))
     job = busy.hub.job(spec(question, cohort=nobody))

@@ -77,6 +77,16 @@ class CrossTable(Record):
     by: Annotated[tuple[Category, ...], Field(min_length=1, max_length=3)]
 
 
+class Description(Record):
+    """Persons by each of several categories by itself: a table of one category each, in one answer.
+
+    Everybody is in one cell of every table.
+    """
+
+    kind: Literal["description"] = "description"
+    by: Annotated[tuple[Category, ...], Field(min_length=1, max_length=20)]
+
+
 class Histogram(Record):
     """Persons by their latest value of a measurement, in bins of equal width between its public bounds.
 
@@ -185,12 +195,20 @@ class CoxRegression(Record):
     rounds: Rounds = 10
 
 
-Table = CrossTable | Histogram | Quantiles | KaplanMeier
-"""Questions whose answer is counts in disjoint cells."""
+Table = CrossTable | Description | Histogram | Quantiles | KaplanMeier
+"""Questions whose answer is counts in disjoint cells; of a description, in several tables of disjoint cells."""
 Regression = LinearRegression | LogisticRegression | CoxRegression
 AnyQuestion = Table | Mean | Regression
 Question = Annotated[
-    CrossTable | Histogram | Mean | Quantiles | KaplanMeier | LinearRegression | LogisticRegression | CoxRegression,
+    CrossTable
+    | Description
+    | Histogram
+    | Mean
+    | Quantiles
+    | KaplanMeier
+    | LinearRegression
+    | LogisticRegression
+    | CoxRegression,
     Field(discriminator="kind"),
 ]
 
@@ -201,8 +219,13 @@ def known_levels(category: SexIn | ConditionRecorded | AgeBands) -> tuple[str, .
 
 
 def is_pure(question: AnyQuestion) -> bool:
-    """Whether its answer is one table of disjoint cells with discrete Laplace noise (δ = 0)."""
-    return isinstance(question, CrossTable | Histogram | Quantiles | KaplanMeier)
+    """Whether its answer is counts in cells with discrete Laplace noise (δ = 0)."""
+    return isinstance(question, CrossTable | Description | Histogram | Quantiles | KaplanMeier)
+
+
+def tables_of(question: AnyQuestion) -> int:
+    """In how many tables of disjoint cells a person counts: what one person can move, as an L1 norm."""
+    return len(question.by) if isinstance(question, Description) else 1
 
 
 def rounds_of(question: AnyQuestion) -> int:
@@ -228,7 +251,7 @@ def measurements_of(question: AnyQuestion) -> tuple[Feature, ...]:
 def categories_of(question: AnyQuestion) -> tuple[SexIn | ConditionRecorded | AgeBands, ...]:
     """Every category that it reads."""
     match question:
-        case CrossTable():
+        case CrossTable() | Description():
             return question.by
         case KaplanMeier():
             return (question.by,) if question.by is not None else ()
@@ -248,6 +271,8 @@ def cells_of(question: Table) -> tuple[int, ...]:
     match question:
         case CrossTable():
             return tuple(len(category.levels) for category in question.by)
+        case Description():
+            return (sum(len(category.levels) for category in question.by),)
         case Histogram() | Quantiles():
             return (question.bins + 3,)
         case KaplanMeier():

@@ -42,6 +42,7 @@ def histograms(
     return found
 
 
-def least_cells(noise: Noise, epsilon: float, cells: int) -> float:
-    """The smallest noisy total that passes the floor."""
-    return FLOOR if noise.loudness < 1 else laplace_threshold(FLOOR, epsilon, cells)
+def least_cells(noise: Noise, epsilon: float, cells: int, tables: int = 1) -> float:
+    """The smallest noisy total that passes the floor; in several tables everybody counts as often."""
+    floor = tables * FLOOR
+    return floor if noise.loudness < 1 else laplace_threshold(floor, epsilon, cells)

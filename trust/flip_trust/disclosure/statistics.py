@@ -40,15 +40,17 @@ def noisy_answer(
         raise DisclosureError("the sums were not bounded as the question asks")
     match accepted.event:
         case Pure() if not release.weights:
-            return _cells(accepted.event, raw, config)
+            return _cells(accepted.event, release, raw, config)
         case Gaussian() if release.weights:
             return _sums(accepted.event, release, raw, config)
     raise DisclosureError("the ledger was debited for another mechanism")
 
 
-def _cells(event: Pure, raw: RawUpdate, config: TrustConfig) -> tuple[Tensors, PrivacyClaim]:
-    noisy = discrete_laplace(raw.tensors[CELLS].astype(np.int64), 1 / event.epsilon)
-    if noisy.sum() < laplace_threshold(config.floor, event.epsilon, cells=noisy.size):
+def _cells(event: Pure, release: Release, raw: RawUpdate, config: TrustConfig) -> tuple[Tensors, PrivacyClaim]:
+    # a person is once in each table: so often the noise, and so often the floor
+    tables = round(release.sensitivity)
+    noisy = discrete_laplace(raw.tensors[CELLS].astype(np.int64), tables / event.epsilon)
+    if noisy.sum() < laplace_threshold(tables * config.floor, event.epsilon / tables, cells=noisy.size):
         raise RefusedError(RefusalCode.COHORT_TOO_SMALL)
     return {CELLS: noisy.astype(np.float64)}, PrivacyClaim(mechanism="discrete_laplace", epsilon=event.epsilon)
 

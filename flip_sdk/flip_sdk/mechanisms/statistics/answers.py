@@ -9,12 +9,14 @@ import numpy as np
 
 from flip_sdk.contract.statistics import (
     CrossTable,
+    Description,
     Estimate,
     Histogram,
     KaplanMeier,
     Mean,
     Quantiles,
     Table,
+    tables_of,
 )
 from flip_sdk.mechanisms.aggregate.figures import noise_variance
 from flip_sdk.mechanisms.statistics.columns import Floats
@@ -22,7 +24,7 @@ from flip_sdk.mechanisms.statistics.means import means
 from flip_sdk.mechanisms.statistics.quantiles import quantiles
 from flip_sdk.mechanisms.statistics.release import CELLS, release_of
 from flip_sdk.mechanisms.statistics.survival import survival
-from flip_sdk.mechanisms.statistics.tables import table
+from flip_sdk.mechanisms.statistics.tables import description, table
 
 ALL = "all"
 Released = Mapping[str, Mapping[str, Floats]]
@@ -36,7 +38,7 @@ def of_cells(question: Table, released: Released, epsilon: float) -> tuple[Estim
         released: noisy ``cells``, by Trust.
         epsilon: of each release.
     """
-    variance = noise_variance(epsilon)
+    variance = noise_variance(epsilon / tables_of(question))
     found: list[Estimate] = []
     for trust, releases, sums in _with_all(released):
         found += _cells(question, trust, sums[CELLS], variance * releases)
@@ -62,6 +64,8 @@ def _cells(question: Table, trust: str, cells: Floats, variance: float) -> Itera
     match question:
         case CrossTable() | Histogram():
             return table(question, trust, cells, variance)
+        case Description():
+            return description(question, trust, cells, variance)
         case Quantiles():
             return quantiles(question, trust, cells, variance)
         case KaplanMeier():

@@ -1,7 +1,7 @@
 """What one release of a question holds, and how far one person can move it: from public values alone.
 
 Tables of disjoint cells: one person more or less changes one cell by 1, so discrete Laplace noise of scale 1/ε makes
-all cells together ε-DP (Dwork et al., TCC 2006).
+all cells together ε-DP (Dwork et al., TCC 2006). In k tables they change k cells, and the noise's scale is k/ε.
 
 Sums (means, regressions): Gaussian noise on blocks of numbers. Each block has a weight; its noise has the standard
 deviation ``noise_multiplier · sensitivity / weight``, where the sensitivity is the largest L2 norm of one person's
@@ -23,6 +23,7 @@ from flip_sdk.contract.statistics import (
     Regression,
     cells_of,
     coefficients_of,
+    tables_of,
 )
 
 CELLS = "cells"
@@ -36,7 +37,7 @@ class Release:
     Attributes:
         shapes: of the blocks, by name.
         weights: of the blocks; none for a table of cells.
-        sensitivity: L1 for a table (1), L2 of the weighted blocks otherwise.
+        sensitivity: L1 for cells (1, or as many as there are tables), L2 of the weighted blocks otherwise.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -62,7 +63,7 @@ def release_of(question: AnyQuestion) -> Release:
         case LinearRegression() | LogisticRegression() | CoxRegression():
             return _regression(question)
         case _:
-            return Release({CELLS: cells_of(question)}, {}, 1.0)
+            return Release({CELLS: cells_of(question)}, {}, float(tables_of(question)))
 
 
 def norm_bound(question: Regression) -> float:

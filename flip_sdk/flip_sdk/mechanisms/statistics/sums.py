@@ -7,6 +7,7 @@ import numpy as np
 from flip_sdk.contract.statistics import (
     AnyQuestion,
     CrossTable,
+    Description,
     Histogram,
     KaplanMeier,
     Mean,
@@ -32,7 +33,7 @@ def exact(question: AnyQuestion, columns: Columns, coefficients: Floats | None =
     """
     columns.check(question)
     match question:
-        case CrossTable() | Histogram() | Quantiles() | KaplanMeier():
+        case CrossTable() | Description() | Histogram() | Quantiles() | KaplanMeier():
             return {CELLS: _cells(question, columns)}
         case Mean():
             return dict(_mean(question, columns))
@@ -48,6 +49,9 @@ def _cells(question: Table, columns: Columns) -> Integers:
     match question:
         case CrossTable():
             where = tuple(columns.levels.T)
+        case Description():
+            first = np.cumsum([0, *(len(category.levels) for category in question.by[:-1])])
+            where = ((columns.levels + first).ravel(),)
         case Histogram() | Quantiles():
             where = (_bin(question, columns.measurements[:, 0]),)
         case KaplanMeier():

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from flip_sdk.contract.statistics import CrossTable, Estimate, Histogram
+from flip_sdk.contract.statistics import ConditionRecorded, CrossTable, Description, Estimate, Histogram
 from flip_sdk.mechanisms.statistics.columns import Floats
 from flip_sdk.mechanisms.statistics.intervals import interval, undetermined
 
@@ -21,6 +21,24 @@ SMALL = 10
 """Noisy counts below this are kept back."""
 TOTAL = "total"
 OUTSIDE = ("below", "above", "not measured")
+
+
+def description(question: Description, trust: str, cells: Floats, variance: float) -> Iterator[Estimate]:
+    """How many persons there are, then one estimate a level; of a condition, who has it.
+
+    Each table's sum is the number of persons once more: the more cells, the noisier, and so much less it counts.
+    """
+    parts = np.split(cells, np.cumsum([len(category.levels) for category in question.by])[:-1])
+    weights = np.array([1 / part.size for part in parts])
+    persons = float(weights @ np.array([part.sum() for part in parts]) / weights.sum())
+    yield _persons(trust, persons, variance / float(weights.sum()), {"of": (TOTAL,)})
+    for category, part in zip(question.by, parts, strict=True):
+        for level, value in zip(category.levels, part, strict=True):
+            if isinstance(category, ConditionRecorded) and level != category.levels[-1]:
+                continue
+            at = {"of": (category.kind, level)}
+            small = value < SMALL
+            yield undetermined(trust, "persons", **at) if small else _persons(trust, float(value), variance, at)
 
 
 def table(question: CrossTable | Histogram, trust: str, cells: Floats, variance: float) -> Iterator[Estimate]:

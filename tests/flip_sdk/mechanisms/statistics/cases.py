@@ -9,6 +9,7 @@ from flip_sdk.contract.statistics import (
     ConditionRecorded,
     CoxRegression,
     CrossTable,
+    Description,
     FollowUp,
     Histogram,
     KaplanMeier,
@@ -35,6 +36,7 @@ FOLLOW_UP = FollowUp(maximum_days=1000, intervals=5)
 PREDICTORS = Predictors(measurements=(RADIUS, TEXTURE), categories=(TREATED,))
 
 TABLE = CrossTable(by=(SEX, TREATED))
+DESCRIPTION = Description(by=(SEX, AGE, TREATED))
 HISTOGRAM = Histogram(measurement=RADIUS, bins=5)
 MEAN = Mean(measurements=(RADIUS, TEXTURE))
 QUANTILES = Quantiles(measurement=RADIUS, bins=50)
@@ -42,7 +44,7 @@ CURVE = KaplanMeier(follow_up=FOLLOW_UP, by=TREATED)
 LINEAR = LinearRegression(outcome=COST, predictors=PREDICTORS)
 LOGISTIC = LogisticRegression(outcome=Label(condition_concept_ids=(5,)), predictors=PREDICTORS)
 COX = CoxRegression(follow_up=FOLLOW_UP, predictors=PREDICTORS)
-EVERY = (TABLE, HISTOGRAM, MEAN, QUANTILES, CURVE, LINEAR, LOGISTIC, COX)
+EVERY = (TABLE, DESCRIPTION, HISTOGRAM, MEAN, QUANTILES, CURVE, LINEAR, LOGISTIC, COX)
 
 
 def predictors(random: np.random.Generator, persons: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

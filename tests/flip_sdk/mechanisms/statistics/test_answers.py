@@ -16,6 +16,7 @@ from flip_sdk.mechanisms.statistics.sums import exact
 
 from tests.flip_sdk.mechanisms.statistics.cases import (
     CURVE,
+    DESCRIPTION,
     FOLLOW_UP,
     HISTOGRAM,
     MEAN,
@@ -46,6 +47,23 @@ def radii(random: np.random.Generator, persons: int) -> Columns:
 def times(random: np.random.Generator, persons: int) -> Columns:
     columns = survival(random, persons)
     return Columns.of(persons, days=columns.days, events=columns.events)
+
+
+def test_a_description_tells_how_many_and_who_and_its_errors_hold() -> None:
+    random = np.random.default_rng(5)
+    levels = np.stack([random.integers(0, 3, 400), random.integers(0, 4, 400), random.integers(0, 2, 400)], axis=1)
+    columns, epsilon = Columns.of(400, levels=levels), 1.0
+    many = [
+        of_cells(DESCRIPTION, {"a": released(random, DESCRIPTION, columns, epsilon / 3)}, epsilon) for _ in range(400)
+    ]
+    totals = np.array([answer[0].estimate for answer in many])
+
+    assert [e.of for e in many[0] if e.trust == "a"][:2] == [("total",), ("sex", "male")]
+    assert [e.of for e in many[0] if e.trust == "a"][-1] == ("condition", "treated")
+    assert abs(totals.mean() - 400) < 3 * totals.std() / 20
+    assert totals.std() == pytest.approx(many[0][0].standard_error, rel=0.15)
+    # better than any one of the tables by itself
+    assert many[0][0].standard_error < math.sqrt(2 * noise_variance(epsilon / 3))
 
 
 def test_a_table_tells_its_cells_its_total_and_keeps_small_ones_back() -> None:

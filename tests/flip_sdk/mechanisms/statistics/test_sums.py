@@ -12,7 +12,17 @@ from flip_sdk.mechanisms.statistics.sums import exact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.flip_sdk.mechanisms.statistics.cases import COX, CURVE, EVERY, HISTOGRAM, LINEAR, LOGISTIC, MEAN, TABLE
+from tests.flip_sdk.mechanisms.statistics.cases import (
+    COX,
+    CURVE,
+    DESCRIPTION,
+    EVERY,
+    HISTOGRAM,
+    LINEAR,
+    LOGISTIC,
+    MEAN,
+    TABLE,
+)
 
 ANY = st.floats(allow_nan=True, allow_infinity=True, width=64)
 INSIDE = st.floats(-6, 12, allow_nan=False)
@@ -97,6 +107,12 @@ def test_the_sensitivity_is_reached_or_nearly(question) -> None:
         largest = max(largest, moved(question, columns, at))
 
     assert largest > 0.98 * release_of(question).sensitivity
+
+
+def test_everybody_is_in_one_cell_of_each_table_of_a_description() -> None:
+    levels = np.array([[0, 0, 0], [1, 3, 1], [2, 0, 1]])
+
+    assert list(exact(DESCRIPTION, Columns.of(3, levels=levels))[CELLS]) == [1, 1, 1, 2, 0, 0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("question", [TABLE, HISTOGRAM, CURVE], ids=lambda question: question.kind)
