@@ -156,7 +156,7 @@ def test_a_description_carries_noise_for_each_of_its_tables(busy) -> None:
     job = spec(DESCRIPTION, epsilon=0.6)
     told = [ask(busy, busy.hub.parts(busy.hub.job(job), "statistics"))[1]["cells"] for _ in range(15)]
 
-    # three tables: the noise of ε = 0.2; 120 numbers, whose mean size is within a half but for once in ten million times
+    # three tables: the noise of ε = 0.2; 120 numbers, whose mean is within a half but for once in a million
     assert np.abs(np.array(told) - exact).mean() == pytest.approx(1 / 0.2, rel=0.5)
 
 
