@@ -59,5 +59,5 @@ def described(answer: Frame) -> Frame:
 
 
 def _held(catalogue: Catalogue, domain: str) -> list[Concept]:
-    """Of a domain, what most Trusts hold first."""
-    return sorted((one for one in catalogue if one.domain == domain), key=lambda one: -len(one.trusts))
+    """Of a domain, what most Trusts hold first, and of that what most persons have, where Trusts tell it."""
+    return sorted((c for c in catalogue if c.domain == domain), key=lambda c: (-len(c.trusts), -(c.persons or 0)))

@@ -97,7 +97,7 @@ class Questions:
             cohort: who it is about; everybody when left out.
             ages: where age bands begin.
             sexes: names or concept ids; those of the catalogue when left out.
-            conditions: names or concept ids; those that most Trusts hold, six at most, when left out.
+            conditions: names or concept ids; the commonest six of the catalogue when left out.
             epsilon: of the budget at each Trust, for everything together.
             asked: :meth:`statistics`' ``part`` and ``trusts``.
         """
