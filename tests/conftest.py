@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
+import psutil
 import pytest
 from flip_sdk.mechanisms.blocks import REPRODUCIBLE
 
 # as in a worker, and before torch is imported anywhere
 os.environ.update(REPRODUCIBLE)
+MEMORY = Path("/dev/shm")
+LONGEST = ("platform", "shared-noise", "running-hub")
+ROOM = 8 * 1024**3
 
 
+def pytest_configure() -> None:
+    """Tests' folders lie in memory where there is room: a database that waits for a disk tests nothing more."""
+    if MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One of two workers takes the shared platform's tests, the other one everything else beside it."""
+    """Tests that share programs stay together on one worker; those that take longest begin first."""
+    for item in items:
+        if item.get_closest_marker("processes") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=_place)
 
 
 def _place(item: pytest.Item) -> int:
-    if item.get_closest_marker("processes") is None:
-        return 2
     group = item.get_closest_marker("xdist_group")
-    return 0 if group is not None and "platform" in group.args else 1
+    name = group.args[0] if group else ""
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)

@@ -26,7 +26,7 @@ from tests.integration.researcher import (
     wait_for_round,
 )
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("shared-noise")]
 ROUNDS = 30
 SHARED = DistributedNoise(spare_rounds=2)
 PATIENCE = 8.0
@@ -36,8 +36,9 @@ EPSILON = 3.5
 
 @pytest.fixture(scope="module")
 def four(new_story: Callable[..., Story]) -> Story:
-    """Four Trusts that opted in to both trust models and know each other's keys."""
-    story = new_story(4, environ={"FLIP_HUB_PATIENCE_SECONDS": str(PATIENCE)})
+    """Four Trusts that opted in to both trust models and know each other's keys. Each starts an engine when asked."""
+    environ = {"FLIP_HUB_PATIENCE_SECONDS": str(PATIENCE), "FLIP_TRUST_SPARE_WORKERS": "0"}
+    story = new_story(4, environ=environ)
     story.confirm_peers()
     return story
 

@@ -30,15 +30,18 @@ def trust(tmp_path, hub) -> Trust:
 @pytest.fixture
 def running() -> Iterator[Callable[[Trust], None]]:
     """Runs a Trust's agent in a thread until the test is over."""
-    stop, threads = threading.Event(), []
+    stop, threads, carriers = threading.Event(), [], []
 
     def start(trust: Trust) -> None:
         agent = trust.agent()
         agent.recover()
         threads.append(threading.Thread(target=agent.run, args=(stop,)))
         threads[-1].start()
+        carriers.append(trust.carrier)
 
     yield start
     stop.set()
+    for carrier in carriers:
+        carrier.hang_up()
     for thread in threads:
         thread.join(20)

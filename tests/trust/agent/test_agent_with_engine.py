@@ -33,7 +33,7 @@ class Real(Trust):
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory) -> Iterator[EnginePool]:
     slots = tmp_path_factory.mktemp("engine") / "slots"
-    with EnginePool(slots, "bubblewrap" if sandbox_available() else "none", spare=1) as started:
+    with EnginePool(slots, "bubblewrap" if sandbox_available() else "none", spare=0) as started:
         yield started
 
 

@@ -39,7 +39,7 @@ class FakeCarrier:
     def __init__(self) -> None:
         self.away = False
         self._numbers = itertools.count()
-        self._inbox: queue.Queue[FakeReceived] = queue.Queue()
+        self._inbox: queue.Queue[FakeReceived | None] = queue.Queue()
         self._answered = threading.Condition()
         self._answers: dict[int, dict[str, bytes]] = {}
 
@@ -55,6 +55,10 @@ class FakeCarrier:
             return self._inbox.get(timeout=wait)
         except queue.Empty:
             return None
+
+    def hang_up(self) -> None:
+        """Let whoever waits for a message go on without one, as an agent that was told to stop need not wait."""
+        self._inbox.put(None)
 
     def reply(self, received: Any, parts: Mapping[str, bytes]) -> None:
         """Keep an answer.
