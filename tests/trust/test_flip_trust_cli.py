@@ -149,6 +149,14 @@ def test_publishing_a_twin_is_asked_for_and_said(run, trust):
     assert "and a synthetic twin" in told
     assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "twin-cells", "twin-products"]
     assert pending(trust.config, datetime.now(UTC)).twin.epsilon == 0.5
+    assert pending(trust.config, datetime.now(UTC)).twin.images == ()
+
+
+def test_a_twin_with_images_is_asked_for_and_said(run, trust):
+    told = run("catalogue", "publish", "--twin", "0.5", "--twin-images", "--steward", "sam")
+
+    assert "and a synthetic twin with its images' geometry" in told
+    assert pending(trust.config, datetime.now(UTC)).twin.images
 
 
 def test_audit_verify_and_export(run, opted_in, trust, tmp_path):

@@ -47,6 +47,8 @@ def compile_notice(
     now: datetime,
     twin_epsilon: float | None = None,
     holdings_epsilon: float | None = None,
+    *,
+    twin_images: bool = False,
 ) -> CatalogueNotice:
     """Debit the data set, then count its persons with noise; the notice is kept until the hub has it.
 
@@ -58,6 +60,7 @@ def compile_notice(
         now: when.
         twin_epsilon: of a synthetic twin; None for a catalogue without. A data set under the floor gets none.
         holdings_epsilon: of the numbers of persons by concept and so on; the same.
+        twin_images: whether the twin tells of the geometry of images too, out of the same epsilon.
 
     Raises:
         ConsentError: the data set's budget does not cover it; nothing was counted.
@@ -85,7 +88,7 @@ def compile_notice(
     twin, holdings = None, None
     if twin_epsilon is not None and told_persons is not None:
         genders = [concept.concept_id for concept in concepts if concept.domain == "Gender"][:_MOST_GENDERS]
-        twin = measure(table_of(omop, concepts, now.year), genders, twin_epsilon, delta)
+        twin = measure(table_of(omop, concepts, now.year, images=twin_images), genders, twin_epsilon, delta)
     if holdings_epsilon is not None and told_persons is not None:
         public = public_of(config, concepts, now.date())
         counts = _counted(omop, concepts, public, now)

@@ -213,6 +213,9 @@ def catalogue_publish(
             "this epsilon.",
         ),
     ] = None,
+    twin_images: Annotated[
+        bool, typer.Option("--twin-images", help="The twin tells of the geometry of images too, for the same epsilon.")
+    ] = False,
     steward: Steward = "",
     home: Home = None,
 ) -> None:
@@ -223,11 +226,16 @@ def catalogue_publish(
 
     config, database = opened(home)
     who = steward or getpass.getuser()
+    if twin_images and twin is None:
+        raise ConsentError("There is no twin to tell of images.", "Give --twin EPSILON too.")
     more = [_budget(one, 1000) if one is not None else None for one in (twin, holdings)]
-    notice = catalogue.compile_notice(config, database, _budget(epsilon, 1000), who, datetime.now(UTC), *more)
+    notice = catalogue.compile_notice(
+        config, database, _budget(epsilon, 1000), who, datetime.now(UTC), *more, twin_images=twin_images
+    )
     told = f"about {notice.persons} persons" if notice.persons is not None else "too few persons to say how many"
     told += f", numbers for {len(notice.holdings.concepts)} of them" if notice.holdings is not None else ""
     told += ", and a synthetic twin" if notice.twin is not None else ""
+    told += " with its images' geometry" if notice.twin is not None and notice.twin.images else ""
     try:
         with HubClient(load_hub(config.hub_file)) as client:
             egress.announce(client, notice, load_identity(config))

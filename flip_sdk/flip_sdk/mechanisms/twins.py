@@ -1,7 +1,8 @@
 """A synthetic twin as a Trust measures it: noisy one-way counts and noisy second moments.
 
 Two releases, each with Gaussian noise at a sensitivity that is the same whatever the data are. *Cells*: every person is
-in one cell of every column, so one person more or less moves m columns by 1 each, √m in L2. *Products*: values are
+in one cell of every column (genders and what is told of images are such columns too), so one person more or less moves
+m columns by 1 each, √m in L2. *Products*: values are
 standardised by what the noisy cells say (no further look), each person's row is shortened to √m, so that its products
 are no longer than m. People are made up from the noisy numbers alone (``simulate.twins``), which costs nothing more.
 """
@@ -20,9 +21,10 @@ from flip_sdk.accounting.composition import GAUSSIAN_SHARE
 from flip_sdk.accounting.events import Gaussian
 from flip_sdk.accounting.gaussian import squared_at
 from flip_sdk.contract.notices import CatalogueConcept
-from flip_sdk.contract.twins import BINS, MOST_COLUMNS, OLDEST, Twin, TwinColumn
+from flip_sdk.contract.twins import BINS, GRIDS, MOST_COLUMNS, OLDEST, Twin, TwinColumn
 from flip_sdk.mechanisms.features import shortened
 from flip_sdk.mechanisms.noise import add_gaussian
+from flip_sdk.mechanisms.twin_images import Series, geometry_counts, images_of
 
 Array = npt.NDArray[np.float64]
 CELLS_SHARE = 0.6
@@ -38,11 +40,13 @@ class Table:
     Attributes:
         values: ``[persons]`` by column: a measurement with NaN where there is none, 0 or 1, or an age in years.
         genders: ``[persons]``, gender concepts.
+        images: everybody's longest series, where the twin is to tell of images.
     """
 
     columns: tuple[TwinColumn, ...]
     values: tuple[Array, ...]
     genders: npt.NDArray[np.int64]
+    images: Series | None = None
 
 
 def columns_of(concepts: Sequence[CatalogueConcept]) -> tuple[TwinColumn, ...]:
@@ -83,20 +87,25 @@ def measure(table: Table, gender_concepts: Sequence[int], epsilon: float, delta:
     cells_noise, products_noise = _noise(epsilon, delta)
     exact = [counts(column, values) for column, values in zip(table.columns, table.values, strict=True)]
     exact.append(gender_counts(table.genders, gender_concepts))
+    if table.images is not None:
+        exact += [geometry_counts(table.images, told) for told in GRIDS]
     noisy = np.rint(add_gaussian(np.concatenate(exact), cells_noise * math.sqrt(len(exact)))).astype(np.int64)
     parts = np.split(noisy, np.cumsum([len(part) for part in exact])[:-1])
+    width = len(table.columns)
     columns = tuple(
         column.model_copy(update={"cells": tuple(int(count) for count in part)})
-        for column, part in zip(table.columns, parts[:-1], strict=True)
+        for column, part in zip(table.columns, parts[:width], strict=True)
     )
+    images = images_of(dict(zip(GRIDS, parts[width + 1 :], strict=True))) if table.images is not None else ()
     deviation = products_noise * len(columns)
     products = add_gaussian(products_of(columns, table.values), deviation)
     return Twin(
         columns=columns,
         gender_concepts=tuple(gender_concepts),
-        genders=tuple(int(count) for count in parts[-1]),
+        genders=tuple(int(count) for count in parts[width]),
         products=tuple(float(product) for product in products),
         noise=deviation,
+        images=images,
         epsilon=epsilon,
         delta=delta,
     )

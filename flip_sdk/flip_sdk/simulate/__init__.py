@@ -3,6 +3,7 @@
     from flip_sdk import simulate
 
     sim = simulate.project(simulate.synthetic(project.catalogue()))    # made-up people, in the shape of the Trusts'
+    scans = simulate.images(catalogue, people)                          # and CT-like images of the Trusts' geometry
     sim = simulate.project({"a": (rows, labels), "b": (rows, labels)})  # or public data
 
     sim.train(model, features=…, label=…, privacy=flip.Privacy(epsilon=1, trust_model="distributed"))
@@ -20,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from flip_sdk.simulate.people import synthetic
 from flip_sdk.simulate.pretraining import Pretrained, pretrain
+from flip_sdk.simulate.twin_images import MadeUpSeries, images
 
 if TYPE_CHECKING:
     from flip_sdk.catalogue import Catalogue
     from flip_sdk.project import Project
     from flip_sdk.testing.patients import Patients
 
-__all__ = ["Pretrained", "pretrain", "project", "synthetic"]
+__all__ = ["MadeUpSeries", "Pretrained", "images", "pretrain", "project", "synthetic"]
 
 
 def project(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,7 @@ from flip_sdk.testing.statistics import columns_of
 
 if TYPE_CHECKING:
     from flip_sdk.mechanisms.snapshot import Snapshot
+    from flip_sdk.mechanisms.twin_images import Series
 
 
 @dataclass
@@ -123,13 +124,19 @@ class FakeTrust:
             return False
         return not spec.cohort.criteria and spec.cohort.expression is None and self._told_persons >= least
 
-    def publish_twin(self, epsilon: float) -> None:
-        """Publish a synthetic twin with the catalogue, as ``flip-trust catalogue publish --twin`` does."""
+    def publish_twin(self, epsilon: float, images: Series | None = None) -> None:
+        """Publish a synthetic twin with the catalogue, as ``flip-trust catalogue publish --twin`` does.
+
+        Args:
+            epsilon: what it costs.
+            images: everybody's longest series, with ``--twin-images``.
+        """
         from flip_sdk.mechanisms.twins import columns_of, debits_of_twin, measure
 
         self.debit({debit.event: 1 for debit in debits_of_twin(epsilon, self.delta)})
         genders = [concept.concept_id for concept in self.concepts if concept.domain == "Gender"]
-        self.twin = measure(self.patients.table(columns_of(self.concepts)), genders, epsilon, self.delta)
+        table = replace(self.patients.table(columns_of(self.concepts)), images=images)
+        self.twin = measure(table, genders, epsilon, self.delta)
 
     def publish_holdings(self, epsilon: float, now: datetime) -> None:
         """Publish numbers of persons, as ``flip-trust catalogue publish --holdings`` does; it has no images."""

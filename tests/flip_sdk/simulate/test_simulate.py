@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from flip_sdk.contract.tasks import RefusalCode
+from flip_sdk.contract.twins import GRIDS
 from flip_sdk.errors import JobFailedError, NotFoundError, SpecError
+from flip_sdk.mechanisms.twin_images import Series
 from flip_sdk.testing import FakeHub, synthetic_patients
 from flip_sdk.testing.patients import MALIGNANT
 
@@ -147,6 +149,30 @@ def test_people_of_a_trust_with_a_twin_are_made_up_from_it():
         for concept, own in made.measurements.items()
     )
     assert simulate.project(people, catalogue).catalogue().features() == catalogue.features()
+
+
+def test_made_up_people_have_images_of_the_geometry_that_a_twin_tells():
+    hub = FakeHub()
+    trust = hub.trusts["aldgate"]
+    count = len(trust.patients)
+    geometry = dict(zip(GRIDS, (64, 96, 4.0, 4, 6), strict=True))
+    series = Series(np.zeros(count, dtype=np.int64), {told: np.full(count, value) for told, value in geometry.items()})
+    trust.publish_twin(4.0, series)
+    catalogue = flip.connect(hub.api, hub.token, transport=hub.transport).project("breast-cytology").catalogue()
+    people = simulate.synthetic(catalogue, 30)
+
+    found = simulate.images(catalogue, people, lesion="malignant")
+    again = simulate.images(catalogue, people, lesion="malignant")
+
+    assert found.keys() == people.keys()
+    assert [one.person_id for one in found["aldgate"]] == people["aldgate"].person_ids.tolist()
+    assert [one.ill for one in found["aldgate"]] == people["aldgate"].conditions[MALIGNANT].tolist()
+    assert found["aldgate"][3].volume().shape == (4, 64, 96)
+    assert found["brookfield"][3].volume().shape == (8, 128, 128)
+    assert np.array_equal(found["aldgate"][5].volume(), again["aldgate"][5].volume())
+    assert not np.array_equal(found["aldgate"][5].volume(), found["aldgate"][6].volume())
+    with pytest.raises(NotFoundError):
+        simulate.images(catalogue, people, modality="XX")
 
 
 def test_a_model_that_learned_beforehand_begins_where_it_was():

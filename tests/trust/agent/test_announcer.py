@@ -6,6 +6,7 @@ import pytest
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.notices import CatalogueNotice, ConsentNotice, StatusNotice
+from flip_sdk.contract.twins import GRIDS
 from flip_trust import catalogue, consent
 from flip_trust.agent.announcer import Announcer
 from flip_trust.agent.hub_client import HubUnreachableError
@@ -107,6 +108,16 @@ def test_a_twin_is_debited_with_its_catalogue_and_told(trust, client):
     assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "twin-cells", "twin-products"]
     assert sum(told.twin.columns[0].cells) == pytest.approx(400, abs=150)
     assert {column.kind for column in told.twin.columns} == {"age", "measurement", "condition"}
+
+
+def test_a_twin_tells_of_images_for_the_same_debit(trust):
+    """A Trust that has none tells of nobody's: whether it has any is not told by what is published."""
+    at = datetime.now(UTC)
+    notice = catalogue.compile_notice(trust.config, trust.database, 0.5, "sam", at, 1.0, twin_images=True)
+
+    assert [part.told for part in notice.twin.images] == list(GRIDS)
+    assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "twin-cells", "twin-products"]
+    assert max(notice.twin.images[0].cells) == notice.twin.images[0].cells[-1]
 
 
 def test_a_data_set_under_the_floor_gets_no_twin(trust):
