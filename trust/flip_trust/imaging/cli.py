@@ -13,10 +13,9 @@ from rich.markup import escape
 from flip_trust.commands import Dask, Home, Workers, command, say
 from flip_trust.config import TrustConfig
 from flip_trust.errors import ImagingError
-from flip_trust.imaging import held
-from flip_trust.imaging.held import KeepFree, in_bytes
+from flip_trust.imaging import held, pull_cli
+from flip_trust.imaging.held import Deidentify, KeepFree, in_bytes
 
-Deidentify = Annotated[bool, typer.Option(help="De-identify what is indexed.")]
 _MOST_TOLD = 20
 
 
@@ -24,6 +23,7 @@ def register(app: typer.Typer, ingest_app: typer.Typer) -> None:
     """Put this module's commands into the program."""
     command(app, "receive")(receive)
     command(ingest_app, "dicom")(ingest_dicom)
+    pull_cli.register(held.imaging_app)
     app.add_typer(held.imaging_app, name="imaging")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flip_trust.imaging.cleaning import Cleaning
 
 imaging_app = typer.Typer(no_args_is_help=True, help="The images that this Trust holds.")
+Deidentify = Annotated[bool, typer.Option(help="De-identify what is indexed.")]
 KeepFree = Annotated[float, typer.Option(help="Gigabytes of the disk that stay free; below, nothing more is taken.")]
 
 

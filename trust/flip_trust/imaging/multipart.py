@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from email.message import Message
 from email.parser import BytesHeaderParser
@@ -9,6 +10,7 @@ from email.parser import BytesHeaderParser
 from flip_trust.errors import TrustError
 
 _CHUNK = 1 << 18
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _LARGEST_HEADER = 1 << 16
 Read = Callable[[int], bytes]
 
@@ -75,3 +77,11 @@ class Parts:
         if not chunk:
             raise BadBodyError
         self._kept += chunk
+
+
+def boundary_of(headers: Message) -> str | None:
+    """The boundary of a body of DICOM files; None where it is something else."""
+    found = headers.get_boundary() or ""
+    kind = headers.get_param("type") or "application/dicom"
+    right = headers.get_content_type() == "multipart/related" and kind == "application/dicom"
+    return found if right and _BOUNDARY.fullmatch(found) else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from flip_trust.tls import Tls
 
 TOKEN_FILE = "stow.token"  # noqa: S105 (a file's name)
 ONE = Where(workers=1)
+_TOLD_FILE = "receiving"
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +72,7 @@ def serve(config: TrustConfig, listening: Listening, stop: threading.Event) -> N
             cleaning = (workers.keep_cleaned, config.home, listening.keep_free, listening.where)
             stack.enter_context(workers.at_work(*cleaning))
         receiver = stack.enter_context(Receiver(spool, listening.rules, listening.host, listening.port, listening.tls))
+        stack.enter_context(_told(config.home, listening.rules.ae_title, receiver.port))
         log.event(_log, "receiver.started", ae_title=listening.rules.ae_title, port=receiver.port)
         if listening.stow_port is not None:
             stow = Stow(spool, token_of(config.home), listening.host, listening.stow_port, listening.tls)
@@ -76,6 +80,37 @@ def serve(config: TrustConfig, listening: Listening, stop: threading.Event) -> N
             log.event(_log, "stow.started", port=stow.port)
         stop.wait()
     log.event(_log, "receiver.stopped")
+
+
+def runs(home: Path, ae_title: str, port: int) -> bool:
+    """Whether a receiver of this Trust listens as this AE title on this port."""
+    path = home / "imaging" / _TOLD_FILE
+    if not path.exists():
+        return False
+    with path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return bool(stream.read() == _told_line(ae_title, port))
+    return False
+
+
+@contextmanager
+def _told(home: Path, ae_title: str, port: int) -> Iterator[None]:
+    """Tell other programs of this Trust, for as long as this one lives, what it listens to."""
+    with (home / "imaging" / _TOLD_FILE).open("ab", buffering=0) as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # a second receiver on another port: the first is told of
+        else:
+            stream.truncate(0)
+            stream.write(_told_line(ae_title, port))
+        yield
+
+
+def _told_line(ae_title: str, port: int) -> bytes:
+    return f"{ae_title} {port}\n".encode()
 
 
 def token_of(home: Path) -> str:

@@ -14,19 +14,17 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from flip_trust.agent import log
 from flip_trust.errors import ImagingError
 from flip_trust.imaging.files import Kept, NotDicomError, keep
-from flip_trust.imaging.multipart import BadBodyError, Parts
+from flip_trust.imaging.multipart import BadBodyError, Parts, boundary_of
 from flip_trust.imaging.spool import Spool, SpoolFullError, SpoolRefusedError
 from flip_trust.tls import Tls
 
 _PATH = re.compile(r"/studies(?:/([0-9.]{1,64}))?/?")
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _CANNOT_UNDERSTAND, _NO_RESOURCES, _OTHER_STUDY = 0xC000, 0xA700, 0xC409
 _log = logging.getLogger(__name__)
 
@@ -132,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path = _PATH.fullmatch(self.path)
-        boundary = _boundary(self.headers)
+        boundary = boundary_of(self.headers)
         given = self.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {self.token}".encode()):
             self._refuse(401, "A bearer token is needed.", ("WWW-Authenticate", "Bearer"))
@@ -220,14 +218,6 @@ class _Chunked:
         if not self._left:
             self._line(64)
         return content
-
-
-def _boundary(headers: Message) -> str | None:
-    """The boundary of a body of DICOM files; None where it is something else."""
-    found = headers.get_boundary() or ""
-    kind = headers.get_param("type") or "application/dicom"
-    right = headers.get_content_type() == "multipart/related" and kind == "application/dicom"
-    return found if right and _BOUNDARY.fullmatch(found) else None
 
 
 def _reference(one: Kept) -> dict[str, Any]:
