@@ -53,6 +53,23 @@ def test_the_catalogues_number_shows_it(ready):
     assert [e["details"] for e in ready.events("task.accepted")][-1] == {"floor": "shown by a number told before"}
 
 
+def test_it_shows_less_about_smaller_parts_and_nothing_about_who_has_images(ready):
+    catalogue.compile_notice(ready.config, ready.database, 0.5, "sam", NOW)
+    with ready.database.transaction() as reader:
+
+        def shows(**changes):
+            return told.shows_floor(reader, train_spec(**changes), ready.config)
+
+        assert shows()
+        assert shows(part="all")
+        assert shows(part="validation")
+        assert not shows(images=SeriesImages(modality="CT", size=(8, 8)))
+    write(ready, told.note(PROJECT, Cohort(), 80, 0.5, 5, NOW + timedelta(days=1)))
+    with ready.database.transaction() as reader:
+        assert shows(part="fit")
+        assert not shows(part="validation")
+
+
 def test_the_projects_own_count_shows_it(ready):
     assert asked(ready, ready.hub.parts(ready.hub.job(count_spec(epsilon=0.5)), "count")) is None
 
@@ -73,17 +90,6 @@ def test_numbers_that_show_nothing(ready, project, cohort, persons, epsilon):
     write(ready, told.note(project, cohort, persons, epsilon, 5, NOW))
 
     assert prepared(ready) == RefusalCode.COHORT_TOO_SMALL
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"images": SeriesImages(modality="CT", size=(8, 8))}, {"part": "test"}],
-    ids=["with images", "test part"],
-)
-def test_a_count_does_not_show_how_many_of_its_persons_are_left(trust, changes):
-    write(trust, told.note(PROJECT, Cohort(), 400, 1.0, 5, NOW))
-    assert told.shows_floor(trust.database, train_spec(), trust.config)
-    assert not told.shows_floor(trust.database, train_spec(**changes), trust.config)
 
 
 def test_the_newest_number_counts(ready):

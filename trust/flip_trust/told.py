@@ -11,7 +11,7 @@ from datetime import datetime
 
 from flip_sdk.contract.cohorts import Cohort
 from flip_sdk.contract.jobs import TrainSpec
-from flip_sdk.mechanisms.floors import TRAIN_SHARE, least_told
+from flip_sdk.mechanisms.floors import SHARES, least_told
 
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
@@ -38,9 +38,9 @@ def shows_floor(reader: Reader, spec: TrainSpec, config: TrustConfig) -> bool:
     """Whether the newest number that the project was told shows the training's part of its cohort to be over the floor.
 
     The project's own count of the very same cohort, or the catalogue's number where the cohort is everybody. It shows
-    nothing where persons without a fitting image are left out, nor of a part that is smaller than the training's.
+    nothing where persons without a fitting image are left out.
     """
-    if spec.images is not None or spec.part not in ("train", "all"):
+    if spec.images is not None:
         return False
     rows = reader.read(
         "SELECT persons, epsilon, rounding FROM told_count WHERE cohort = ? AND (project_id IS NULL OR project_id = ?) "
@@ -50,4 +50,4 @@ def shows_floor(reader: Reader, spec: TrainSpec, config: TrustConfig) -> bool:
     if not rows:
         return False
     told = rows[0]
-    return bool(told["persons"] >= least_told(config.floor, told["epsilon"], told["rounding"], TRAIN_SHARE))
+    return bool(told["persons"] >= least_told(config.floor, told["epsilon"], told["rounding"], SHARES[spec.part]))

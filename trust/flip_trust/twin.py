@@ -11,8 +11,8 @@ from flip_sdk.contract.twins import IMAGING
 from flip_sdk.mechanisms.twin_images import Series
 from flip_sdk.mechanisms.twins import Table, columns_of
 
+from flip_trust.cohort.members import latest_values
 from flip_trust.cohort.omop import Omop
-from flip_trust.cohort.select import latest_values
 from flip_trust.errors import SetupError
 
 _SERIES = (

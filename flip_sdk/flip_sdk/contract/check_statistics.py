@@ -85,6 +85,10 @@ def _measurements(features: Sequence[Feature]) -> Iterator[Violation]:
         elif max(-feature.low, feature.high) > _WIDEST:
             message = "The bounds are too wide to reckon with."
             yield _violation("bounds_too_wide", f"measurements[{i}]", message, "Give the measurement's own range.")
+        if feature.window is not None or feature.statistic != "latest":
+            message = "A question is about the latest value ever recorded: it has no window and no other statistic."
+            mend = "Leave the measurement's window and statistic out."
+            yield _violation("latest_alone", f"measurements[{i}]", message, mend)
     for concept_id, times in Counter(f.concept_id for f in features).items():
         if times > 1:
             message = f"concept {concept_id} is used {times} times."
@@ -125,6 +129,9 @@ def _predictors(predictors: Predictors) -> Iterator[Violation]:
 
 
 def _outcome(question: LogisticRegression) -> Iterator[Violation]:
+    if question.outcome.window is not None:
+        message = "A question's outcome is a condition ever recorded: it has no window."
+        yield _violation("outcome_without_window", "outcome", message, "Leave the window out; or train a model.")
     outcome = set(question.outcome.condition_concept_ids)
     conditions = [c for c in question.predictors.categories if isinstance(c, ConditionRecorded)]
     if any(outcome & set(condition.concept_ids) for condition in conditions):

@@ -13,7 +13,9 @@ from flip_sdk.contract.records import SCHEMA_VERSION, Delta, Digest, Epsilon, Fi
 from flip_sdk.contract.statistics import Question
 from flip_sdk.errors import RecordError
 
-Part = Literal["all", "train", "test"]
+Part = Literal["all", "train", "test", "fit", "validation"]
+"""Of a project's persons: ``train`` and ``test`` are everybody; ``fit`` and ``validation`` are ``train``, for who wants
+to choose between models without looking at ``test``. A person is in the same parts for every job of a project."""
 Share = Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False)]
 
 

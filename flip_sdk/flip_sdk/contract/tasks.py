@@ -108,6 +108,7 @@ class RefusalCode(StrEnum):
     TRUST_MODEL_NOT_ALLOWED = "trust_model_not_allowed"
     PEER_NOT_CONFIRMED = "peer_not_confirmed"
     ROSTER_REFUSED = "roster_refused"
+    IMAGES_TOO_LARGE = "images_too_large"
 
 
 REFUSAL_WORDS: dict[RefusalCode, str] = {
@@ -137,6 +138,7 @@ REFUSAL_WORDS: dict[RefusalCode, str] = {
     RefusalCode.TRUST_MODEL_NOT_ALLOWED: "The Trust's data steward did not accept this trust model for the project.",
     RefusalCode.PEER_NOT_CONFIRMED: "The Trust has not confirmed the key of a Trust that it would share noise with.",
     RefusalCode.ROSTER_REFUSED: "The keys of the Trusts that share noise do not fit together. Submit the job again.",
+    RefusalCode.IMAGES_TOO_LARGE: "The job's images do not fit this Trust. Ask for smaller ones, or fewer of a person.",
 }
 
 

@@ -6,18 +6,47 @@ The margin is such that a true count just under the floor passes with a probabil
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from statistics import NormalDist
+from types import MappingProxyType
 
 import numpy as np
+
+from flip_sdk.contract.jobs import Part
 
 FLOOR, ROUNDING = 10, 5
 """Fewest persons that a figure may be about, and what numbers of persons are rounded to, unless a Trust has others."""
 TRAIN_SHARE = 0.7
 """Of the persons of a cohort, those that a model is trained on, by a hash; the others are kept for its evaluation."""
+FIT_SHARE = 0.6
+"""Of the persons of a cohort, those of ``train`` that are left when ``validation`` is kept apart."""
+SHARES: Mapping[Part, float] = MappingProxyType(
+    {
+        "all": 1.0,
+        "train": TRAIN_SHARE,
+        "fit": FIT_SHARE,
+        "validation": TRAIN_SHARE - FIT_SHARE,
+        "test": 1 - TRAIN_SHARE,
+    }
+)
+"""How many of a cohort's persons are in each part, by a hash of each."""
 CHANCE = 1e-3
 _NORMAL_QUANTILE = 3.0902
 """A standard normal number is above this with probability :data:`CHANCE`."""
+
+
+def is_in(part: Part, share: float) -> bool:
+    """Whether a person whose hash is this far between 0 and 1 is in a part: below the first share, or from one on."""
+    match part:
+        case "all":
+            return True
+        case "validation":
+            return FIT_SHARE <= share < TRAIN_SHARE
+        case "test":
+            return share >= TRAIN_SHARE
+        case "train" | "fit":
+            return share < SHARES[part]
 
 
 def gaussian_threshold(floor: int, deviation: float, counts: int = 1) -> float:

@@ -12,10 +12,11 @@ import numpy as np
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, HasCondition, MeasurementBetween, SexIs
 from flip_sdk.contract.features import AnyFeature, AnyLabel, Feature, Label
 from flip_sdk.contract.notices import CatalogueConcept
-from flip_sdk.mechanisms.floors import TRAIN_SHARE
+from flip_sdk.mechanisms.floors import is_in
 
 if TYPE_CHECKING:
     from flip_sdk.cohorts import Criterion
+    from flip_sdk.contract.jobs import Part
     from flip_sdk.contract.twins import TwinColumn
     from flip_sdk.mechanisms.snapshot import Snapshot
     from flip_sdk.mechanisms.twins import Table
@@ -85,14 +86,14 @@ class Patients:
             chosen &= self._meets(criterion) ^ criterion.negate
         return chosen
 
-    def part(self, project_id: str, part: str) -> np.ndarray:
-        """Which persons are in the ``train`` or ``test`` part: by their id's hash, always the same."""
+    def part(self, project_id: str, part: Part) -> np.ndarray:
+        """Which persons are in a part of the project's: by their id's hash, always the same."""
         if part == "all":
             return np.ones(len(self), dtype=bool)
         shares = [
             int(hashlib.sha256(f"{project_id}:{i}".encode()).hexdigest()[:8], 16) / 2**32 for i in self.person_ids
         ]
-        mask: np.ndarray = (np.array(shares) < TRAIN_SHARE) == (part == "train")
+        mask: np.ndarray = np.array([is_in(part, share) for share in shares], dtype=bool)
         return mask
 
     def snapshot(

@@ -25,7 +25,7 @@ from flip_sdk.contract.jobs import (
 from flip_sdk.contract.notices import CATALOGUE_EPSILON, CatalogueConcept, LedgerEntry, LedgerMirror, TotalLine
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.contract.twins import Twin
-from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, TRAIN_SHARE, least_told
+from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, SHARES, least_told
 from flip_sdk.pricing import epsilon_of as asked_epsilon
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
 from flip_sdk.testing.statistics import columns_of
@@ -119,10 +119,9 @@ class FakeTrust:
 
     def is_over_floor(self, spec: TrainSpec) -> bool:
         """Whether its catalogue's number of persons shows a training's cohort to be over the floor."""
-        least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, TRAIN_SHARE)
-        if spec.images is not None or spec.part not in ("train", "all"):
-            return False
-        return not spec.cohort.criteria and spec.cohort.expression is None and self._told_persons >= least
+        least = least_told(FLOOR, CATALOGUE_EPSILON, ROUNDING, SHARES[spec.part])
+        everybody = not spec.cohort.criteria and spec.cohort.expression is None and spec.images is None
+        return everybody and self._told_persons >= least
 
     def publish_twin(self, epsilon: float, images: Series | None = None) -> None:
         """Publish a synthetic twin with the catalogue, as ``flip-trust catalogue publish --twin`` does.

@@ -6,7 +6,7 @@ from flip_sdk.accounting.composition import epsilon_of
 from flip_sdk.accounting.events import Gaussian, Pure
 from flip_sdk.contract.check import check
 from flip_sdk.contract.concepts import unknown_concepts
-from flip_sdk.contract.features import Feature, Label
+from flip_sdk.contract.features import Feature, Label, Window
 from flip_sdk.contract.jobs import StatisticsSpec, parse_spec
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.statistics import (
@@ -130,6 +130,15 @@ BAD = [
 )
 def test_each_rule_is_found(rule, question, changes) -> None:
     assert rule in rules(question, **changes)
+
+
+def test_a_question_is_about_latest_values_and_conditions_ever_recorded() -> None:
+    window = Window(start=-365, end=0)
+    for feature in (RADIUS.model_copy(update={"window": window}), RADIUS.model_copy(update={"statistic": "mean"})):
+        assert rules(Histogram(measurement=feature)) == {"latest_alone"}
+        assert rules(LinearRegression(outcome=feature, predictors=Predictors(measurements=(COST,)))) == {"latest_alone"}
+    outcome = Label(condition_concept_ids=(9,), window=window)
+    assert rules(LogisticRegression(outcome=outcome, predictors=ON)) == {"outcome_without_window"}
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:

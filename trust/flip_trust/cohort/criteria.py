@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, Criterion, HasCondition, MeasurementBetween, SexIs
 from flip_sdk.contract.concepts import asked_about, concepts_of
-from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.contract.notices import Domain
 from flip_sdk.contract.statistics import follow_up_of
@@ -17,6 +16,7 @@ from flip_trust.cohort.follow_up import require_tables
 from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.resident import resident
 from flip_trust.errors import RefusedError
+from flip_trust.features.needs import require_inputs
 
 
 def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
@@ -50,8 +50,8 @@ def check_concepts(spec: AnySpec, omop: Omop) -> None:
     Raises:
         RefusedError: UNKNOWN_CONCEPT.
     """
-    if isinstance(spec, TrainSpec | EvaluateSpec) and not _can_be_frozen(spec):
-        raise RefusedError(RefusalCode.UNKNOWN_CONCEPT)
+    if isinstance(spec, TrainSpec | EvaluateSpec):
+        require_inputs(spec, omop)
     wanted = _concepts(spec)
     found = omop.domains({concept_id for concept_id, _ in wanted})
     if any(found.get(concept_id) != domain for concept_id, domain in wanted):
@@ -61,11 +61,6 @@ def check_concepts(spec: AnySpec, omop: Omop) -> None:
     follow_up = follow_up_of(spec.question) if isinstance(spec, StatisticsSpec) else None
     if follow_up is not None:
         require_tables(follow_up, omop)
-
-
-def _can_be_frozen(spec: TrainSpec | EvaluateSpec) -> bool:
-    plain = all(isinstance(one, Feature) and one.window is None and one.statistic == "latest" for one in spec.features)
-    return plain and spec.images is None and spec.index == "now" and isinstance(spec.label, Label)
 
 
 def _concepts(spec: AnySpec) -> set[tuple[int, Domain]]:

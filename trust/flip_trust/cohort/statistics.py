@@ -33,8 +33,9 @@ from safetensors.numpy import load
 
 from flip_trust.admission import AcceptedTask
 from flip_trust.cohort.follow_up import followed
+from flip_trust.cohort.members import latest_values, members
 from flip_trust.cohort.omop import Omop
-from flip_trust.cohort.select import keep_private, latest_values, members
+from flip_trust.cohort.select import keep_private
 from flip_trust.engine.records import RawUpdate
 from flip_trust.errors import RefusedError
 
