@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -22,8 +21,7 @@ AE_TITLE = "FLIP"
 KEEP_FREE = "0.5"
 _QUICK = {"TCP_NODELAY": "1"}
 """Debian's programs wait 45 ms for each instance on loopback without it."""
-_STORED = "Received Store Response (Success)"
-_SKIPPED = re.compile(r"missing SOP class \(or instance\) in file: (.*), ignoring file|Bad DICOM file: (.*?):")
+_SAID = re.compile(r"^I: Sending file: (.*)$|^I: (Received Store Response) \((.*)\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -31,16 +29,16 @@ class Sent:
     """What a sender did.
 
     Attributes:
-        made: instances of the hospital's own scanner.
+        made: instances of the hospital's own scanner, all of which were sent.
         bundled: of pydicom's files, how many lay beside them.
         stored: instances that the Trust acknowledged.
-        skipped: files that the sender itself did not take for images.
+        unsent: files that the sender did not send: no images to it, or compressed in a way that it does not know.
     """
 
     made: int
     bundled: int
     stored: int
-    skipped: tuple[Path, ...]
+    unsent: tuple[Path, ...]
 
 
 def fill_folders(platform: Platform) -> dict[str, tuple[int, int]]:
@@ -77,7 +75,7 @@ def send(platform: Platform, place: Hospital, port: int, counts: tuple[int, int]
     """Send all that a hospital has, by C-STORE over one association.
 
     Raises:
-        PlatformError: an instance that the sender takes for one was refused, or the sender failed.
+        PlatformError: an instance of the hospital's own was not sent, or one was refused.
     """
     folder = images_of(platform, place)
     done = _run(
@@ -85,11 +83,26 @@ def send(platform: Platform, place: Hospital, port: int, counts: tuple[int, int]
         *("127.0.0.1", str(port), str(folder)),
     )
     said = done.stdout + done.stderr
-    answers = Counter(re.findall(r"Received Store Response \(.*?\)", said))
-    if done.returncode or set(answers) != {_STORED}:
-        raise PlatformError(f"storescu ended with {done.returncode}; the answers were {dict(answers)}.\n{said[-2000:]}")
-    skipped = tuple(Path(one or other) for one, other in _SKIPPED.findall(said))
-    return Sent(*counts, answers[_STORED], skipped)
+    stored, refused = answers_in(said)
+    unsent = tuple(sorted(path for path in folder.rglob("*") if path.is_file() and path not in stored))
+    own = [path for path in unsent if folder / FOLDER not in path.parents]
+    if done.returncode or refused or own:
+        what = f"{len(refused)} instances were refused, {len(own)} of the hospital's own were not sent"
+        raise PlatformError(f"storescu ended with {done.returncode}; {what}.\n{said[-2000:]}")
+    return Sent(*counts, len(stored), unsent)
+
+
+def answers_in(said: str) -> tuple[set[Path], dict[Path, str]]:
+    """What storescu said of each file that it sent: those acknowledged, and the answers to the others."""
+    stored, refused, current = set[Path](), dict[Path, str](), Path()
+    for sending, answered, answer in _SAID.findall(said):
+        if not answered:
+            current = Path(sending)
+        elif answer == "Success":
+            stored.add(current)
+        else:
+            refused[current] = answer
+    return stored, refused
 
 
 def take_the_rest(platform: Platform, place: Hospital) -> str:

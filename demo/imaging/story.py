@@ -99,7 +99,7 @@ class ImagingStory(Story):
         for name, one in sent.items():
             self.teller.say(
                 f"{name}: storescu sends {one.stored} instances, each acknowledged once it is on the disk; "
-                f"of pydicom's {one.bundled} files it takes {len(one.skipped)} for no image"
+                f"of pydicom's {one.bundled} files it cannot send {len(one.unsent)} (no images, or compressed)"
             )
         rest = self._everywhere(lambda place: sending.take_the_rest(self.platform, place))
         for name, words in rest.items():
