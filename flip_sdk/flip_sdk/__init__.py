@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         SpecError,
     )
     from flip_sdk.events import Event, condition, death, drug, image, measurement, observation, procedure, visit
+    from flip_sdk.imaging import Images, Tiles, images, tiles
     from flip_sdk.jobs import Job
     from flip_sdk.privacy import Privacy
     from flip_sdk.project import Project
@@ -57,6 +58,7 @@ _HOMES = {
     "FullBatch": "contract.jobs",
     "Grouping": "categories",
     "Hub": "client",
+    "Images": "imaging",
     "Job": "jobs",
     "JobFailedError": "errors",
     "Label": "contract.features",
@@ -70,6 +72,7 @@ _HOMES = {
     "Result": "results",
     "Rule": "cohorts",
     "SpecError": "errors",
+    "Tiles": "imaging",
     "advise": "advising",
     "age_between": "cohorts",
     "by_age": "categories",
@@ -81,6 +84,7 @@ _HOMES = {
     "drug": "events",
     "has_condition": "cohorts",
     "image": "events",
+    "images": "imaging",
     "login": "signing_in",
     "logout": "signing_in",
     "measurement": "events",
@@ -88,6 +92,7 @@ _HOMES = {
     "observation": "events",
     "procedure": "events",
     "sex_is": "cohorts",
+    "tiles": "imaging",
     "visit": "events",
 }
 
@@ -105,6 +110,7 @@ __all__ = [
     "FullBatch",
     "Grouping",
     "Hub",
+    "Images",
     "Job",
     "JobFailedError",
     "Label",
@@ -118,6 +124,7 @@ __all__ = [
     "Result",
     "Rule",
     "SpecError",
+    "Tiles",
     "advise",
     "age_between",
     "by_age",
@@ -129,6 +136,7 @@ __all__ = [
     "drug",
     "has_condition",
     "image",
+    "images",
     "login",
     "logout",
     "measurement",
@@ -136,6 +144,7 @@ __all__ = [
     "observation",
     "procedure",
     "sex_is",
+    "tiles",
     "visit",
 ]
 

@@ -22,6 +22,7 @@ def test_the_public_names_are_these() -> None:
         "FullBatch",
         "Grouping",
         "Hub",
+        "Images",
         "Job",
         "JobFailedError",
         "Label",
@@ -35,6 +36,7 @@ def test_the_public_names_are_these() -> None:
         "Result",
         "Rule",
         "SpecError",
+        "Tiles",
         "advise",
         "age_between",
         "by_age",
@@ -46,6 +48,7 @@ def test_the_public_names_are_these() -> None:
         "drug",
         "has_condition",
         "image",
+        "images",
         "login",
         "logout",
         "measurement",
@@ -53,6 +56,7 @@ def test_the_public_names_are_these() -> None:
         "observation",
         "procedure",
         "sex_is",
+        "tiles",
         "visit",
     ]
     assert dir(flip) == sorted(flip.__all__)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
 from flip_sdk.contract.features import AgeFeature, AnyFeature, ClassLabel, EventFeature, Feature
-from flip_sdk.contract.images import MOST_VALUES, SeriesImages, TileImages, Volume
+from flip_sdk.contract.images import MOST_BETWEEN, MOST_VALUES, SeriesImages, TileImages, Volume
 from flip_sdk.contract.jobs import EvaluateSpec, SufficientStatistics, TrainSpec
 from flip_sdk.contract.violations import Violation
 
@@ -20,7 +21,7 @@ def check_inputs(spec: TrainSpec | EvaluateSpec) -> list[Violation]:
         return [Violation(rule="no_inputs", where="features", message=message, mend="Give features, images or both.")]
     found = [*check_features(spec.features), *_index(spec)]
     if spec.images is not None:
-        found += _images(spec.images)
+        found += check_images(spec.images)
     if isinstance(spec, TrainSpec):
         found += _training(spec)
     return found
@@ -89,7 +90,8 @@ def _index(spec: TrainSpec | EvaluateSpec) -> Iterator[Violation]:
             )
 
 
-def _images(images: SeriesImages | TileImages) -> Iterator[Violation]:
+def check_images(images: SeriesImages | TileImages) -> Iterator[Violation]:
+    """Images that are too large, and transforms that do not fit them."""
     if images.values > MOST_VALUES:
         yield Violation(
             rule="images_too_large",
@@ -117,7 +119,19 @@ def _series(images: SeriesImages) -> Iterator[Violation]:
             message=f"low {images.low} is not below high {images.high}.",
             mend="Give the range of intensities that the transforms end with, such as 0 and 1.",
         )
+    yield from _transforms(images, dimensions)
+
+
+def _transforms(images: SeriesImages, dimensions: int) -> Iterator[Violation]:
     for i, transform in enumerate(images.transforms):
+        made = math.prod(getattr(transform, "spatial_size", ()))
+        if made > MOST_BETWEEN:
+            yield Violation(
+                rule="transform_too_large",
+                where=f"images.transforms[{i}]",
+                message=f"{transform.name} makes {made:,} numbers of an image; {MOST_BETWEEN:,} are the most.",
+                mend="Make it smaller.",
+            )
         given = next((getattr(transform, name) for name in _SIZES if hasattr(transform, name)), None)
         axes = [getattr(transform, "spatial_axis", 0), *getattr(transform, "spatial_axes", ())]
         wrong = given is not None and len(given) != dimensions

@@ -16,6 +16,8 @@ from flip_sdk.contract.records import Finite, Record
 
 MOST_VALUES = 4_000_000
 """Numbers of one image as a model takes it."""
+MOST_BETWEEN = 64_000_000
+"""Numbers that a transform may make of one channel on the way there."""
 Code = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9_ ]{0,15}$")]
 """A code string of DICOM, such as ``CT`` or ``CHEST``."""
 Size = Annotated[int, Field(ge=1, le=4096)]
@@ -26,14 +28,17 @@ Interpolation = Literal["bilinear", "nearest"]
 
 
 class Orientation(Record):
-    """Axes turned so that they point to these sides of the body (volumes only)."""
+    """Axes turned so that they point to these sides of the body (volumes only); ``size`` follows them.
+
+    ``SPL``: slices to the head, rows to the back, columns to the left, as axial images are looked at.
+    """
 
     name: Literal["Orientation"] = "Orientation"
-    axcodes: Annotated[str, Field(pattern=r"^[LR][AP][SI]$|^[SI][AP][LR]$|^[LR][SI][AP]$|^[AP][LR][SI]$")] = "RAS"
+    axcodes: Annotated[str, Field(pattern=r"^[LR][AP][SI]$|^[SI][AP][LR]$|^[LR][SI][AP]$|^[AP][LR][SI]$")] = "SPL"
 
 
 class Spacing(Record):
-    """Resampled to so many millimetres between neighbouring elements: rows, columns and, in volumes, slices."""
+    """Resampled to so many millimetres between neighbours: rows and columns; in a volume slices, rows, columns."""
 
     name: Literal["Spacing"] = "Spacing"
     pixdim: Annotated[tuple[Millimetres, ...], Field(min_length=2, max_length=3)]
@@ -165,6 +170,12 @@ class Rotate90(Record):
     k: Annotated[int, Field(ge=1, le=3)] = 1
     spatial_axes: tuple[Axis, Axis] = (0, 1)
 
+    @model_validator(mode="after")
+    def _has_a_plane(self) -> Self:
+        if self.spatial_axes[0] == self.spatial_axes[1]:
+            raise ValueError("a plane has two axes")
+        return self
+
 
 AnyTransform = (
     Orientation
@@ -230,13 +241,13 @@ class SeriesImages(Record):
 
     A person without a series that fits is not in the cohort. Intensities are those after the modality's rescale
     (Hounsfield units in CT). After the transforms an image is padded or cropped to ``size`` around its middle and
-    clamped to ``[low, high]``, which becomes [-1, 1].
+    clamped to ``[low, high]``, which becomes [-1, 1]; what is added around it, and what is no number, becomes -1.
 
     Attributes:
         modality: DICOM's code.
         body_part: DICOM's code; None: any.
         plane: of the images; None: any.
-        least_instances: a series has so many images or more.
+        least_instances: a series has so many images or more, frames counted one by one.
         uniform: only series whose images agree in size, spacing and orientation, without a gap.
         which: of several series of a person; ``nearest`` to the index date. ``all``: each is a record, by date, so many
             at most as the job allows for a person.

@@ -17,6 +17,7 @@ from flip_sdk.contract.features import (
 from flip_sdk.contract.images import (
     Flip,
     Orientation,
+    Resize,
     Rotate90,
     ScaleIntensityRange,
     SeriesImages,
@@ -36,6 +37,7 @@ CT = SeriesImages(modality="CT", transforms=(ScaleIntensityRange(a_min=-1000, a_
 CLASSES = ClassLabel(
     among=(LabelClass(condition_concept_ids=(1,), name="a"), LabelClass(condition_concept_ids=(2, 3), name="b"))
 )
+HUGE = (Resize(spatial_size=(4096, 4096, 4096)),)
 AGE = AgeFeature()
 SHOWN = Privacy(scaling="public_bounds", mechanism=DPSGD())
 
@@ -89,6 +91,10 @@ BAD = [
     ("transform_dimensions", train(images=CT.model_copy(update={"transforms": (Flip(spatial_axis=2),)}))),
     ("transform_dimensions", train(images=CT.model_copy(update={"transforms": (Rotate90(spatial_axes=(0, 2)),)}))),
     ("transform_dimensions", train(images=CT.model_copy(update={"transforms": (Orientation(),)}))),
+    (
+        "transform_too_large",
+        train(images=CT.model_copy(update={"form": Volume(), "size": (8, 8, 8), "transforms": HUGE})),
+    ),
     ("scaling_needs_features", train(privacy=Privacy(mechanism=DPSGD()))),
     ("loss_of_classes", train(label=CLASSES)),
     ("repeated_feature", train(features=(AGE, AGE))),
@@ -124,6 +130,7 @@ def test_the_same_concept_may_be_told_in_several_ways() -> None:
         {"modality": "CT", "size": (8,)},
         {"modality": "CT", "size": (8, 8), "transforms": ({"name": "Lambda", "func": "x"},)},
         {"modality": "CT", "size": (8, 8), "transforms": ({"name": "Spacing", "pixdim": (0.0, 1.0)},)},
+        {"modality": "CT", "size": (8, 8), "transforms": ({"name": "Rotate90", "spatial_axes": (1, 1)},)},
         {"modality": "CT", "size": (8, 8), "form": {"kind": "2.5d", "slices": 4}},
         {"kind": "tiles", "tile": 100_000},
     ],

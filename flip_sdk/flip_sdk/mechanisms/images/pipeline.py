@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flip_sdk.contract.images import Orientation, SeriesImages, Spacing, Volume
+from flip_sdk.contract.images import AnyTransform, MedianSmooth, Orientation, SeriesImages, Spacing, Volume
 from flip_sdk.mechanisms.images.geometry import Matrix
 from flip_sdk.mechanisms.images.transforms import made
 
@@ -21,7 +21,7 @@ MOST_BETWEEN = 512 * 1024 * 1024
 
 
 class ImageTooLargeError(ValueError):
-    """Resampling would make an image that does not fit into memory."""
+    """A transform would need more memory than there is."""
 
 
 class Pipeline:
@@ -57,8 +57,7 @@ class Pipeline:
         with warnings.catch_warnings(action="ignore"), torch.no_grad():
             shown = MetaTensor(torch.from_numpy(np.nan_to_num(image, copy=True)), affine=torch.from_numpy(affine))
             for record, step in self._steps:
-                if isinstance(record, Spacing):
-                    _check_spacing(shown, record)
+                _check_size(shown, record)
                 shown = step(shown)
             values = self._last(shown).numpy()
         return self._bounded(np.asarray(values, np.float32))
@@ -92,9 +91,13 @@ def measures(asked: SeriesImages) -> bool:
     return any(isinstance(transform, Spacing) for transform in asked.transforms)
 
 
-def _check_spacing(image: Any, wanted: Spacing) -> None:
+def _check_size(image: Any, step: AnyTransform) -> None:
     sizes = image.shape[1:]
-    pixdim = np.linalg.norm(np.asarray(image.affine, np.float64)[:3, : len(sizes)], axis=0)
-    elements = math.prod(size * old / new for size, old, new in zip(sizes, pixdim, wanted.pixdim, strict=True))
-    if not elements <= MOST_BETWEEN:
+    needed = float(image.numel())
+    if isinstance(step, Spacing):
+        pixdim = np.linalg.norm(np.asarray(image.affine, np.float64)[:3, : len(sizes)], axis=0)
+        needed *= math.prod(old / new for old, new in zip(pixdim, step.pixdim, strict=True))
+    elif isinstance(step, MedianSmooth):
+        needed *= (2 * step.radius + 1) ** len(sizes)
+    if not needed <= MOST_BETWEEN:
         raise ImageTooLargeError

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 from flip_sdk.contract.images import SeriesImages
-from flip_sdk.mechanisms.images.pipeline import Pipeline, Shown
+from flip_sdk.mechanisms.images.pipeline import ImageTooLargeError, Pipeline, Shown
 
 from flip_trust import scaleout
 from flip_trust.agent import log
@@ -119,6 +119,8 @@ def _attempt(order: Order, text: str) -> tuple[Shown | None, str]:
         return images_of(order.instances, asked, pipeline), ""
     except UnfitImageError as error:
         return None, error.reason
+    except ImageTooLargeError:
+        return None, "it would need too much memory"
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 (damaged files raise whatever their damage leads to)
