@@ -33,6 +33,8 @@ _BATCH_NORM = (
     "Use GroupNorm or LayerNorm: opacus.validators.ModuleValidator.fix(model) replaces it.",
 )
 _IGNORED = "aten._assert_tensor_metadata.default"
+_LARGEST = 2**40
+"""The largest integer that a graph may hold."""
 _DROPPED = ("device", "layout", "pin_memory", "requires_grad")
 
 
@@ -192,6 +194,9 @@ class _Writer:
                 return NAME_OF_MEMORY_FORMAT.get(value, "preserve_format")
             case float() if not math.isfinite(value):
                 raise ModelError("The model uses a constant that is not finite.", "Use -1e9 instead of minus infinity.")
+            case int() if value > _LARGEST:
+                # the end of x[:, 1:]: any number beyond the tensor's own end means the end
+                return _LARGEST
             case bool() | int() | float() | str() | None:
                 return value
         raise ModelError(

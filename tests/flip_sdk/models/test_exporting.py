@@ -93,3 +93,19 @@ def test_the_graph_holds_no_code_and_no_paths():
     exported = export_model(GOOD["attention"][0](), FEATURES, "mse")
     text = exported.graph.decode()
     assert all(word not in text for word in ("/", "lambda", "import", "stack_trace", "def "))
+
+
+def test_a_slice_to_the_end_crosses():
+    class Part(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(3, 1)
+
+        def forward(self, rows):
+            return self.last(rows[:, 1:])
+
+    module = Part()
+    exported = export_model(module, 4, "mse")
+    rows = torch.randn(5, 4)
+
+    assert torch.equal(import_model(exported.graph, exported.weights)(rows), module(rows))

@@ -10,13 +10,11 @@ import polars as pl
 from flip_sdk.contract.features import Feature
 from flip_sdk.contract.inputs import records_of
 from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
-from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.mechanisms.snapshot import Array, Snapshot
 
 from flip_trust.cohort.members import members
 from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.visits import rows_of
-from flip_trust.errors import RefusedError
 from flip_trust.features.index import index_days
 from flip_trust.features.labels import labels_of
 from flip_trust.features.rows import each_once
@@ -34,7 +32,7 @@ def freeze(
         omop: the tables; the Trust's home is the folder above them.
         now: the day of freezing.
         folder: the job's, where its images are written.
-        image_rows: finds the images; without it, jobs with images are refused.
+        image_rows: finds the images; ``flip_trust.features.images`` where it is not given.
 
     Raises:
         RefusedError: the images do not fit, or a table is missing.
@@ -44,7 +42,8 @@ def freeze(
     indexed = index_days(spec, persons, omop, now)
     if spec.images is not None:
         if image_rows is None:
-            raise RefusedError(RefusalCode.UNKNOWN_CONCEPT)
+            # MONAI takes seconds to load: only a job with images waits for it
+            from flip_trust.features.images import image_rows
         rows, images = shown(spec, indexed, omop.folder.parent, folder, image_rows)
         return Snapshot(
             values_of(spec.features, rows, omop), labels_of(spec.label, rows, omop), rows.whose, images=images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from flip_trust.features.rows import Rows, several
 
 ImageRows = Callable[[AnyImages, pl.DataFrame, Path, int, Path], pl.DataFrame]
 """Writes the images of persons to a file, one after the other, and tells whose each is and of which day."""
-_LEFT_FREE = 2**30
 _NUMBER = np.dtype(np.float16).itemsize
 
 
@@ -45,8 +43,8 @@ def shown(
     if asked is None:
         raise TypeError("the job has no images")
     target.unlink(missing_ok=True)
-    target.touch(mode=0o600)
     found = image_rows(asked, indexed, home, most, target)
+    target.chmod(0o600)
     rows = several(_checked(found, indexed, most, spec.index == "image"))
     if target.stat().st_size != len(rows) * asked.values * _NUMBER:
         raise EngineError(RefusalCode.ENGINE_FAILED, "the file of images has not the rows that were told")
@@ -55,16 +53,6 @@ def shown(
         raise RefusedError(RefusalCode.IMAGES_TOO_LARGE)
     shape = len(rows), asked.values
     return rows, np.memmap(target, np.float16, "r", shape=shape) if all(shape) else np.zeros(shape, np.float16)
-
-
-def require_room(folder: Path, images: int, values: int) -> None:
-    """Whether so many images fit the disk.
-
-    Raises:
-        RefusedError: IMAGES_TOO_LARGE.
-    """
-    if images * values * _NUMBER > shutil.disk_usage(folder).free - _LEFT_FREE:
-        raise RefusedError(RefusalCode.IMAGES_TOO_LARGE)
 
 
 def _checked(found: pl.DataFrame, indexed: pl.DataFrame, most: int, of_image: bool) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from flip_trust.features.images import cache
 from flip_trust.features.images.cache import Kept
 from flip_trust.features.images.extraction import Order, extract
 from flip_trust.features.images.selection import instances_of, series_for
+from flip_trust.features.room import require_room
 from flip_trust.imaging.cleaned import profile_of
 from flip_trust.scaleout import Where
 
@@ -53,6 +54,7 @@ def image_rows(
         person's rows next to each other, by date. Persons without an image are left out.
 
     Raises:
+        RefusedError: IMAGES_TOO_LARGE, they do not fit the disk.
         SetupError: settings, profile or cluster cannot be used.
     """
     order = persons.select("person_id", "index_day", person=pl.int_range(pl.len()))
@@ -60,6 +62,7 @@ def image_rows(
         rows = _made(asked, order, home, most, kept, where or _where(home))
         rows = rows.join(order.select("person_id", "person"), on="person_id").sort("person", "day", "item", "number")
         placed = rows.select(row=pl.int_range(pl.len()), shard="shard", at=pl.col("first") + pl.col("number"))
+        require_room(target.parent, len(rows), asked.values)
         with _whole(target, (len(rows), asked.values)) as images:
             kept.copy(placed, images)
     return rows.select(list(ROWS))
@@ -90,9 +93,11 @@ def _made(asked: AnyImages, persons: pl.DataFrame, home: Path, most: int, kept: 
     while True:
         told = candidates.join(known, on=["item", "content"], how="left", maintain_order="left")
         drawn = _drawn(asked, told, most)
-        missing = drawn.filter(pl.col("shard").is_null())["item"].unique()
+        unmade = drawn.filter(pl.col("shard").is_null())
+        missing = unmade["item"].unique()
         if missing.is_empty():
             return drawn
+        require_room(home, len(unmade), asked.values)
         orders = _orders(home, candidates, missing)
         log.event(_log, "images.extraction", series=len(orders))
         known = pl.concat([known, extract(orders, asked, kept, where)]).unique("item", keep="last")
