@@ -12,7 +12,7 @@ from io import BytesIO
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
 from flip_trust.deidentification.part10 import Opened
@@ -23,6 +23,9 @@ from flip_trust.deidentification.refusals import Reason, RefusedFileError
 PROGRAM = "tesseract"
 SECONDS = 120
 SCALED_TO = 1600
+_LOOKS = (("0", 0), ("1", 20))
+"""Tesseract's threshold for the whole picture, then one for each part of it: light print on a banner of middle grey is
+lost to the first. The second sees more into mere texture, so a word has to be surer by so much."""
 _NOT_WORD = re.compile(r"[^0-9A-Za-z]")
 
 
@@ -46,15 +49,19 @@ def check(rules: TextRules, data: bytes) -> None:
     if shutil.which(PROGRAM) is None:
         raise RefusedFileError(Reason.NO_TESSERACT)
     for picture in _pictures(data, rules.frames):
-        if any(True for _ in words(_recognised(picture), rules)):
+        if any(_has_words(picture, rules, *look) for look in _LOOKS):
             raise RefusedFileError(Reason.BURNED_IN)
 
 
-def words(table: str, rules: TextRules) -> Iterator[str]:
+def _has_words(picture: NDArray[np.uint8], rules: TextRules, threshold: str, surer: int) -> bool:
+    return any(True for _ in words(_recognised(picture, threshold), rules, surer))
+
+
+def words(table: str, rules: TextRules, surer: int = 0) -> Iterator[str]:
     """The words of tesseract's TSV that count."""
     for line in table.splitlines()[1:]:
         cells = line.split("\t")
-        if len(cells) == 12 and float(cells[10]) >= rules.confidence:
+        if len(cells) == 12 and float(cells[10]) >= rules.confidence + surer:
             word = _NOT_WORD.sub("", cells[11])
             if len(word) >= rules.letters:
                 yield word
@@ -75,6 +82,10 @@ def _pictures(data: bytes, most: int) -> Iterator[NDArray[np.uint8]]:
 
 def _as_picture(frame: NDArray[np.generic], dataset: pydicom.Dataset) -> NDArray[np.uint8]:
     """Dark on light or light on dark, eight bits, large enough for small print."""
+    if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
+        frame = apply_color_lut(frame, dataset)[
+            ..., :3
+        ]  # numbers of colours are no shades: print would be lost in them
     if frame.ndim == 3:
         grey = frame.astype(np.float64).mean(axis=2)
     else:
@@ -87,10 +98,10 @@ def _as_picture(frame: NDArray[np.generic], dataset: pydicom.Dataset) -> NDArray
     return large
 
 
-def _recognised(picture: NDArray[np.uint8]) -> str:
+def _recognised(picture: NDArray[np.uint8], threshold: str) -> str:
     """Tesseract's TSV; page segmentation 11 (sparse text)."""
     header = b"P5 %d %d 255\n" % (picture.shape[1], picture.shape[0])
-    command = [PROGRAM, "stdin", "stdout", "--psm", "11", "tsv"]
+    command = [PROGRAM, "stdin", "stdout", "--psm", "11", "-c", f"thresholding_method={threshold}", "tsv"]
     try:
         done = subprocess.run(  # noqa: S603 (a fixed command, the picture on its standard input)
             command,
