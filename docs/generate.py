@@ -116,14 +116,19 @@ def commands_page() -> str:
 
 def _command_parts(path: str, command: typer.core.TyperCommand | typer.core.TyperGroup) -> Iterator[str]:
     if isinstance(command, typer.core.TyperGroup):
+        if command.invoke_without_command:
+            yield _command_part(path, command)
         for name in sorted(command.commands):
             yield from _command_parts(f"{path} {name}", command.commands[name])
         return
-    if command.hidden:
-        return
+    if not command.hidden:
+        yield _command_part(path, command)
+
+
+def _command_part(path: str, command: typer.core.TyperCommand | typer.core.TyperGroup) -> str:
     words = " ".join((command.help or "").split("\f")[0].split())
     options = [row for parameter in command.params if (row := _parameter_row(parameter))]
-    yield f"### `{path}`\n\n{words}" + ("\n\n" + "\n".join(options) if options else "")
+    return f"### `{path}`\n\n{words}" + ("\n\n" + "\n".join(options) if options else "")
 
 
 def _parameter_row(parameter: object) -> str:

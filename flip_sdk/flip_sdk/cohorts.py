@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from flip_sdk import rquest
+from flip_sdk import explaining, rquest
 from flip_sdk.contract import check_circe
 from flip_sdk.contract import cohorts as contract
 from flip_sdk.contract.circe import CohortExpression
@@ -44,6 +44,21 @@ class Rule:
 
     def __repr__(self) -> str:
         return f"not ({self.words})" if self.negate else self.words
+
+    def explain(self, catalogue: Catalogue | None = None) -> str:
+        """The cohort in plain English, a sentence a line: what a Trust's data steward reads of it too.
+
+        Args:
+            catalogue: ``project.catalogue()``, where names of concepts are used or numbers are to be named.
+
+        Raises:
+            NotFoundError: a name is used and there is no catalogue, or it does not know it.
+        """
+        from flip_sdk.catalogue import Catalogue
+
+        known = catalogue or Catalogue(())
+        resolved = self.resolve(lambda: known)
+        return "\n".join(explaining.explain(resolved, {concept.concept_id: concept.name for concept in known}))
 
     def resolve(self, catalogue: Callable[[], Catalogue]) -> Criterion:
         """The contract's criterion."""
@@ -167,8 +182,24 @@ class Cohort:
         if self.entry is not None:
             return "Cohort: " + ", ".join([repr(self.entry), *parts])
         if self.expression is not None:
-            return "Cohort: " + ", ".join([f"persons in “{self.expression.Title or 'an ATLAS expression'}”", *parts])
+            title = ", ".join([f"persons in “{self.expression.Title or 'an ATLAS expression'}”", *parts])
+            return "\n  ".join([f"Cohort: {title}", *explaining.explain(contract.Cohort(expression=self.expression))])
         return "Cohort: persons " + ", ".join(parts) if parts else "Cohort: every person"
+
+    def explain(self, catalogue: Catalogue | None = None) -> str:
+        """The cohort in plain English, a sentence a line: what a Trust's data steward reads of it too.
+
+        Args:
+            catalogue: ``project.catalogue()``, where names of concepts are used or numbers are to be named.
+
+        Raises:
+            NotFoundError: a name is used and there is no catalogue, or it does not know it.
+        """
+        from flip_sdk.catalogue import Catalogue
+
+        known = catalogue or Catalogue(())
+        resolved = self.resolve(lambda: known)
+        return "\n".join(explaining.explain(resolved, {concept.concept_id: concept.name for concept in known}))
 
     def resolve(self, catalogue: Callable[[], Catalogue]) -> contract.Cohort:
         """The contract's cohort. The catalogue is asked for only when a rule names a concept."""

@@ -76,7 +76,9 @@ class InsidePool:
 def make_trust(home: Path, hub: Hub, name: str, count: int, persons: int | None = None) -> Trust:
     """A Trust whose patients are the first so many canaries, with a budget for everything."""
     torch.set_num_threads(1)
-    config = TrustConfig(home, name, name.title(), sandbox="none", max_epsilon_per_job=900.0, total_epsilon=9000.0)
+    config = TrustConfig(
+        home, name, name.title(), sandbox="none", repeat_answers=False, max_epsilon_per_job=900.0, total_epsilon=9000.0
+    )
     make_home(config, hub.enrolment, fingerprint(hub.enrolment))
     write_canaries(config.omop, count, persons)
     return Trust(config, hub, Database.open(config.database), InsidePool(home / "slots"))

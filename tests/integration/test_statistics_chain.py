@@ -109,7 +109,9 @@ class Chain:
 
     def _trust(self, home, name: str, place: int) -> Trust:
         keys = Keys(self.hub.governance, self.hub.key)
-        config = TrustConfig(home, name, name.title(), sandbox="none", max_epsilon_per_job=100, total_epsilon=1000)
+        config = TrustConfig(
+            home, name, name.title(), sandbox="none", repeat_answers=False, max_epsilon_per_job=100, total_epsilon=1000
+        )
         make_home(config, keys.enrolment, fingerprint(keys.enrolment))
         write_patients(config.omop, persons=1500 + 500 * place, seed=place)
         write_follow_up(config.omop, seed=place)

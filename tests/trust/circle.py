@@ -118,7 +118,7 @@ def make_trusts(folder, hub: Hub) -> dict[str, Trust]:
     """Homes of four Trusts that opted in, accept both trust models, and know each other."""
     trusts = {}
     for number, name in enumerate(NAMES):
-        config = TrustConfig(folder / name, name, name.title(), sandbox="none")
+        config = TrustConfig(folder / name, name, name.title(), sandbox="none", repeat_answers=False)
         make_home(config, hub.enrolment, fingerprint(hub.enrolment))
         write_patients(config.omop, persons=300 + 50 * number, seed=number)
         trusts[name] = Trust(config, hub, Database.open(config.database))

@@ -21,7 +21,7 @@ def hub() -> Hub:
 
 @pytest.fixture
 def trust(tmp_path, hub) -> Trust:
-    config = TrustConfig(tmp_path / "trust", NAME, "Aldgate", sandbox="none", status_interval=0.2)
+    config = TrustConfig(tmp_path / "trust", NAME, "Aldgate", sandbox="none", repeat_answers=False, status_interval=0.2)
     make_home(config, hub.enrolment, fingerprint(hub.enrolment))
     write_patients(config.omop)
     return Trust(config, hub, Database.open(config.database))

@@ -82,7 +82,13 @@ def worlds(tmp_path, running):
     found, hub = [], Hub()
     for here in (False, True):
         config = TrustConfig(
-            tmp_path / f"trust-{here}", NAME, "Aldgate", sandbox="none", status_interval=5.0, total_epsilon=1e6
+            tmp_path / f"trust-{here}",
+            NAME,
+            "Aldgate",
+            sandbox="none",
+            repeat_answers=False,
+            status_interval=5.0,
+            total_epsilon=1e6,
         )
         make_home(config, hub.enrolment, fingerprint(hub.enrolment))
         write_patients(config.omop, PERSONS)

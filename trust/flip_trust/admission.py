@@ -25,7 +25,7 @@ from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
 from flip_trust.database import Database, Statement, Transaction
 from flip_trust.errors import RefusedError
-from flip_trust.ledger import store
+from flip_trust.ledger import queries, store
 from flip_trust.sharing import Sharing
 from flip_trust.sums import trust_model_of
 from flip_trust.verify import VerifiedTask
@@ -110,7 +110,7 @@ def admit(
     with database.transaction() as transaction:
         if taskbook.is_known(transaction, task.task_id):
             raise RefusedError(RefusalCode.REPLAYED, task.task_id, task.job_id)
-        taskbook.offer(transaction, verified)
+        taskbook.offer(transaction, verified, queries.note(verified, now))
         try:
             # first: a cancelled job's graph is deleted, and that is not the reason to give
             _check_not_cancelled(transaction, task.job_id)
@@ -185,7 +185,9 @@ def _accept(
     if job and job["spec"] != spec.digest():
         # the debit was for what the job was then; governance has no second version of it
         raise RefusedError(RefusalCode.BAD_RECORD)
-    stored = _stored(transaction, verified)
+    stored, taken = _stored(transaction, verified), ()
+    if stored is None and config.repeat_answers and (before := queries.given_before(transaction, verified, now)):
+        stored, taken = _release_of(before), queries.answered_as(verified, before, now)
     persons = job.get("persons")
     if task.step == "train" and not stored:
         _check_prepared(transaction, task.job_id, persons)
@@ -193,11 +195,14 @@ def _accept(
     event = event_for(spec, task.step, len(verified.job.trusts)) if task.step != "keys" else None
     if shared and event and not stored:
         sharing.check_try(transaction, verified, event)
-    if not store.is_debited(transaction, task.job_id):
+    # what was released before is sent once more: it tells nothing new, and costs nothing
+    repeated = bool(taken) or queries.is_repeated(transaction, task.job_id)
+    if not repeated and not store.is_debited(transaction, task.job_id):
         _debit(transaction, verified, agreed, config)
-    new = (*(_first_task(verified) if not job else ()), *(shared.new if shared else ()))
+    new = (*(_first_task(verified) if not job else ()), *(shared.new if shared else ()), *taken)
     shown = isinstance(spec, TrainSpec) and task.step == "prepare" and told.shows_floor(transaction, spec, config)
     details = sharing.described(shared) | ({"floor": "shown by a number told before"} if shown else {})
+    details |= {"answer": "as given before"} if taken else {}
     taskbook.step(transaction, task.task_id, TaskState.ACCEPTED, *new, _forget_older_rounds(verified), details=details)
     return AcceptedTask(verified, event, graph, persons, stored, shared, shown, _PROOF)
 
@@ -220,10 +225,14 @@ def _stored(reader: Reader, verified: VerifiedTask) -> StoredRelease | None:
     )
     if not rows:
         return None
-    refusal = RefusalCode(rows[0]["refusal"]) if rows[0]["refusal"] else None
-    if rows[0]["inputs"] != verified.inputs or (refusal is None and rows[0]["record"] is None):
+    release = _release_of(rows[0])
+    if rows[0]["inputs"] != verified.inputs or (release.refusal is None and release.record is None):
         raise RefusedError(RefusalCode.OUT_OF_ORDER)
-    return StoredRelease(refusal, rows[0]["record"], rows[0]["tensors"])
+    return release
+
+
+def _release_of(row: dict[str, Any]) -> StoredRelease:
+    return StoredRelease(RefusalCode(row["refusal"]) if row["refusal"] else None, row["record"], row["tensors"])
 
 
 def _check_prepared(reader: Reader, job_id: str, persons: object) -> None:

@@ -29,7 +29,7 @@ from flip_trust.egress import new_id
 from flip_trust.errors import ConsentError, SetupError
 from flip_trust.holdings import counts_of, public_of
 from flip_trust.keys import write_private
-from flip_trust.ledger import store
+from flip_trust.ledger import queries, store
 from flip_trust.twin import table_of
 
 PENDING_FILE = "catalogue.pending.json"
@@ -101,7 +101,7 @@ def compile_notice(
             f"catalogue/{notice_id}",
             {"persons": told_persons, "twin": twin is not None, "holdings": holdings is not None},
         )
-        transaction.write(entry, told.forget(), *kept)
+        transaction.write(entry, told.forget(), queries.forget(), *kept)
     notice = CatalogueNotice(
         trust=config.name,
         notice_id=notice_id,

@@ -16,7 +16,7 @@ from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.notices import CATALOGUE_EPSILON, fingerprint
 from rich.markup import escape
 
-from flip_trust.commands import Home, asked, command, opened, out, say
+from flip_trust.commands import Home, asked, command, in_words, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
 from flip_trust.deidentification.cli import deid_app
@@ -29,9 +29,11 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="On
 consent_app = typer.Typer(no_args_is_help=True, help="The data steward's decisions on projects.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="What this Trust publishes about its data.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+ledger_app = typer.Typer(invoke_without_command=True)
 app.add_typer(consent_app, name="consent")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(audit_app, name="audit")
+app.add_typer(ledger_app, name="ledger")
 app.add_typer(peers_app, name="peers")
 app.add_typer(deid_app)
 app.add_typer(ingest_app, name="ingest")
@@ -103,8 +105,10 @@ def status(home: Home = None) -> None:
     out.print(console.tasks_table(database))
 
 
-@command(app, "ledger")
+@ledger_app.callback()
+@in_words
 def ledger(
+    context: typer.Context,
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, on one line.")] = False,
 ) -> None:
@@ -112,12 +116,33 @@ def ledger(
     from flip_trust import console
     from flip_trust.ledger import store
 
+    if context.invoked_subcommand:
+        return
     config, database = opened(home)
     if as_json:
         sys.stdout.write(json.dumps(_ledger(config, database)) + "\n")
         return
     out.print(console.ledger_table(store.lines(database)))
     out.print(console.budgets_table(database, config))
+
+
+@command(ledger_app, "queries")
+def ledger_queries(
+    project: Annotated[str, typer.Argument(help="The project's id.")],
+    home: Home = None,
+) -> None:
+    """Show what a project asked, in words, what became of it, and how near its cohorts are; for this Trust alone."""
+    from flip_trust import console
+    from flip_trust.cohort.omop import Omop
+    from flip_trust.ledger import queries
+
+    config, database = opened(home)
+    found = queries.queries(database, project)
+    if not found:
+        say(f"Nothing was asked by {project}.")
+        return
+    near = list(queries.nearest(found, Omop(config.omop), datetime.now(UTC).year))
+    out.print(console.queries_table(found, near, config.floor, Omop(config.omop).names()))
 
 
 @command(consent_app, "list")

@@ -31,21 +31,23 @@ say = functools.partial(out.print, soft_wrap=True, highlight=False)
 
 def command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A command whose public errors are shown in words, and end it with 1."""
+    return lambda function: parent.command(name)(in_words(function))
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def shown(*arguments: P.args, **options: P.kwargs) -> R:
-            try:
-                return function(*arguments, **options)
-            except PublicError as error:
-                err.print(f"[red]{escape(error.message)}[/red] {escape(error.mend)}", highlight=False, soft_wrap=True)
-            except LedgerUnavailableError:
-                err.print("[red]The database cannot be read or written.[/red] Is the disk full? Nothing was changed.")
-            raise typer.Exit(1)
 
-        return parent.command(name)(shown)
+def in_words(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose public errors are shown in words, and end the program with 1."""
 
-    return decorate
+    @functools.wraps(function)
+    def shown(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return function(*arguments, **options)
+        except PublicError as error:
+            err.print(f"[red]{escape(error.message)}[/red] {escape(error.mend)}", highlight=False, soft_wrap=True)
+        except LedgerUnavailableError:
+            err.print("[red]The database cannot be read or written.[/red] Is the disk full? Nothing was changed.")
+        raise typer.Exit(1)
+
+    return shown
 
 
 def opened(home: Path | None) -> tuple[TrustConfig, Database]:

@@ -35,6 +35,8 @@ class TrustConfig:
         sandbox: what engine workers run in: ``bubblewrap``, or ``none``.
         floor: fewest distinct persons a released figure may be about (always applied to noisy counts).
         rounding: released counts are rounded to multiples of this.
+        repeat_answers: a question that the same project asked word for word since the last catalogue is answered by the
+            same numbers, and debited nothing.
         max_epsilon_per_job: a job that asks for more is refused.
         total_epsilon: cap of the whole data set, over all projects together and without an end.
         total_delta: the delta at which the data set's total is reckoned.
@@ -61,6 +63,7 @@ class TrustConfig:
     sandbox: str = "bubblewrap"
     floor: int = 10
     rounding: int = 5
+    repeat_answers: bool = True
     max_epsilon_per_job: float = 10.0
     total_epsilon: float = 100.0
     total_delta: float = 1e-5

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from flip_sdk.accounting.events import AnyEvent, Gaussian, PoissonGaussian, SharedGaussian
 from flip_sdk.contract.notices import LedgerMirror, PeerKey, ProjectForTrust, fingerprint
+from flip_sdk.explaining import explain
+from rich.markup import escape
 from rich.table import Column, Table
 
 from flip_trust import consent
@@ -13,6 +15,7 @@ from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
 from flip_trust.ledger import store
+from flip_trust.ledger.queries import Near, Query
 from flip_trust.peers import Peer
 
 
@@ -73,6 +76,27 @@ def ledger_table(lines: Iterable[store.Line]) -> Table:
     for line in lines:
         table.add_row(line.at[:19], line.project_id or "(data set)", line.job_id, line.purpose, _event(line.event))
     return table
+
+
+def queries_table(found: Sequence[Query], near: Sequence[Near | None], floor: int, names: Mapping[int, str]) -> Table:
+    """Every question of a project in words, with the earlier one whose cohort differs by the fewest persons."""
+    columns = Column("no.", justify="right"), "when", "kind", Column("ε", justify="right")
+    table = Table(
+        *columns, Column("cohort", ratio=2), "outcome", Column("nearest earlier cohort", ratio=1), title="Queries"
+    )
+    for query, other in zip(found, near, strict=True):
+        number, words = str(query.number), "\n".join(explain(query.cohort, names))
+        table.add_row(
+            number, query.at[:16], query.kind, f"{query.epsilon:g}", escape(words), query.outcome, _near(other, floor)
+        )
+    return table
+
+
+def _near(near: Near | None, floor: int) -> str:
+    if near is None:
+        return ""
+    words = f"no. {near.number}: {near.persons} persons in one alone"
+    return f"[red]{words}, under the floor of {floor}[/red]" if 0 < near.persons < floor else words
 
 
 def tasks_table(reader: Reader, most: int = 20) -> Table:

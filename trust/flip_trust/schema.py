@@ -53,5 +53,13 @@ CREATE TABLE told_count (
     at TEXT NOT NULL);
 """
 
-STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS)
+_QUERIES = """
+CREATE TABLE query (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL UNIQUE, project_id TEXT NOT NULL,
+    kind TEXT NOT NULL, question TEXT NOT NULL, cohort TEXT NOT NULL, epsilon REAL NOT NULL, at TEXT NOT NULL,
+    answer_of TEXT, void INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX query_project ON query (project_id, question);
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

@@ -20,8 +20,8 @@ def is_known(reader: Reader, task_id: str) -> bool:
     return bool(reader.read("SELECT 1 FROM task WHERE task_id = ?", (task_id,)))
 
 
-def offer(transaction: Transaction, verified: VerifiedTask) -> None:
-    """Record a task as received."""
+def offer(transaction: Transaction, verified: VerifiedTask, *statements: Statement) -> None:
+    """Record a task as received, with whatever belongs to the same step."""
     task = verified.task
     transaction.write(
         Entry("agent", "task.offered", f"task/{task.task_id}", described(verified)),
@@ -40,6 +40,7 @@ def offer(transaction: Transaction, verified: VerifiedTask) -> None:
                 task.expires_at.isoformat(),
             ),
         ),
+        *statements,
     )
 
 

@@ -85,6 +85,12 @@ class Omop:
         frame = self.table("concept").filter(pl.col("concept_id").is_in(list(concept_ids)))
         return dict(frame.select("concept_id", "domain_id").collect().iter_rows())
 
+    def names(self) -> dict[int, str]:
+        """The name of each concept of the concept table; none where there is no such table."""
+        if not (self.folder / "concept.parquet").exists():
+            return {}
+        return dict(self.table("concept").select("concept_id", "concept_name").collect().iter_rows())
+
     def catalogue(self) -> tuple[CatalogueConcept, ...]:
         """What may be published of the concept table, with the bounds that the steward declared. No patient is read.
 

@@ -101,7 +101,7 @@ def noisy_persons(exact: int, epsilon: float, config: TrustConfig) -> int | None
 
 
 def repeat(accepted: AcceptedTask, record: bytes, tensors: bytes | None, now: datetime) -> ProtectedUpdate:
-    """What was released before for the same inputs, under the new task's id.
+    """What was released before for the same inputs, or for the same question, under the new task's id.
 
     Raises:
         DisclosureError: the stored release is not whole.
@@ -112,7 +112,8 @@ def repeat(accepted: AcceptedTask, record: bytes, tensors: bytes | None, now: da
         raise DisclosureError("the stored record is not whole") from error
     if (digest(tensors) if tensors is not None else None) != update.tensors:
         raise DisclosureError("the stored tensors are not whole")
-    fresh = update.model_copy(update={"task_id": accepted.verified.task.task_id, "issued_at": now})
+    task = accepted.verified.task
+    fresh = update.model_copy(update={"task_id": task.task_id, "job_id": task.job_id, "issued_at": now})
     return ProtectedUpdate(fresh, tensors, None, _PROOF)
 
 

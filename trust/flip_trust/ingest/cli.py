@@ -114,12 +114,14 @@ def ingest_optouts(
     """Take the national list of patients who opted out: they are in no cohort and no count from now on."""
     from flip_trust.audit import Entry
     from flip_trust.ingest import links
+    from flip_trust.ledger import queries
 
     config, database = opened(home)
     taken, wrong = links.opt_out(config.home, file, replace=replace)
     with database.transaction() as transaction:
         actor = f"operator/{getpass.getuser()}"
-        transaction.write(Entry(actor, "optouts.taken", f"trust/{config.name}", {"whole_list": replace}))
+        entry = Entry(actor, "optouts.taken", f"trust/{config.name}", {"whole_list": replace})
+        transaction.write(entry, queries.forget())
     say(f"Opted out: {taken} numbers.")
     if wrong:
         say(f"[yellow]Not taken, no number or a wrong check digit: lines {', '.join(map(str, wrong))}.[/yellow]")

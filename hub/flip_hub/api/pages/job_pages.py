@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from flip_sdk.contract.records import Token
 from flip_sdk.contract.states import JOB
+from flip_sdk.explaining import explain
 from flip_sdk.pricing import epsilon_of
 from starlette.responses import RedirectResponse, Response
 
@@ -38,6 +39,7 @@ def job_page(request: Request, subject: Asking, office: At, job_id: Token) -> Re
             job=jobs.view(session, job),
             spec=job.spec,
             epsilon=epsilon_of(job.spec),
+            cohort=explain(job.spec.cohort),
             noise=trust_model_words(job.spec, job.trusts),
             events=jobs.events_after(session, job, 0).events,
             result=kept.content if kept and may_see else None,
