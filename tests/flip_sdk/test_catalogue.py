@@ -195,7 +195,9 @@ def test_a_long_catalogue_says_how_to_see_the_rest() -> None:
     assert len(catalogue.concepts) == 150
 
 
-def test_what_a_pretend_trust_publishes_costs_it(fake_hub: FakeHub) -> None:
-    trust = fake_hub.trusts["aldgate"]
-    trust.publish_holdings(1.0, NOW)
-    assert trust.spent == pytest.approx(1.0, rel=1e-3)
+def test_what_a_pretend_trust_publishes_costs_its_data_set_and_no_project(fake_hub: FakeHub) -> None:
+    fake_hub.trusts["aldgate"].publish_holdings(1.0, NOW)
+    line = fake_hub.trusts["aldgate"].budget(NOW, NOW)
+    assert line.spent == 0
+    assert line.total is not None
+    assert line.total.spent == pytest.approx(1.0, rel=1e-3)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
-from flip_sdk.accounting.composition import alone, epsilon_of, together
+from flip_sdk.accounting.composition import alone, counted, epsilon_of, together
 from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.accounting.price import covers, events_of_job
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
@@ -40,7 +41,8 @@ class FakeTrust:
     """One Trust of a :class:`FakeHub`. Change its fields to play pausing, leaving, going offline or running dry.
 
     Attributes:
-        ledger: what was debited: event, and how often. It adds up as a real Trust's does.
+        ledger: what was debited to the project: event, and how often. It adds up as a real Trust's does.
+        published: what was debited to no project, but to the whole data set: what its catalogue says of persons.
         epsilon: the project's budget; ``epsilon_alone`` if every other Trust worked with the hub (0: four times it).
         total_epsilon: the budget of its whole data set.
         twin: the synthetic twin that :meth:`publish_twin` published.
@@ -63,6 +65,7 @@ class FakeTrust:
     job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate", "statistics"))
     twin: Twin | None = None
     holdings: Holdings | None = None
+    published: dict[AnyEvent, int] = field(default_factory=dict)
 
     @property
     def cap(self) -> Cap:
@@ -86,7 +89,7 @@ class FakeTrust:
     def budget(self, now: datetime, expires_at: datetime) -> TrustBudget:
         """What ``project.budget()`` shows of it."""
         given = self.consent != "none"
-        ledger = self._told(self.cap)
+        ledger = self._told(self.cap, self.ledger)
         return TrustBudget(
             trust=self.name,
             title=self.title or self.name.title(),
@@ -101,7 +104,9 @@ class FakeTrust:
             job_kinds=self.job_kinds if given else (),
             trust_models=self.trust_models if given else ("local",),
             ledger=ledger if given else None,
-            total=TotalLine(**dict(self._told(self.total)), max_epsilon_per_job=self.max_epsilon_per_job),
+            total=TotalLine(
+                **dict(self._told(self.total, self._everything)), max_epsilon_per_job=self.max_epsilon_per_job
+            ),
         )
 
     def catalogue(self, now: datetime) -> TrustCatalogue:
@@ -132,7 +137,7 @@ class FakeTrust:
         """
         from flip_sdk.mechanisms.twins import columns_of, debits_of_twin, measure
 
-        self.debit({debit.event: 1 for debit in debits_of_twin(epsilon, self.delta)})
+        self._publish(*debits_of_twin(epsilon, self.delta))
         genders = [concept.concept_id for concept in self.concepts if concept.domain == "Gender"]
         table = replace(self.patients.table(columns_of(self.concepts)), images=images)
         self.twin = measure(table, genders, epsilon, self.delta)
@@ -142,7 +147,7 @@ class FakeTrust:
         from flip_sdk.mechanisms.holdings import debit_of_holdings, measure
         from flip_sdk.testing.holdings import counts_of, public_of
 
-        self.debit({debit_of_holdings(epsilon, self.delta).event: 1})
+        self._publish(debit_of_holdings(epsilon, self.delta))
         public = public_of(self.concepts, now)
         self.holdings = measure(
             counts_of(self.patients, self.concepts, public), public, self._told_persons, epsilon, self.delta
@@ -166,7 +171,7 @@ class FakeTrust:
         if asked_epsilon(spec) > self.max_epsilon_per_job:
             return RefusalCode.EPSILON_OVER_CAP
         job = events_of_job(spec, trusts)
-        if not (covers(self.cap, self.ledger, job) and covers(self.total, self.ledger, job)):
+        if not (covers(self.cap, self.ledger, job) and covers(self.total, self._everything, job)):
             return RefusalCode.BUDGET_EXCEEDED
         return self._cannot_compute(spec)
 
@@ -176,14 +181,21 @@ class FakeTrust:
         most = spec.max_records_per_person if isinstance(spec, TrainSpec) else 1
         return self.patients.snapshot(spec.features, spec.label, chosen, most)
 
-    def _told(self, cap: Cap) -> LedgerMirror:
+    def _publish(self, *debits: Debit) -> None:
+        self.published = together(self.published, counted(debit.event for debit in debits))
+
+    @property
+    def _everything(self) -> dict[AnyEvent, int]:
+        return together(self.ledger, self.published)
+
+    def _told(self, cap: Cap, ledger: Mapping[AnyEvent, int]) -> LedgerMirror:
         return LedgerMirror(
             epsilon=cap.epsilon,
             epsilon_alone=cap.epsilon_alone,
             delta=cap.delta,
-            spent=epsilon_of(self.ledger, cap.delta),
-            spent_alone=epsilon_of(alone(self.ledger), cap.delta),
-            entries=tuple(LedgerEntry(event=event, times=times) for event, times in self.ledger.items()),
+            spent=epsilon_of(ledger, cap.delta),
+            spent_alone=epsilon_of(alone(ledger), cap.delta),
+            entries=tuple(LedgerEntry(event=event, times=times) for event, times in ledger.items()),
         )
 
     def _cannot_compute(self, spec: AnySpec) -> RefusalCode | None:

@@ -14,6 +14,7 @@ from flip_sdk.contract.holdings import YEARS, HeldTable, QualityHolding, TableHo
 from flip_sdk.held import persons_by_concept, words
 
 ON_A_PAGE = 20
+_FEWEST_YEARS = 10
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Chart:
     """Persons with records of one kind, by year.
 
     Attributes:
-        rows: one a year, without gaps, from the first that is told to the last.
+        rows: one a year, without gaps, from the first that is told to the last: ten at least.
     """
 
     title: str
@@ -222,7 +223,8 @@ class View:
 
     def _years(self, numbers: dict[int, dict[str, int]]) -> Iterator[Row]:
         top = max(sum(row.values()) for row in numbers.values())
-        for year in range(max(min(numbers), max(numbers) - YEARS), max(numbers) + 1):
+        last = max(numbers)
+        for year in range(min(max(min(numbers), last - YEARS), last - _FEWEST_YEARS + 1), last + 1):
             yield self._row(str(year), numbers.get(year, {}), top)
 
     def _row(self, what: str, numbers: dict[str, int], top: int) -> Row:
