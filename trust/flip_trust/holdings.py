@@ -74,15 +74,13 @@ def counts_of(omop: Omop, concepts: Sequence[CatalogueConcept], public: Public, 
 
 
 def _sums(rows: pl.LazyFrame, group: Group, shape: tuple[int, ...]) -> Array:
-    """Sums of rows that are told as ``person_id``, ``cell`` and, where it is not 1, ``share``; shortened."""
+    """Sums of shortened rows, told as ``person_id``, ``cell`` (once each) and, where it is not 1, ``share``."""
     size = int(np.prod(shape))
     if "share" not in rows.collect_schema():
-        rows = rows.unique().with_columns(share=pl.lit(1.0))
-    entries = rows.sort("person_id", "cell").collect(engine="streaming")
-    persons, place = np.unique(entries["person_id"].to_numpy(), return_inverse=True)
-    shares = entries["share"].to_numpy()
-    lengths = np.sqrt(np.bincount(place, weights=np.square(shares), minlength=len(persons)))
-    weights = shares * shortened_weights(lengths, group, size)[place]
+        rows = rows.with_columns(share=pl.lit(1.0))
+    length = pl.col("share").pow(2).sum().over("person_id").sqrt()
+    entries = rows.select("cell", "share", length=length).collect()
+    weights = entries["share"].to_numpy() * shortened_weights(entries["length"].to_numpy(), group, size)
     sums: Array = np.bincount(entries["cell"].to_numpy(), weights=weights, minlength=size).astype(np.float64)
     return sums.reshape(shape)
 
@@ -126,7 +124,8 @@ def _imaging(tables: Tables, persons: pl.LazyFrame) -> pl.LazyFrame:
         ),
     ).drop_nulls("base")
     of_any = series.select("person_id", cell=pl.col("base"))
-    return pl.concat([of_any, series.drop_nulls("part").select("person_id", cell=pl.col("base") + pl.col("part"))])
+    of_part = series.drop_nulls("part").select("person_id", cell=pl.col("base") + pl.col("part"))
+    return pl.concat([of_any, of_part]).unique()
 
 
 def _dated(table: HeldTable, tables: Tables, persons: pl.LazyFrame) -> pl.LazyFrame:
