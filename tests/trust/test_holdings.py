@@ -147,6 +147,7 @@ def test_one_person_moves_no_group_by_more_than_its_noise_is_made_for(omop, trus
 
 
 def test_they_are_debited_first_published_rounded_and_near_the_truth(trust):
+    trust = trust.with_config(max_epsilon_per_job=20.0)
     notice = catalogue.compile_notice(trust.config, trust.database, 0.5, "sam", NOW, None, 20.0)
     told = notice.holdings
 
@@ -167,6 +168,7 @@ def test_quality_is_told_by_person_and_with_what_the_noise_makes_of_it(trust):
     measurements = pl.read_parquet(trust.config.omop / "measurement.parquet")
     ahead = pl.when(pl.col("person_id") % 2 == 0).then(date(2030, 1, 1)).otherwise("measurement_date")
     measurements.with_columns(measurement_date=ahead).write_parquet(trust.config.omop / "measurement.parquet")
+    trust = trust.with_config(max_epsilon_per_job=90.0)
     told = catalogue.compile_notice(trust.config, trust.database, 0.5, "sam", NOW, None, 90.0).holdings
     found = {(row.table, row.check): row for row in told.quality}
 
@@ -228,6 +230,14 @@ def test_a_table_that_cannot_be_counted_is_named_with_what_to_do(trust):
 
     assert "Smith" not in str(caught.value.message) + str(caught.value.mend)
     assert caught.value.mend
+
+
+@pytest.mark.parametrize("epsilons", [(11.0, None, None), (0.5, 11.0, None), (0.5, None, 11.0)])
+def test_a_slip_of_the_finger_is_not_debited(trust, epsilons):
+    first, *more = epsilons
+    with pytest.raises(ConsentError):
+        catalogue.compile_notice(trust.config, trust.database, first, "sam", NOW, *more)
+    assert trust.ledger() == []
 
 
 def test_a_catalogue_that_no_hub_takes_is_not_debited(trust, monkeypatch):

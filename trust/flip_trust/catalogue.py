@@ -63,7 +63,8 @@ def compile_notice(
         twin_images: whether the twin tells of the geometry of images too, out of the same epsilon.
 
     Raises:
-        ConsentError: the data set's budget does not cover it; nothing was counted.
+        ConsentError: the data set's budget does not cover it, or one part is over what a job may cost; nothing was
+            counted or debited.
         SetupError: a table is missing or there are too many concepts, and nothing was debited; or it holds what cannot
             be counted, and it was.
         LedgerUnavailableError: it cannot be debited; nothing was counted.
@@ -72,6 +73,7 @@ def compile_notice(
     concepts, persons = omop.catalogue(), omop.persons().select(pl.len())
     delta = config.total.delta
     _check_size(concepts)
+    _check_epsilons(config, epsilon, twin_epsilon, holdings_epsilon)
     debits: tuple[Debit, ...] = (Debit("catalogue", Pure(epsilon=epsilon)),)
     if twin_epsilon is not None:
         debits += debits_of_twin(twin_epsilon, delta)
@@ -124,6 +126,16 @@ def _check_size(concepts: Sequence[CatalogueConcept]) -> None:
         raise SetupError(
             f"The catalogue's {len(concepts):,} concepts are more than the hub takes at a time.",
             "Keep those in the concept table that the data set uses. Nothing was debited.",
+        )
+
+
+def _check_epsilons(config: TrustConfig, *epsilons: float | None) -> None:
+    """A slip of the finger must not cost the whole budget."""
+    most = config.max_epsilon_per_job
+    if above := [epsilon for epsilon in epsilons if epsilon is not None and epsilon > most]:
+        raise ConsentError(
+            f"ε = {above[0]:g} is more than one release may cost here.",
+            f"Give at most {most:g}, or raise max_epsilon_per_job in trust.toml. Nothing was debited.",
         )
 
 
