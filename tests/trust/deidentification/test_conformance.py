@@ -34,7 +34,7 @@ def errors(path: Path) -> set[str]:
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "research-default")) for name in profile.names()]
 )
 def test_no_new_errors_in_files_of_the_real_world(name, keyed, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("flip_trust.deidentification.burned_in._recognised", lambda _: "")
+    monkeypatch.setattr("flip_trust.deidentification.burned_in._recognised", lambda *_: "")
     engine, checked, new = Engine(profile.load(name), keyed), 0, {}
     for path in CORPUS:
         data = path.read_bytes()

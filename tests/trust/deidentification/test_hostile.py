@@ -108,5 +108,5 @@ def test_damage_is_refused_or_harmless_but_never_fatal(default, junk, at, cut) -
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_every_file_that_pydicom_ships_is_handled_or_refused(default, path, monkeypatch) -> None:
-    monkeypatch.setattr("flip_trust.deidentification.burned_in._recognised", lambda _: "")
+    monkeypatch.setattr("flip_trust.deidentification.burned_in._recognised", lambda *_: "")
     reason_of(default, path.read_bytes())
