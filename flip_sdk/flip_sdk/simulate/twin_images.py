@@ -42,6 +42,11 @@ class MadeUpSeries:
     ill: bool
     seed: tuple[int, ...]
 
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Millimetres between slices, rows and columns."""
+        return self.scanner.thickness, self.scanner.step, self.scanner.step
+
     def volume(self) -> Hounsfield:
         """``[slices, rows, columns]`` in Hounsfield units; made anew by each call, as it may be large."""
         random = np.random.default_rng(self.seed)

@@ -169,6 +169,10 @@ def test_made_up_people_have_images_of_the_geometry_that_a_twin_tells():
     assert [one.ill for one in found["aldgate"]] == people["aldgate"].conditions[MALIGNANT].tolist()
     assert found["aldgate"][3].volume().shape == (4, 64, 96)
     assert found["brookfield"][3].volume().shape == (8, 128, 128)
+    shown = flip.images("CT").slices(2).window(-650, 50).resize(32, 32)
+    assert {shown.preview(own.volume(), own.spacing).shape for all_ in found.values() for own in all_[:2]} == {
+        (2, 1, 32, 32)
+    }
     assert np.array_equal(found["aldgate"][5].volume(), again["aldgate"][5].volume())
     assert not np.array_equal(found["aldgate"][5].volume(), found["aldgate"][6].volume())
     with pytest.raises(NotFoundError):
