@@ -19,6 +19,7 @@ from flip_sdk.contract.statistics import (
     Mean,
     Quantiles,
 )
+from flip_sdk.errors import NotFoundError
 
 if TYPE_CHECKING:
     from flip_sdk.frames import Frame
@@ -49,8 +50,47 @@ def answers(record: JobResult, spec: StatisticsSpec) -> Frame:
     return frame([{"note": ""} | row for row in rows], schema, _caption(question, spec))
 
 
+def classes(record: JobResult) -> Frame:
+    """An evaluation's classes: one row a Trust and class.
+
+    Raises:
+        NotFoundError: there are two, or it is no evaluation.
+    """
+    from polars import Float64, String
+
+    from flip_sdk.frames import frame
+
+    found = [(f, at, one) for f in record.figures for at, one in enumerate(f.classes)]
+    if not found:
+        raise NotFoundError(
+            f"Job {record.job_id} scored no label of several classes.",
+            "Use figures() and calibration(); several classes are asked for with label=flip.classes(…).",
+        )
+    names = list(dict.fromkeys(one.name for _, _, one in found))
+    rows = []
+    for f, at, one in found:
+        given = {f"given_{name}": n for name, n in zip(names, f.confusion[at], strict=False)}
+        rows.append({"trust": f.trust, "class": one.name} | one.model_dump(exclude={"name"}) | given)
+    numbers = (
+        "persons",
+        "recall",
+        "recall_error",
+        "precision",
+        "precision_error",
+        *(f"given_{name}" for name in names),
+    )
+    schema = {"trust": String, "class": String, **dict.fromkeys(numbers, Float64)}
+    return frame(rows, schema, f"By class, on persons the model has not seen (ε {record.epsilon:g} per Trust)")
+
+
 def calibration(record: JobResult) -> Frame:
-    """An evaluation's calibration: one row a Trust, then ``all``."""
+    """An evaluation's calibration: one row a Trust, then ``all``.
+
+    Raises:
+        NotFoundError: the label has more than two classes.
+    """
+    if any(f.classes for f in record.figures):
+        raise NotFoundError(f"Job {record.job_id} scored several classes.", "Use figures() and classes().")
     from polars import Float64, String
 
     from flip_sdk.frames import frame

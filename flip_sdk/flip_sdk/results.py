@@ -134,15 +134,17 @@ class Result:
         return frame(rows, {"trust": String, "persons": Int64, "note": String}, caption)
 
     def figures(self) -> Frame:
-        """Accuracy and AUC per Trust and together, against always answering the majority (``evaluate``).
+        """Accuracy per Trust and together, against always answering the majority (``evaluate``).
 
-        Errors are standard errors and include the noise.
+        Beside it the AUC; where the label has more than two classes, the mean of the classes' recalls instead, and
+        :meth:`classes` shows each of them. Errors are standard errors and include the noise.
         """
         from polars import Float64, String
 
         from flip_sdk.frames import frame
 
-        columns = ("persons", "accuracy", "accuracy_error", "auc", "auc_error", "majority")
+        beside = "balanced_accuracy" if any(f.classes for f in self.record.figures) else "auc"
+        columns = ("persons", "accuracy", "accuracy_error", beside, f"{beside}_error", "majority")
         rows = [
             {"trust": f.trust, **{c: getattr(f, c) for c in columns}, "note": UNDER_FLOOR if f.suppressed else ""}
             for f in self.record.figures
@@ -150,6 +152,19 @@ class Result:
         rows += [{"trust": r.trust, "note": r.words} for r in self.record.refusals]
         schema = {"trust": String, **dict.fromkeys(columns, Float64), "note": String}
         return frame(rows, schema, f"On persons the model has not seen (ε {self.record.epsilon:g} per Trust)")
+
+    def classes(self) -> Frame:
+        """Recall and precision of each class, per Trust and together (``evaluate``, more than two classes).
+
+        ``recall`` is the share of a class's persons whom the model gives it; ``precision`` the share of those whom the
+        model gives it who have it. ``given_…`` are noisy numbers of persons by the model's answer.
+
+        Raises:
+            NotFoundError: the label has two classes.
+        """
+        from flip_sdk.answers import classes
+
+        return classes(self.record)
 
     def calibration(self) -> Frame:
         """How well predicted probabilities agree with what happened, per Trust and together (``evaluate``).

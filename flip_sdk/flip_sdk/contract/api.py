@@ -185,8 +185,29 @@ class JobEvents(Record):
     events: tuple[JobEvent, ...]
 
 
+class ClassFigures(Record):
+    """Noisy figures of one class of several.
+
+    Attributes:
+        persons: who have it.
+        recall: share of them whom the model gives it.
+        precision: share of those whom the model gives it who have it.
+    """
+
+    name: str
+    persons: Finite
+    recall: Finite | None = None
+    recall_error: Finite | None = None
+    precision: Finite | None = None
+    precision_error: Finite | None = None
+
+
 class TrustFigures(Record):
-    """Noisy figures of one Trust (or of all, summed): standard errors include the noise."""
+    """Noisy figures of one Trust (or of all, summed): standard errors include the noise.
+
+    With two classes there are an AUC and a calibration; with more the mean of the classes' recalls, each class's own
+    figures, and ``confusion``: noisy persons by true class (rows) and the model's (columns).
+    """
 
     trust: Line
     persons: Finite | None = None
@@ -196,6 +217,10 @@ class TrustFigures(Record):
     auc_error: Finite | None = None
     majority: Finite | None = None
     calibration: Calibration | None = None
+    balanced_accuracy: Finite | None = None
+    balanced_accuracy_error: Finite | None = None
+    classes: Annotated[tuple[ClassFigures, ...], Field(max_length=51)] = ()
+    confusion: Annotated[tuple[tuple[Finite, ...], ...], Field(max_length=51)] = ()
     suppressed: bool = False
 
 

@@ -55,7 +55,8 @@ def quality_by_trust(results: Results) -> Picture:
     shown = sorted((f for f in result.figures if not f.suppressed), key=lambda f: (f.trust == _ALL, f.trust))
     figure, (left, right) = canvas(1, 2, 9.0, 1.1 + 0.45 * len(shown))
     _dots(left, shown, "accuracy")
-    _dots(right, shown, "auc")
+    several = any(f.classes for f in shown)
+    _dots(right, shown, "balanced_accuracy" if several else "auc")
     places = range(len(shown))
     for place, one in zip(places, shown, strict=True):
         if one.majority is not None:
@@ -63,14 +64,15 @@ def quality_by_trust(results: Results) -> Picture:
     left.set_yticks(list(places), ["all together" if f.trust == _ALL else f.trust for f in shown])
     left.invert_yaxis()
     left.set_xlabel("accuracy (dashed bar: always answering the majority)")
-    right.set_xlabel("AUC (0.5: guessing)")
+    right.set_xlabel("mean recall of the classes" if several else "AUC (0.5: guessing)")
     hidden = [f.trust for f in result.figures if f.suppressed]
     caption = (
         "On persons the model was not trained on. Lines are 95 % intervals with the protecting noise included. "
         "A model is of use where its point lies clearly right of the dashed bar."
     )
     caption += f" Kept back, too few persons: {', '.join(hidden)}." if hidden else ""
-    return picture(figure, "Accuracy and AUC. " + " ".join(_spoken(f) for f in shown), caption)
+    what = "mean recall" if several else "AUC"
+    return picture(figure, f"Accuracy and {what}. " + " ".join(_spoken(f) for f in shown), caption)
 
 
 def privacy_spent(results: Results) -> Picture:
@@ -132,7 +134,12 @@ def _spoken(one: TrustFigures) -> str:
     name = "All together" if one.trust == _ALL else one.trust
     parts = [
         f"{words} {value:.3f}"
-        for words, value in (("accuracy", one.accuracy), ("AUC", one.auc), ("majority", one.majority))
+        for words, value in (
+            ("accuracy", one.accuracy),
+            ("AUC", one.auc),
+            ("mean recall of the classes", one.balanced_accuracy),
+            ("majority", one.majority),
+        )
         if value is not None
     ]
     return f"{name}: {', '.join(parts) or 'nothing known'}."

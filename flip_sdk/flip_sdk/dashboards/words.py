@@ -36,6 +36,8 @@ def summary(results: Results) -> Words:
         everyone = next((f for f in result.figures if f.trust == "all"), None)
         if everyone and everyone.accuracy is not None and everyone.majority is not None:
             auc = "" if everyone.auc is None else f", with an AUC of {everyone.auc:.3f}"
+            if everyone.balanced_accuracy is not None:
+                auc = f", and in {everyone.balanced_accuracy:.1%} of a class on average"
             told.append(
                 f"On persons it had not seen, it was right in {everyone.accuracy:.1%} of cases{auc}. "
                 f"Always giving the more frequent answer would be right in {everyone.majority:.1%}."

@@ -15,7 +15,7 @@ from flip_sdk.simulate.noise import Noise
 if TYPE_CHECKING:
     from flip_sdk.mechanisms.snapshot import Snapshot
 
-Histograms = dict[str, npt.NDArray[np.float64]]
+Tables = dict[str, npt.NDArray[np.float64]]
 
 
 def noisy_count(persons: int, epsilon: float, noise: Noise) -> int | None:
@@ -26,16 +26,18 @@ def noisy_count(persons: int, epsilon: float, noise: Noise) -> int | None:
     return ROUNDING * round(noisy / ROUNDING)
 
 
-def histograms(
-    spec: EvaluateSpec, graph: bytes, weights: bytes, snapshots: Mapping[str, Snapshot], noise: Noise
-) -> Histograms:
-    """Noisy histograms of scores by label, of those Trusts that are over their floor."""
+def tables(spec: EvaluateSpec, graph: bytes, weights: bytes, snapshots: Mapping[str, Snapshot], noise: Noise) -> Tables:
+    """Noisy tables of scores or classes by label, of those Trusts that are over their floor."""
     from flip_sdk.mechanisms.computation import Computation
 
-    bounds = np.array([[feature.low, feature.high] for feature in spec.features])
+    bounds = np.array([[feature.low, feature.high] for feature in spec.features], dtype=np.float64).reshape(-1, 2)
     found = {}
     for name, snapshot in snapshots.items():
-        exact = Computation(snapshot, bounds, graph).scores(weights, spec.scaling, spec.bins)["histogram"]
+        computation = Computation(snapshot, bounds, graph)
+        if spec.label.classes == 2:
+            exact = computation.scores(weights, spec.scaling, spec.bins)["histogram"]
+        else:
+            exact = computation.confusion(weights, spec.scaling, spec.label.classes)["confusion"]
         noisy = noise.laplace(exact, 1 / spec.epsilon)
         if noisy.sum() >= least_cells(noise, spec.epsilon, cells=noisy.size):
             found[name] = noisy.astype(np.float64)

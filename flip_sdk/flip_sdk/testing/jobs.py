@@ -12,7 +12,7 @@ from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import REFUSAL_WORDS, RefusalCode
 from flip_sdk.pricing import epsilon_of
 from flip_sdk.simulate.noise import Noise
-from flip_sdk.simulate.scoring import histograms, noisy_count
+from flip_sdk.simulate.scoring import noisy_count, tables
 from flip_sdk.simulate.training import Training
 from flip_sdk.testing.statistics import answer
 from flip_sdk.testing.trusts import FakeTrust
@@ -168,14 +168,14 @@ class FakeJob:
             self._complete(statistics=found)
 
     def _evaluate(self, spec: EvaluateSpec) -> None:
-        from flip_sdk.mechanisms.aggregate import figures
+        from flip_sdk.mechanisms.aggregate import figures_of
 
         graph, weights = self._blobs[spec.model.graph], self._blobs[spec.model.weights]
         snapshots = {trust.name: trust.snapshot(spec) for trust in self._taking_part}
-        found = histograms(spec, graph, weights, snapshots, self._noise)
+        found = tables(spec, graph, weights, snapshots, self._noise)
         if self._without([name for name in snapshots if name not in found]):
             self._answered()
-            self._complete(model=spec.model, figures=figures(found, spec.epsilon))
+            self._complete(model=spec.model, figures=figures_of(spec, found))
 
     def _answered(self) -> None:
         for trust in self._taking_part:

@@ -9,11 +9,12 @@ from typing import Any
 from flip_sdk.accounting.composition import alone, epsilon_of
 from flip_sdk.accounting.price import events_of_job
 from flip_sdk.contract.api import JobResult, RefusalView
+from flip_sdk.contract.inputs import released_scores
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.statistics import Estimate, is_pure
 from flip_sdk.contract.tasks import REFUSAL_WORDS
-from flip_sdk.mechanisms.aggregate import figures
+from flip_sdk.mechanisms.aggregate import figures_of
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -71,8 +72,9 @@ def evaluated(held: Recovered, released: Released) -> JobResult:
     """An evaluation's result: figures by Trust and over all, with standard errors that include the noise."""
     spec = held.facts.spec
     assert isinstance(spec, EvaluateSpec)
-    histograms = {trust: held.updates[trust].tensors["histogram"] for trust in sorted(held.updates)}
-    return _result(held, released, epsilon=spec.epsilon, delta=0.0, figures=figures(histograms, spec.epsilon))
+    name, _ = released_scores(spec)
+    tables = {trust: held.updates[trust].tensors[name] for trust in sorted(held.updates)}
+    return _result(held, released, epsilon=spec.epsilon, delta=0.0, figures=figures_of(spec, tables))
 
 
 def answered(held: Recovered, released: Released, found: tuple[Estimate, ...]) -> JobResult:

@@ -152,7 +152,7 @@ class PlayedTrust:
         generator = np.random.default_rng(int.from_bytes(seed[:8], "big"))
         numbers = {name: generator.normal(size=shape) for name, shape in sorted(shapes.items())}
         if isinstance(spec, EvaluateSpec):
-            numbers["histogram"] = np.round(20 + 5 * numbers["histogram"])
+            numbers = {name: np.round(20 + 5 * value) for name, value in numbers.items()}
         if "persons" in numbers:
             numbers["persons"] = np.array([PERSONS])
         if "sum_of_squares" in numbers:

@@ -41,10 +41,7 @@ def freeze(
     persons = members(spec.cohort, spec.part, spec.project_id, omop, now)
     indexed = index_days(spec, persons, omop, now)
     if spec.images is not None:
-        if image_rows is None:
-            # MONAI takes seconds to load: only a job with images waits for it
-            from flip_trust.features.images import image_rows
-        rows, images = shown(spec, indexed, omop.folder.parent, folder, image_rows)
+        rows, images = shown(spec, indexed, omop.folder.parent, folder, image_rows or _image_rows())
         return Snapshot(
             values_of(spec.features, rows, omop), labels_of(spec.label, rows, omop), rows.whose, images=images
         )
@@ -52,6 +49,13 @@ def freeze(
         return _by_date(spec, indexed, omop)
     rows = each_once(indexed)
     return Snapshot(values_of(spec.features, rows, omop), labels_of(spec.label, rows, omop))
+
+
+def _image_rows() -> ImageRows:
+    # MONAI takes seconds to load: only a job with images waits for it
+    from flip_trust.features.images import image_rows
+
+    return image_rows
 
 
 def _by_date(spec: TrainSpec | EvaluateSpec, indexed: pl.DataFrame, omop: Omop) -> Snapshot:
