@@ -45,21 +45,6 @@ class Rule:
     def __repr__(self) -> str:
         return f"not ({self.words})" if self.negate else self.words
 
-    def explain(self, catalogue: Catalogue | None = None) -> str:
-        """The cohort in plain English, a sentence a line: what a Trust's data steward reads of it too.
-
-        Args:
-            catalogue: ``project.catalogue()``, where names of concepts are used or numbers are to be named.
-
-        Raises:
-            NotFoundError: a name is used and there is no catalogue, or it does not know it.
-        """
-        from flip_sdk.catalogue import Catalogue
-
-        known = catalogue or Catalogue(())
-        resolved = self.resolve(lambda: known)
-        return "\n".join(explaining.explain(resolved, {concept.concept_id: concept.name for concept in known}))
-
     def resolve(self, catalogue: Callable[[], Catalogue]) -> Criterion:
         """The contract's criterion."""
         made = self.record(catalogue)

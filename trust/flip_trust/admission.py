@@ -185,7 +185,8 @@ def _accept(
     if job and job["spec"] != spec.digest():
         # the debit was for what the job was then; governance has no second version of it
         raise RefusedError(RefusalCode.BAD_RECORD)
-    stored, taken = _stored(transaction, verified), ()
+    stored = _stored(transaction, verified)
+    taken: tuple[Statement, ...] = ()
     if stored is None and config.repeat_answers and (before := queries.given_before(transaction, verified, now)):
         stored, taken = _release_of(before), queries.answered_as(verified, before, now)
     persons = job.get("persons")
