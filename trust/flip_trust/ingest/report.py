@@ -110,7 +110,9 @@ def page(title: str, body: str) -> str:
         "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#212b32}"
         "table{border-collapse:collapse;margin:1.5rem 0;width:100%}caption{font-weight:600;text-align:left}"
         "th,td{border-bottom:1px solid #d8dde0;padding:.3rem .6rem;text-align:left;vertical-align:top}"
-        "figure{margin:1.5rem 0}.fail{color:#b10e1e;font-weight:600}.pass{color:#00603b}"
+        "figure{margin:1.5rem 0}"
+        ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:0 2rem}"
+        "summary{cursor:pointer;margin:1rem 0}.fail{color:#b10e1e;font-weight:600}.pass{color:#00603b}"
     )
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"

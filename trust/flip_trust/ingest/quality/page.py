@@ -39,12 +39,11 @@ def report(found: Sequence[Outcome], folder: Path, today: date) -> str:
     for category in CATEGORIES:
         rows = [outcome for outcome in found if outcome.check.category == category]
         if rows:
-            shares = [(f"{o.check.table}: {o.words}", o.percent) for o in rows if o.failed]
-            shares.sort(key=lambda pair: -pair[1])
-            parts.append(f"<h2>{category.capitalize()}</h2>" + _shares(shares[:_MOST_BARS]) + _table(rows))
-    parts.append("<h2>What there is</h2>")
-    parts += [_years(folder, table, column) for table, column in _DATES.items()]
-    parts.append(_births(folder))
+            found_any = sorted((o for o in rows if o.failed), key=lambda o: (o.passed, -o.percent))
+            parts.append(f"<h2>{category.capitalize()}</h2>" + _shares(found_any[:_MOST_BARS]) + _tables(rows))
+    plots = [_years(folder, table, column) for table, column in _DATES.items()]
+    plots.append(_births(folder))
+    parts.append(f"<h2>What there is</h2><div class=plots>{''.join(filter(None, plots))}</div>")
     return page("Data quality", "\n".join(filter(None, parts)))
 
 
@@ -54,12 +53,12 @@ def bars(title: str, values: Sequence[tuple[str, float]]) -> str:
     step = _WIDTH / max(len(values), 1)
     drawn = []
     for at, (name, value) in enumerate(values):
-        height = (_HEIGHT - 30) * value / top
-        place = f"x={at * step:.1f} y={_HEIGHT - 20 - height:.1f} width={max(step - 2, 1):.1f} height={height:.1f}"
+        height = (_HEIGHT - 44) * value / top
+        place = f"x={at * step:.1f} y={_HEIGHT - 22 - height:.1f} width={max(step - 2, 1):.1f} height={height:.1f}"
         drawn.append(f"<rect {place} fill=#005eb8><title>{html.escape(name)}: {value:g}</title></rect>")
         if at in {0, len(values) - 1} or len(values) <= 12:
-            drawn.append(f"<text x={at * step:.1f} y={_HEIGHT - 5} font-size=11>{html.escape(name)}</text>")
-    drawn.append(f"<text x=0 y=12 font-size=11>{top:g}</text>")
+            drawn.append(f"<text x={at * step:.1f} y={_HEIGHT - 5} font-size=15>{html.escape(name)}</text>")
+    drawn.append(f"<text x=0 y=13 font-size=15>{top:g}</text>")
     label = html.escape(f"{title}: " + ", ".join(f"{name} {value:g}" for name, value in values))
     picture = f'<svg role=img aria-label="{label}" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%">{"".join(drawn)}</svg>'
     return f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>"
@@ -75,6 +74,17 @@ def _summary(found: Sequence[Outcome]) -> str:
     return f"<table><caption>Checks</caption>{head}{''.join(rows)}</table>"
 
 
+def _tables(found: Sequence[Outcome]) -> str:
+    """Who failed is seen at once; what passed is folded away."""
+    failed = [outcome for outcome in found if not outcome.passed]
+    passed = [outcome for outcome in found if outcome.passed]
+    parts = [_table(failed)] if failed else ["<p class=pass>Every check passed."]
+    if passed:
+        words = f"{len(passed)} check{'' if len(passed) == 1 else 's'} passed"
+        parts.append(f"<details><summary>{words}</summary>{_table(passed)}</details>")
+    return "".join(parts)
+
+
 def _table(found: Sequence[Outcome]) -> str:
     rows = []
     for outcome in sorted(found, key=lambda one: (one.passed, -one.percent, one.check.table)):
@@ -86,19 +96,25 @@ def _table(found: Sequence[Outcome]) -> str:
     return f"<table>{head}{''.join(rows)}</table>"
 
 
-def _shares(values: Sequence[tuple[str, float]]) -> str:
-    """Bars that lie, one for each check that any row fails."""
-    if not values:
+def _shares(found: Sequence[Outcome]) -> str:
+    """Bars that lie, one for each check that any row fails; a mark where more would fail the check."""
+    if not found:
         return ""
-    drawn = []
-    for at, (name, percent) in enumerate(values):
-        drawn.append(f"<text x=0 y={at * 18 + 13} font-size=11>{html.escape(name)}</text>")
-        drawn.append(f"<rect x=400 y={at * 18 + 3} width={percent * 1.8:.1f} height=12 fill=#d5281b></rect>")
-        drawn.append(f"<text x={405 + percent * 1.8:.1f} y={at * 18 + 13} font-size=11>{percent:.1f} %</text>")
-    label = html.escape("Rows that fail: " + ", ".join(f"{name} {percent:.1f} %" for name, percent in values))
-    height = 18 * len(values) + 4
-    picture = f'<svg role=img aria-label="{label}" viewBox="0 0 {_WIDTH} {height}" width="100%">{"".join(drawn)}</svg>'
-    return f"<figure><figcaption>Rows that fail a check</figcaption>{picture}</figure>"
+    drawn, begin, step = [], 560, 2.7
+    for at, one in enumerate(found):
+        colour, y = ("#768692" if one.passed else "#d5281b"), at * 20
+        name, end = html.escape(f"{one.check.table}: {one.words}"), begin + one.percent * step
+        mark = begin + one.check.threshold * step
+        drawn.append(f"<text x={begin - 8} y={y + 14} font-size=12 text-anchor=end>{name}</text>")
+        drawn.append(f"<rect x={begin} y={y + 4} width={one.percent * step:.1f} height=12 fill={colour}></rect>")
+        drawn.append(f"<path d='M{mark:.1f} {y + 1}v18' stroke=#212b32></path>")
+        drawn.append(f"<text x={max(end, mark) + 5:.1f} y={y + 14} font-size=12>{one.percent:.1f} %</text>")
+    words = (f"{one.check.table} {one.words} {one.percent:.1f} %" for one in found)
+    label = html.escape("Rows that fail: " + ", ".join(words))
+    height = 20 * len(found) + 4
+    picture = f'<svg role=img aria-label="{label}" viewBox="0 0 900 {height}" width="100%">{"".join(drawn)}</svg>'
+    caption = "Rows that fail a check: red, where they are more than the mark allows"
+    return f"<figure><figcaption>{caption}</figcaption>{picture}</figure>"
 
 
 def _years(folder: Path, table: str, column: str) -> str:
