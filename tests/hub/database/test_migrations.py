@@ -10,8 +10,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flip_hub.database import Base, Database, upgrade
-from flip_hub.database.migrate import MIGRATIONS
+from flip_hub.database.migrate import MIGRATIONS, newest
 from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
@@ -37,6 +38,17 @@ def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:
         list(pool.map(_upgrade, [url] * 3))
     database = Database(url)
     assert "audit" in inspect(database.engine).get_table_names()
+
+
+def test_where_nothing_is_to_migrate_nobody_who_writes_is_waited_for(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'flip.db'}")
+    upgrade(database)
+    with database.connect_for_migration():
+        upgrade(database)
+
+
+def test_the_newest_revision_is_the_last_migrations() -> None:
+    assert newest() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def test_sqlite_is_opened_for_several_processes(tmp_path: Path) -> None:
