@@ -69,8 +69,8 @@ class InsidePool:
         (slot / "bounds.safetensors").write_bytes(save({"bounds": bounds}))
         worker = Inside(slot)
         worker.ask({"do": "open", "graph": graph is not None}, graph or b"", 1.0, 0)
-        record = parse_graph(graph) if graph is not None else None
-        return EngineSession(worker, record, snapshot.count, snapshot.features.shape[1], 1.0, lambda _: None)
+        record, features = parse_graph(graph) if graph is not None else None, snapshot.features.shape[1]
+        return EngineSession(worker, record, snapshot.count, features, snapshot.width, 1.0, lambda _: None)
 
 
 def make_trust(home: Path, hub: Hub, name: str, count: int, persons: int | None = None) -> Trust:

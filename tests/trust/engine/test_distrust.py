@@ -47,7 +47,7 @@ def exported():
 
 def session(answer, exported):
     worker = TakenOver(answer)
-    return worker, EngineSession(worker, parse_graph(exported.graph), PERSONS, FEATURES, 1.0, lambda _: None)
+    return worker, EngineSession(worker, parse_graph(exported.graph), PERSONS, FEATURES, FEATURES, 1.0, lambda _: None)
 
 
 def gradient(**changes):
