@@ -80,8 +80,9 @@ def tiles_in_words(asked: contract.TileImages) -> str:
     """A description of tiles as a person says it."""
     which = "every slide" if asked.which == "all" else f"the {asked.which} slide"
     colour = "in colour" if asked.colour else "in grey"
+    size = f"{asked.tile} × {asked.tile}"
     return (
-        f"Tiles: {which}{_days(asked.window)}: up to {asked.tiles} tiles of {asked.tile} × {asked.tile} elements {colour}, "
+        f"Tiles: {which}{_days(asked.window)}: up to {asked.tiles} tiles of {size} elements {colour}, "
         f"{asked.mpp:g} µm each, at least {asked.least_tissue:.0%} tissue"
     )
 

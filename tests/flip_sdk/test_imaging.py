@@ -65,8 +65,8 @@ def test_everything_that_is_wrong_is_told_at_once():
 def test_it_reads_in_plain_words():
     assert repr(CHEST.stack(5, apart=3.0).nearest(days=(-30, 0))) == (
         "Images: axial CT of the chest: the nearest series from day -30 to day +0 around the index date, 5 "
-        "neighbouring slices 3 mm apart as channels; ScaleIntensityRange(a_min=-1000.0, a_max=400.0); Spacing(pixdim=(1.5, 1.5)); "
-        "Resize(spatial_size=(64, 64)); 64 × 64 elements; between 0 and 1"
+        "neighbouring slices 3 mm apart as channels; ScaleIntensityRange(a_min=-1000.0, a_max=400.0); "
+        "Spacing(pixdim=(1.5, 1.5)); Resize(spatial_size=(64, 64)); 64 × 64 elements; between 0 and 1"
     )
     assert repr(flip.images("MR").volume(8, 9, 10).all()) == (
         "Images: MR: every series, as a volume; 8 × 9 × 10 elements"

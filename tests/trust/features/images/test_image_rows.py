@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 from flip_sdk.contract.features import Window
 from flip_sdk.contract.images import Orientation, SeriesImages, Slices, Spacing, Stack, Volume
-from flip_trust.features.images import image_rows
-from flip_trust.features.images import rows as rows_module
+from flip_trust.features.images import filling, image_rows
 from flip_trust.scaleout import HERE
 
 from tests.trust.features.images.hospital import Ball, Scan, series
@@ -79,8 +78,8 @@ def test_all_series_are_rows_by_date_and_so_many_at_most(hospital):
 
 def test_which_images_of_a_person_are_taken_is_left_to_chance():
     candidates = pl.DataFrame({"person_id": np.repeat(np.arange(300), 3), "item": np.tile(np.arange(3), 300)})
-    told = candidates.with_columns(images=None, planned=2, reason=None, key=rows_module._keys(900))
-    drawn = rows_module._drawn(ASKED.model_copy(update={"which": "all"}), told, 2)
+    told = candidates.with_columns(images=None, planned=2, reason=None, key=filling._keys(900))
+    drawn = filling.drawn(ASKED.model_copy(update={"which": "all"}), told, 2)
 
     assert len(drawn) == 600
     counts = drawn.group_by("item", "number").len()["len"]

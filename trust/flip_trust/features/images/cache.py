@@ -8,6 +8,7 @@ kill at any moment costs what was under way, and to make room is to delete files
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -31,11 +32,12 @@ FOLDER: Final = ("features", "images")
 ROWS: Final = "rows"
 ENDING: Final = ".f16"
 ABOUT: Final = "pipeline.json"
+_PLACE = pl.Struct({"level": pl.Int64(), "x": pl.Int64(), "y": pl.Int64(), "mpp": pl.Float64()})
 SCHEMA: dict[str, pl.DataType] = {
     "item": pl.Int64(), "content": pl.String(), "shard": pl.String(), "first": pl.Int64(), "images": pl.Int64(),
-    "reason": pl.String(),
+    "reason": pl.String(), "places": pl.List(_PLACE),
 }  # fmt: skip
-"""``first``: of its images in the shard; ``reason``: why there are none."""
+"""``first``: of its images in the shard; ``reason``: why there are none; ``places``: of a slide's tiles, in order."""
 _FORMAT: Final = 1
 
 
@@ -118,6 +120,64 @@ def write_shard(folder: Path, images: Sequence[Shown]) -> str:
     temporary.rename(folder / name)
     sync_folder(folder)
     return name
+
+
+def folders(home: Path) -> list[Path]:
+    """Every pipeline's folder."""
+    return sorted(path.parent for path in home.joinpath(*FOLDER).glob(f"*/{ABOUT}"))
+
+
+def make_room(home: Path, most: float) -> int:
+    """Delete what was longest unused, until no more than so many bytes are kept; how many files.
+
+    What is in use stays: whoever holds a pipeline's folder makes room when done.
+    """
+    files = sorted(
+        ((path, path.stat()) for folder in folders(home) for path in folder.glob(f"*{ENDING}")),
+        key=lambda file: file[1].st_mtime,
+    )
+    size, deleted = sum(told.st_size for _, told in files), 0
+    for path, told in files:
+        if size <= most:
+            break
+        with _free(path.parent) as free:
+            if free:
+                path.unlink(missing_ok=True)
+                size, deleted = size - told.st_size, deleted + 1
+    return deleted
+
+
+def clear(home: Path, *, failed: bool) -> int:
+    """Forget what is kept, or only what failed, which is then tried again; of how many series and slides.
+
+    A folder in use is waited for.
+    """
+    forgotten = 0
+    for folder in folders(home):
+        with store.writing(folder), store.writing(folder / ROWS):
+            kept = Kept(folder, 0)
+            rows = kept.rows()
+            going = rows.filter(pl.col("reason") != "") if failed else rows
+            forgotten += len(going)
+            if failed:
+                kept.add(going.with_columns(content=pl.lit(""), reason=pl.lit("")))
+                continue
+            for path in (*(folder / ROWS).glob("*.parquet"), *folder.glob(f"*{ENDING}"), folder / ABOUT):
+                path.unlink()
+    return forgotten
+
+
+@contextmanager
+def _free(folder: Path) -> Iterator[bool]:
+    """Hold a folder if nobody else does."""
+    descriptor = os.open(folder / store.LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
 
 
 def _sweep(kept: Kept) -> None:

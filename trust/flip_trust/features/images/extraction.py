@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
 import polars as pl
-from flip_sdk.contract.images import SeriesImages
+from flip_sdk.contract.images import AnyImages, TileImages
 from flip_sdk.mechanisms.images.pipeline import ImageTooLargeError, Pipeline, Shown
+from pydantic import TypeAdapter
 
 from flip_trust import scaleout
 from flip_trust.agent import log
@@ -19,25 +20,27 @@ from flip_trust.deidentification.pixels import hush
 from flip_trust.errors import UnfitImageError
 from flip_trust.features.images.cache import SCHEMA, Kept, write_shard
 from flip_trust.features.images.series import Instance, images_of
+from flip_trust.features.images.slides import Place, tiles_of
 
 BATCH: Final = 16
 _log = logging.getLogger(__name__)
-Done = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Order:
-    """One series to be turned into images.
+    """One series or slide to be turned into images.
 
     Attributes:
         item: its number.
         content: what its files are, as the cache remembers it.
-        instances: its files.
+        instances: files of a series.
+        paths: files of a slide.
     """
 
     item: int
     content: str
-    instances: tuple[Instance, ...]
+    instances: tuple[Instance, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,36 +53,30 @@ class Outcome:
     first: int = 0
     images: int = 0
     reason: str = ""
+    places: list[Place] = field(default_factory=list)
 
 
-def extract(
-    orders: Sequence[Order], asked: SeriesImages, kept: Kept, where: scaleout.Where, done: Done = lambda _: None
-) -> pl.DataFrame:
-    """Turn series into images and remember them; one that cannot be is remembered with the reason.
+def extract(orders: Sequence[Order], asked: AnyImages, kept: Kept, where: scaleout.Where) -> Iterator[pl.DataFrame]:
+    """Turn series or slides into images and remember them; one that cannot be is remembered with the reason.
 
     Args:
         orders: what is to be done.
         asked: what the job wants.
         kept: the pipeline's part of the cache.
         where: on what.
-        done: told of so many that are done.
 
-    Returns:
-        A row for each order, of :data:`~flip_trust.features.images.cache.SCHEMA`.
+    Yields:
+        Rows for some of the orders each time, of :data:`~flip_trust.features.images.cache.SCHEMA`.
 
     Raises:
         SetupError: the cluster cannot be used, or went away.
     """
     work = partial(_batch, text=asked.model_dump_json(), folder=str(kept.folder.absolute()))
-    found = []
     for ended in scaleout.run(work, scaleout.batched(orders, BATCH), where):
-        outcomes = list(_outcomes(ended))
-        rows = pl.DataFrame(outcomes, schema=SCHEMA)
+        rows = pl.DataFrame([asdict(one) for one in _outcomes(ended)], schema=SCHEMA)
         if not _passing(ended):
             kept.add(rows)
-        found.append(rows)
-        done(len(outcomes))
-    return pl.concat(found) if found else pl.DataFrame(schema=SCHEMA)
+        yield rows
 
 
 def _outcomes(ended: scaleout.Done[Order, list[Outcome]] | scaleout.Failed[Order]) -> Iterator[Outcome]:
@@ -101,37 +98,41 @@ def _passing(ended: scaleout.Done[Order, list[Outcome]] | scaleout.Failed[Order]
 
 def _batch(orders: list[Order], text: str, folder: str) -> list[Outcome]:
     """Runs in a worker."""
-    made = [(order, *_attempt(order, text)) for order in orders]
-    images = [shown for _, shown, _ in made if shown is not None]
+    made = [(order, _attempt(order, text)) for order in orders]
+    images = [result[0] for _, result in made if not isinstance(result, str)]
     shard, first, outcomes = write_shard(Path(folder), images) if images else "", 0, []
-    for order, shown, reason in made:
-        if shown is None:
-            outcomes.append(Outcome(order.item, order.content, reason=reason))
+    for order, result in made:
+        if isinstance(result, str):
+            outcomes.append(Outcome(order.item, order.content, reason=result))
             continue
-        outcomes.append(Outcome(order.item, order.content, shard, first, len(shown)))
-        first += len(shown)
+        outcomes.append(Outcome(order.item, order.content, shard, first, len(result[0]), places=result[1]))
+        first += len(result[0])
     return outcomes
 
 
-def _attempt(order: Order, text: str) -> tuple[Shown | None, str]:
+def _attempt(order: Order, text: str) -> tuple[Shown, list[Place]] | str:
+    """The images, or the reason why there are none."""
     try:
-        asked, pipeline = _pipeline(text)
-        return images_of(order.instances, asked, pipeline), ""
+        maker = _maker(text)
+        return maker(order)
     except UnfitImageError as error:
-        return None, error.reason
+        return error.reason
     except ImageTooLargeError:
-        return None, "it would need too much memory"
+        return "it would need too much memory"
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 (damaged files raise whatever their damage leads to)
-        return None, type(error).__name__
+        return type(error).__name__
 
 
 @lru_cache(maxsize=4)
-def _pipeline(text: str) -> tuple[SeriesImages, Pipeline]:
+def _maker(text: str) -> Callable[[Order], tuple[Shown, list[Place]]]:
     import torch
 
     torch.set_num_threads(1)
     hush()
-    asked = SeriesImages.model_validate_json(text)
-    return asked, Pipeline(asked)
+    asked: AnyImages = TypeAdapter(AnyImages).validate_json(text)
+    if isinstance(asked, TileImages):
+        return lambda order: tiles_of(order.paths, asked)
+    pipeline = Pipeline(asked)
+    return lambda order: (images_of(order.instances, asked, pipeline), [])

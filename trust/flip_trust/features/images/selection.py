@@ -1,4 +1,4 @@
-"""Which series of a person fit what a job asks for, in the order in which they are preferred."""
+"""Which series or slides of a person fit what a job asks for, in the order in which they are preferred."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import polars as pl
 from flip_sdk.contract.features import Window
-from flip_sdk.contract.images import SeriesImages, TileImages
+from flip_sdk.contract.images import AnyImages, SeriesImages, TileImages
 
 from flip_trust.features.images.series import Instance
+from flip_trust.features.images.slides import WHOLE_SLIDE
 from flip_trust.imaging.cleaned import cleaned
 from flip_trust.imaging.index import Index
+from flip_trust.imaging.slides import slides
 
 CANDIDATES: dict[str, pl.DataType] = {
     "person_id": pl.Int64(), "item": pl.Int64(), "day": pl.Date(), "content": pl.String(), "slices": pl.Int64(),
@@ -18,31 +20,38 @@ CANDIDATES: dict[str, pl.DataType] = {
 """``item``: of a series its ``image_occurrence_id``; ``content`` changes with its files; ``slices``: in all of them."""
 
 
-def series_for(asked: SeriesImages, home: Path, persons: pl.DataFrame) -> pl.DataFrame:
-    """Fitting series with a date, by person and preference, with :data:`CANDIDATES`'s columns.
+def candidates_for(asked: AnyImages, home: Path, persons: pl.DataFrame) -> pl.DataFrame:
+    """Fitting series or slides with a date, by person and preference, with :data:`CANDIDATES`'s columns.
 
     Args:
         asked: what the job wants.
         home: of the Trust.
         persons: ``person_id`` and ``index_day``.
     """
+    found = _dicom(asked, home, persons)
+    if isinstance(asked, TileImages):
+        found = pl.concat([found, slides(home).select(list(CANDIDATES))])
+    fitting = found.join(persons.lazy().select("person_id", "index_day"), on="person_id")
+    fitting = fitting.filter(*in_window(asked.window), *_has_index(asked))
+    return preferred(fitting, asked).select(list(CANDIDATES)).collect()
+
+
+def _dicom(asked: AnyImages, home: Path, persons: pl.DataFrame) -> pl.LazyFrame:
     omop = home / "omop"
     if not all((omop / f"{name}.parquet").exists() for name in ("image_series", "image_occurrence")):
-        return pl.DataFrame(schema=CANDIDATES)
-    occurrences = pl.scan_parquet(omop / "image_occurrence.parquet")
-    dated = occurrences.select("image_occurrence_id", day="image_occurrence_date")
+        return pl.LazyFrame(schema=CANDIDATES)
+    dates = pl.scan_parquet(omop / "image_occurrence.parquet")
     series = (
         pl.scan_parquet(omop / "image_series.parquet")
         .filter(*_told(asked))
-        .join(dated, on="image_occurrence_id")
-        .join(persons.lazy().select("person_id", "index_day"), on="person_id")
-        .filter(*in_window(asked.window), *_has_index(asked))
-        .select("person_id", "index_day", "image_occurrence_id", "day")
+        .join(persons.lazy(), on="person_id", how="semi")
+        .join(dates.select("image_occurrence_id", day="image_occurrence_date"), on="image_occurrence_id")
+        .select("person_id", "image_occurrence_id", "day")
     )
-    found = series.join(_sound(home, series), on="image_occurrence_id").filter(
-        pl.col("slices") >= asked.least_instances, *([pl.col("whole")] if asked.uniform else [])
-    )
-    return preferred(found.rename({"image_occurrence_id": "item"}), asked).select(list(CANDIDATES)).collect()
+    found = series.join(_sound(home, series), on="image_occurrence_id")
+    if isinstance(asked, SeriesImages):
+        found = found.filter(pl.col("slices") >= asked.least_instances, pl.col("whole") | (not asked.uniform))
+    return found.select("person_id", "day", "content", "slices", item="image_occurrence_id").select(list(CANDIDATES))
 
 
 def instances_of(home: Path, items: pl.Series) -> dict[int, tuple[Instance, ...]]:
@@ -65,7 +74,7 @@ def in_window(window: Window | None) -> list[pl.Expr]:
     return [compare(bound) for bound, compare in bounds if bound is not None]
 
 
-def preferred(candidates: pl.LazyFrame, asked: SeriesImages | TileImages) -> pl.LazyFrame:
+def preferred(candidates: pl.LazyFrame, asked: AnyImages) -> pl.LazyFrame:
     """By person, whichever is wanted first; of several on one day the one with more slices."""
     day, largest = pl.col("day"), pl.col("slices")
     match asked.which:
@@ -80,7 +89,9 @@ def preferred(candidates: pl.LazyFrame, asked: SeriesImages | TileImages) -> pl.
     return candidates.sort("person_id", *order, "item", descending=[False, *descending, False])
 
 
-def _told(asked: SeriesImages) -> list[pl.Expr]:
+def _told(asked: AnyImages) -> list[pl.Expr]:
+    if isinstance(asked, TileImages):
+        return [pl.col("sop_class") == WHOLE_SLIDE]
     rules = [pl.col("modality") == asked.modality]
     if asked.body_part is not None:
         rules.append(pl.col("body_part") == asked.body_part)
@@ -91,7 +102,7 @@ def _told(asked: SeriesImages) -> list[pl.Expr]:
     return rules
 
 
-def _has_index(asked: SeriesImages) -> list[pl.Expr]:
+def _has_index(asked: AnyImages) -> list[pl.Expr]:
     return [pl.col("index_day").is_not_null()] if asked.which == "nearest" or asked.window is not None else []
 
 
