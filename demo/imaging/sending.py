@@ -108,7 +108,9 @@ def answers_in(said: str) -> tuple[set[Path], dict[Path, str]]:
 def take_the_rest(platform: Platform, place: Hospital) -> str:
     """What the sender did not take for images is offered as files; what ``flip-trust ingest dicom`` says of it."""
     folder = images_of(platform, place) / FOLDER
-    told = platform.flip_trust(place.name, "ingest", "dicom", str(folder), "--keep-free", KEEP_FREE)
+    # the receiver's own worker de-identifies all that is indexed
+    options = ("--keep-free", KEEP_FREE, "--no-deidentify")
+    told = platform.flip_trust(place.name, "ingest", "dicom", str(folder), *options)
     return next((line for line in told.splitlines() if line.startswith("Taken:")), told.strip())
 
 
