@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from html import escape
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import TrustCatalogue
@@ -101,7 +102,7 @@ class Catalogue:
         more = len(self._concepts) - len(shown)
         rest = f"<p>… and {more} more: catalogue.find('…') or catalogue.concepts</p>" if more else ""
         tables.append(self._table(shown, "What the Trusts hold"))
-        return "".join(table._repr_html_() for table in tables) + rest
+        return "".join(map(_html, tables)) + rest
 
     def __iter__(self) -> Iterator[Concept]:
         return iter(self._concepts)
@@ -237,6 +238,12 @@ class Catalogue:
         rows = [{name: row[name] for name in schema} for row in rows]
         note = silent(self._entries) if numbers else ""
         return frame(rows, schema, caption + note, (PERSONS,))
+
+
+def _html(table: Frame) -> str:
+    if table.is_empty():
+        return f"<p>{escape(table.caption)}: nothing that can be told.</p>"
+    return table._repr_html_()
 
 
 def _merge(entries: Sequence[TrustCatalogue], persons: Mapping[int, Mapping[str, int]]) -> tuple[Concept, ...]:

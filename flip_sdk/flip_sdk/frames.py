@@ -15,6 +15,8 @@ _HEAD = "text-align:{side};padding:.25em .8em;border-bottom:2px solid currentCol
 _CELL = "text-align:{side};padding:.25em .8em;border-bottom:1px solid rgba(128,128,128,.35)"
 _BAR = ";background:linear-gradient(to right,rgba(0,94,184,.28) {share:.1f}%,transparent {share:.1f}%) no-repeat"
 
+_MOST_LISTED = 3
+
 
 class Frame(pl.DataFrame):
     """A Polars DataFrame with a caption. What you derive from it is an ordinary Polars DataFrame.
@@ -54,10 +56,7 @@ class Frame(pl.DataFrame):
         tops = [max(self[name].drop_nulls(), default=0) if name in self.bars else 0 for name in self.columns]
         body = "".join(
             "<tr>"
-            + "".join(
-                f'<td style="{_CELL.format(side=side)}{_bar(value, top)}">{escape(shown(value))}</td>'
-                for value, side, top in zip(row, sides, tops, strict=True)
-            )
+            + "".join(_cell(value, side, top) for value, side, top in zip(row, sides, tops, strict=True))
             + "</tr>"
             for row in self.iter_rows()
         )
@@ -77,6 +76,21 @@ def frame(
 
 def _bar(value: Any, top: float) -> str:
     return _BAR.format(share=100 * value / top) if value and top > 0 else ""
+
+
+def _short(value: object) -> str:
+    """As :func:`shown`, but of a long list only its first: all of it makes each row of a notebook four lines tall."""
+    if isinstance(value, list) and len(value) > _MOST_LISTED:
+        return f"{shown(value[0])} and {len(value) - 1} more"
+    return shown(value)
+
+
+def _cell(value: object, side: str, top: float) -> str:
+    """A table's cell; ``top`` is the value whose bar is full, 0 for no bar."""
+    text, whole = _short(value), shown(value)
+    style = _CELL.format(side=side) + (_bar(value, top) if text == whole else ";white-space:nowrap")
+    title = f' title="{escape(whole)}"' if text != whole else ""
+    return f'<td style="{style}"{title}>{escape(text)}</td>'
 
 
 def shown(value: object) -> str:

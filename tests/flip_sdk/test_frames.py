@@ -34,6 +34,23 @@ def test_the_table_is_plain_escaped_and_says_what_is_missing() -> None:
     assert 'scope="col"' in html
 
 
+def test_a_long_list_is_told_by_its_first_and_whole_in_the_title() -> None:
+    row = {"trust": "x", "persons": 1, "on": True, "names": ["<a>", "b", "c", "d"], "at": NOW}
+    html = frame([row], SCHEMA)._repr_html_()
+    assert ">&lt;a&gt; and 3 more<" in html
+    assert 'title="&lt;a&gt;, b, c, d"' in html
+
+
+def test_numbers_have_bars_where_asked_for() -> None:
+    rows = [{"trust": name, "persons": persons} for name, persons in (("a", 50), ("b", 200), ("c", None))]
+    schema = {"trust": pl.String, "persons": pl.Int64}
+    html = frame(rows, schema, bars=("persons",))._repr_html_()
+    assert html.count("linear-gradient") == 2
+    assert "rgba(0,94,184,.28) 25.0%" in html
+    assert "linear-gradient" not in frame(rows, schema)._repr_html_()
+    assert "linear-gradient" not in frame([], schema, bars=("persons",))._repr_html_()
+
+
 def test_text_shows_everything_without_data_types() -> None:
     rows = [{"trust": f"trust-{i}", "persons": i, "on": False, "names": [], "at": None} for i in range(20)]
     text = repr(frame(rows, SCHEMA, "Trusts"))
