@@ -125,6 +125,8 @@ def test_ledger_and_status(run, opted_in, trust, running):
     trust.carrier.answer(trust.carrier.put(trust.hub.parts(job, "count")))
 
     assert job.job_id in run("ledger")
+    assert "Everybody." in run("ledger", "queries", job.spec.project_id)
+    assert "Nothing was asked" in run("ledger", "queries", "nobodys")
     assert PROJECT in run("status")
     figures = json.loads(run("ledger", "--json"))
     assert figures["events"][0]["event"] == {"mechanism": "pure", "epsilon": 0.5, "unit": "person"}

@@ -76,6 +76,7 @@ MALFORMED = {
     "result of nothing": (RESULT.replace(b"g1^Glucose^LN||7", b"||7"), "AE"),
     "order without a request": (message("ORM^O01", "ORC|NW|P7"), "AE"),
     "order of nothing": (message("ORM^O01", "ORC|NW|P7", "OBR|1|P7|F7"), "AE"),
+    "imaging order of nothing": (message("OMI^O23", "ORC|NW|P8", "OBR|1|P8|F8", "IPC|ACC8"), "AE"),
     "order without a number": (message("ORM^O01", "ORC|NW", "OBR|1|||p1^CT^SCT"), "AE"),
 }
 

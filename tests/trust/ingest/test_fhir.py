@@ -6,6 +6,7 @@ import stat
 import pytest
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.ingest import links, vocabulary
+from flip_trust.ingest.fhir.checks import STATUSES
 from flip_trust.ingest.fhir.load import load
 
 from tests.trust.ingest import samples
@@ -102,6 +103,23 @@ def test_what_the_sender_withdraws_is_removed(loaded, tmp_path):
 
     assert report.withdrawn == 5
     assert {name: len(tables(home)[name]) for name in emptied} == dict.fromkeys(emptied, 0)
+
+
+def test_each_status_means_what_the_table_says(home, tmp_path):
+    """Of every type and every status: loaded, left as it was, or removed again."""
+    standing = {one["resourceType"]: one for one in samples.RESOURCES}
+    for kind, fates in STATUSES.items():
+        for status, fate in fates.items():
+            load(home, bundle(tmp_path / "b.json", samples.PATIENT, standing[kind]))
+            before = {name: len(frame) for name, frame in tables(home).items() if name not in DERIVED}
+            report = load(home, bundle(tmp_path / "s.json", standing[kind] | {"status": status}))
+            after = {name: len(frame) for name, frame in tables(home).items() if name not in DERIVED}
+            assert report.refused == {}
+            assert (sum(after.values()) - sum(before.values())) == (-1 if fate == "withdrawn" else 0), (kind, status)
+            assert report.passed_over[f"{kind} with status {status}"] == (fate == "passed over")
+
+
+DERIVED = {"observation_period", "concept"}
 
 
 def test_a_code_that_is_mapped_later_moves_to_the_table_of_its_domain(home, tmp_path):

@@ -144,6 +144,15 @@ def test_a_discharge_before_its_admission_and_a_cancelled_one(home, tmp_path):
     assert len(tables(home)["visit_occurrence"]) == 0
 
 
+@pytest.mark.parametrize("trigger", ["A02", "A06", "A07", "A08", "A12"])
+def test_an_update_of_a_visit_changes_its_kind_and_keeps_its_beginning(home, tmp_path, trigger):
+    update = message(f"ADT^{trigger}", f"EVN|{trigger}|20240102", "PV1|1|O|W1" + "|" * 16 + "V1", control="u1")
+    load_file(home, written(tmp_path, ADMISSION, update))
+    visit = tables(home)["visit_occurrence"].row(0, named=True)
+
+    assert (visit["visit_concept_id"], str(visit["visit_start_date"])) == (9202, "2024-01-01")
+
+
 def test_a_result_that_is_taken_back_is_removed(with_vocabulary, tmp_path):
     load_file(with_vocabulary, written(tmp_path, RESULT))
     report = load_file(with_vocabulary, written(tmp_path, TAKEN_BACK))
