@@ -135,7 +135,9 @@ def test_ledger_and_status(run, opted_in, trust, running):
 
 
 def test_publishing_what_it_holds_says_how_much_is_told(run, trust):
-    assert "numbers for" in run("catalogue", "publish", "--holdings", "8", "--steward", "sam")
+    said = run("catalogue", "publish", "--holdings", "8", "--steward", "sam")
+    assert "numbers for" in said
+    assert "of 100" in said
     assert [line["purpose"] for line in trust.ledger()] == ["catalogue", "holdings"]
 
 

@@ -248,6 +248,7 @@ def catalogue_publish(
     from flip_trust import catalogue, egress
     from flip_trust.agent.hub_client import HubClient, HubRefusedError, HubUnreachableError
     from flip_trust.keys import load_hub, load_identity
+    from flip_trust.ledger import store
 
     config, database = opened(home)
     who = steward or getpass.getuser()
@@ -258,7 +259,8 @@ def catalogue_publish(
         config, database, _budget(epsilon, 1000), who, datetime.now(UTC), *more, twin_images=twin_images
     )
     told = f"about {notice.persons} persons" if notice.persons is not None else "too few persons to say how many"
-    told += f", numbers for {len(notice.holdings.concepts)} of them" if notice.holdings is not None else ""
+    if (held := notice.holdings) is not None:
+        told += f", numbers for {len(held.concepts)} of them (± {2 * held.noise.concepts:.0f} persons)"
     told += ", and a synthetic twin" if notice.twin is not None else ""
     told += " with its images' geometry" if notice.twin is not None and notice.twin.images else ""
     try:
@@ -270,6 +272,8 @@ def catalogue_publish(
         say(f"Kept: {len(notice.concepts)} concepts, {told}. The hub did not take it: does it know this Trust?")
     except HubUnreachableError:
         say(f"Kept: {len(notice.concepts)} concepts, {told}. The agent will tell the hub once it answers.")
+    spent, cap = store.spent(database, config.total.delta), config.total.epsilon
+    say(f"The data set has spent ε = {spent:.3g} of {cap:g}, over all projects and catalogues.")
 
 
 @command(audit_app, "verify")
