@@ -8,6 +8,7 @@ would log the arguments, and paths identify.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -278,13 +279,27 @@ def _client(where: Where) -> Iterator[Client]:
         with client:
             yield client
         return
+    with _own_cluster(where.workers) as cluster, untyped.Client(cluster) as client:
+        yield client
+
+
+@contextmanager
+def _own_cluster(workers: int) -> Iterator[Any]:
+    """Workers on this machine, out of reach for its other people: TLS with keys made for the occasion, no web pages."""
+    import dask
+    import distributed
+
+    untyped: Any = distributed
     options = {
-        "n_workers": where.workers or None,
+        "n_workers": workers or None,
         "threads_per_worker": 1,
         "host": "127.0.0.1",
-        "dashboard_address": None,
-        "security": True,  # TLS with keys made for the occasion: other people of this machine can reach the ports
-        "scheduler_kwargs": {"allowed_failures": 1},  # an item that kills its worker is not tried on every other one
+        "dashboard_address": "127.0.0.1:0",
+        "security": True,
+        "silence_logs": logging.ERROR,
+        # an item that kills its worker is not tried on every other one
+        "scheduler_kwargs": {"allowed_failures": 1, "dashboard": False},
     }
-    with untyped.LocalCluster(**options) as cluster, untyped.Client(cluster) as client:
-        yield client
+    pages: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    with dask.config.set(pages), untyped.LocalCluster(**options) as cluster:
+        yield cluster

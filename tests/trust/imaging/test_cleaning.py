@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+import threading
 
 import pydicom
 import pytest
@@ -147,8 +148,28 @@ def test_what_failed_outside_itself_is_tried_again_when_asked_for(home, spool, s
 
     assert cleaning.waiting() == []
     assert len(cleaning.waiting(again=True)) == 1
-    assert cleaning.run(HERE, names=cleaning.waiting(again=True)).done == 1
+    assert cleaning.run(HERE, again=True).done == 1
     assert printed(home) == set()
+
+
+def test_no_more_than_asked_for_is_done_in_one_go(home, spool, study):
+    put(home, spool, *(study.instance() for _ in range(3)))
+    cleaning = Cleaning(home)
+
+    assert cleaning.run(HERE, most=2).done == 2
+    assert len(cleaning.waiting()) == 1
+
+
+def test_two_at_a_time_do_not_do_the_same(home, spool, study):
+    put(home, spool, *(study.instance() for _ in range(6)))
+    tallies = []
+    threads = [threading.Thread(target=lambda: tallies.append(Cleaning(home).run(HERE))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(tally.done for tally in tallies) == [0, 6]
 
 
 def test_a_nearly_full_disk_stops_it_and_is_said(home, spool, study):

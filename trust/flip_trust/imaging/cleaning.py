@@ -62,7 +62,7 @@ class Tally:
 
 
 class Cleaning:
-    """De-identifies one Trust's images under its current profile. Several at a time do no harm.
+    """De-identifies one Trust's images under its current profile. One process works at a time; others wait.
 
     Args:
         home: the Trust's home.
@@ -94,20 +94,29 @@ class Cleaning:
         return tally
 
     def run(
-        self, where: Where = LOCAL, done: Callable[[int], None] = lambda _: None, names: list[str] | None = None
+        self,
+        where: Where = LOCAL,
+        done: Callable[[int], None] = lambda _: None,
+        most: int | None = None,
+        *,
+        again: bool = False,
     ) -> Tally:
-        """De-identify what waits.
+        """De-identify what waits, once no other process is at it.
 
         Args:
             where: on what; a cluster's workers see the home under the same path.
             done: told how many more were dealt with.
-            names: these instances, as :meth:`waiting` gave them, and not every one that waits.
+            most: stop after so many.
+            again: those too that were refused for a reason outside themselves.
 
         Raises:
             SetupError: the folder cannot be written, or the cluster cannot be used.
             ImagingError: the disk is nearly full. What was done stays.
         """
-        names = self.waiting() if names is None else names
+        with store.writing(self.place.folder):
+            return self._run(self.waiting(again=again)[:most], where, done)
+
+    def _run(self, names: list[str], where: Where, done: Callable[[int], None]) -> Tally:
         tally, rows, wrote = Tally(), list[Row](), time.monotonic()
         work = partial(clean, str(self._home.absolute()), self.place.profile.model_dump_json())
         try:

@@ -111,9 +111,8 @@ def _deidentify(config: TrustConfig, where: Where, keep_free: int) -> None:
     from flip_trust.imaging.cleaning import Cleaning
 
     cleaning = Cleaning(config.home, keep_free)
-    waiting = cleaning.waiting(again=True)
-    with progress("De-identifying", len(waiting)) as advance:
-        tally = cleaning.run(where, advance, waiting)
+    with progress("De-identifying", len(cleaning.waiting(again=True))) as advance:
+        tally = cleaning.run(where, advance, again=True)
     say(f"De-identified: {tally.done}; to quarantine: {tally.refused.total()}.")
     _tell(cleaning)
 

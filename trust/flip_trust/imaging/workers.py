@@ -23,6 +23,8 @@ from flip_trust.scaleout import Where
 _LOOK_EVERY = 1.0
 _AFTER_A_FAILURE = 30.0
 _NICE = 10
+_MOST = 1024
+"""Instances in one go; a command that waits for its turn gets it then."""
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +78,7 @@ class _Turn:
     def __init__(self, home: Path, keep_free: int, where: Where) -> None:
         self._home, self._keep_free, self._where = home, keep_free, where
         self._seen: list[str] | None = None
+        self._first = True
 
     def take(self) -> None:
         from flip_trust.imaging.cleaning import Cleaning
@@ -84,8 +87,10 @@ class _Turn:
         seen = cleaning.index.parts()
         if seen == self._seen:
             return
-        tally = cleaning.run(self._where, names=cleaning.waiting(again=self._seen is None))
-        self._seen = seen
+        first, self._first = self._first, False
+        tally = cleaning.run(self._where, most=_MOST, again=first)
+        if tally.done + tally.refused.total() < _MOST:
+            self._seen = seen
         if tally.done or tally.refused:
             log.event(_log, "deidentification.written", done=tally.done, refused=tally.refused.total())
 
