@@ -82,15 +82,12 @@ def _rows(
 
 def _interactive(resident: Resident) -> Iterator[tuple[str, Callable[[], Any], str]]:
     a, b = (frozenset(resident.vocabulary.descendants(ancestor)) for ancestor in (A, B))
-    columns = resident.columns(CONDITION)
 
     def temporal() -> int:
-        first, then = resident.rows(CONDITION, a), resident.rows(CONDITION, b)
-        keys = columns.keys[first]
-        female = resident.demographic("gender_concept_id", [FEMALE]).mask()[place_of(keys)]
-        first, keys = first[female], keys[female]
+        first, then = resident.keys(CONDITION, a), resident.keys(CONDITION, b)
+        keys = first[resident.demographic("gender_concept_id", [FEMALE]).mask()[place_of(first)]]
         age = years(day_of(keys)) - resident.persons.born[place_of(keys)]
-        return len(followed(resident, CONDITION, first[(age >= 40) & (age <= 70)], then, 365))
+        return len(followed(resident, keys[(age >= 40) & (age <= 70)], then, 365))
 
     def window() -> int:
         since, until = day(date(2015, 1, 1)), day(date(2019, 12, 31))

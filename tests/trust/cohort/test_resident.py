@@ -135,8 +135,8 @@ def test_one_condition_followed_by_another(world, tmp_path):
     world["condition_occurrence"] = [condition(who, 11, first) for who, first, _ in pairs]
     world["condition_occurrence"] += [condition(who, 12, then) for who, _, then in pairs]
     resident = write(world, tmp_path)
-    early, late = (resident.rows("ConditionOccurrence", frozenset({concept})) for concept in (11, 12))
+    early, late = (resident.keys("ConditionOccurrence", frozenset({concept})) for concept in (11, 12))
 
-    found = followed(resident, "ConditionOccurrence", early, late, 30)
+    found = followed(resident, early, late, 30)
 
     assert resident.persons.ids[found.places()].tolist() == [10]

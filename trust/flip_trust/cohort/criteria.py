@@ -10,6 +10,7 @@ from flip_sdk.contract.notices import Domain
 from flip_sdk.contract.statistics import follow_up_of
 from flip_sdk.contract.tasks import RefusalCode
 
+from flip_trust.cohort import rules
 from flip_trust.cohort.circe import evaluate
 from flip_trust.cohort.circe.needs import require
 from flip_trust.cohort.follow_up import require_tables
@@ -30,12 +31,15 @@ def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
     Raises:
         SetupError: a table or a vocabulary that an expression needs is missing.
     """
-    holds = [_holds(criterion, omop, year) for criterion in cohort.criteria]
-    frame = omop.persons()
-    for expression, criterion in zip(holds, cohort.criteria, strict=True):
-        # what is not recorded does not hold, and its negation does
-        known = expression.fill_null(value=False)
-        frame = frame.filter(~known if criterion.negate else known)
+    held = rules.ready(omop) if cohort.criteria else None
+    if held is not None:
+        frame = pl.LazyFrame({"person_id": rules.persons(cohort.criteria, omop, held, year)})
+    else:
+        frame = omop.persons()
+        for criterion in cohort.criteria:
+            # what is not recorded does not hold, and its negation does
+            known = _holds(criterion, omop, year).fill_null(value=False)
+            frame = frame.filter(~known if criterion.negate else known)
     if cohort.expression is not None:
         members = evaluate(cohort.expression, resident(omop.folder)).persons
         frame = frame.filter(pl.col("person_id").is_in(pl.Series(members).implode()))

@@ -45,6 +45,11 @@ class Omop:
             raise SetupError(f"{path} lacks the columns {', '.join(missing)}.", "Load OMOP CDM 5.4 tables.")
         return frame
 
+    def is_larger(self, name: str, rows: int) -> bool:
+        """Whether a table has so many rows or more, by its footer alone."""
+        path = self.folder / f"{name}.parquet"
+        return path.exists() and int(pl.scan_parquet(path).select(pl.len()).collect().item()) >= rows
+
     def persons(self) -> pl.LazyFrame:
         """One row a person, without those who opted out."""
         persons = self.table("person").select(_COLUMNS["person"]).unique("person_id", keep="first")

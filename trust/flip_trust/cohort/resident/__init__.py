@@ -96,6 +96,10 @@ class Resident:
                 self._vocabulary = Vocabulary(self.vocabulary_folder)
             return self._vocabulary
 
+    def is_loaded(self, name: str) -> bool:
+        """Whether a domain's events are in memory."""
+        return name in self._columns
+
     def columns(self, name: str) -> Columns:
         """The events of a domain, such as ``ConditionOccurrence``.
 
@@ -114,6 +118,13 @@ class Resident:
         """Events of a concept set by person and date, kept for the next question."""
         with self.lock:
             made = self._kept.get(("rows", name, concepts), lambda: self.columns(name).rows(concepts))
+            assert isinstance(made, np.ndarray)
+            return made
+
+    def keys(self, name: str, concepts: frozenset[int] | None) -> Ints:
+        """The keys of :meth:`rows`, side by side in memory: to gather them takes longer than to count them."""
+        with self.lock:
+            made = self._kept.get(("keys", name, concepts), lambda: self.columns(name).keys[self.rows(name, concepts)])
             assert isinstance(made, np.ndarray)
             return made
 

@@ -49,6 +49,7 @@ class Columns:
         keys: of each event, see :func:`key_of`.
         order: each event's place in the order of the table's own numbers, which breaks ties between dates.
         table: the file.
+        undated: how many rows were left out for having no date.
     """
 
     domain: Domain
@@ -57,6 +58,7 @@ class Columns:
     keys: Ints = field(repr=False)
     order: npt.NDArray[np.uint32] = field(repr=False)
     table: Table = field(repr=False)
+    undated: int = 0
     _more: dict[str, Ints | Floats | Days] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -66,7 +68,7 @@ class Columns:
         Raises:
             SetupError: the file is missing, or lacks a column.
         """
-        frame = _in_order(domain, table, persons)
+        frame, undated = _in_order(domain, table, persons)
         concept = frame.get_column("concept").to_numpy()
         starts = np.flatnonzero(np.r_[True, concept[1:] != concept[:-1]]) if len(concept) else np.zeros(0, np.int64)
         return cls(
@@ -76,6 +78,7 @@ class Columns:
             frame.get_column("key").to_numpy(),
             frame.get_column("order").to_numpy(),
             table,
+            undated,
         )
 
     def slices(self, concepts: Iterable[int] | None) -> list[slice]:
@@ -156,8 +159,8 @@ def first_of_each(keys: Ints, order: npt.NDArray[np.uint32]) -> Mask:
     return first
 
 
-def _in_order(domain: Domain, table: Table, persons: Persons) -> pl.DataFrame:
-    """``concept``, ``key`` and ``order``, sorted."""
+def _in_order(domain: Domain, table: Table, persons: Persons) -> tuple[pl.DataFrame, int]:
+    """``concept``, ``key`` and ``order``, sorted; and how many rows have no date."""
     held = table.columns()
     number = [domain.key] if domain.key in held else []
     frame = table.read(*dict.fromkeys(("person_id", domain.concept, domain.start, *number)))
@@ -172,5 +175,7 @@ def _in_order(domain: Domain, table: Table, persons: Persons) -> pl.DataFrame:
     )
     place, known = persons.places(frame.get_column("person_id").to_numpy())
     frame = frame.drop("person_id").with_columns(pl.Series("key", place << 32), pl.Series("known", known))
+    undated = frame.get_column("day").null_count()
     frame = frame.filter(pl.col("known") & pl.col("day").is_not_null())
-    return frame.select("concept", pl.col("key") + pl.col("day") + _DAY_ZERO, "order").sort("concept", "key", "order")
+    frame = frame.select("concept", pl.col("key") + pl.col("day") + _DAY_ZERO, "order")
+    return frame.sort("concept", "key", "order"), undated

@@ -21,7 +21,7 @@ def by_year(resident: Resident, name: str, concepts: frozenset[int], column: str
         column: of the person table, such as ``gender_concept_id``.
     """
     with resident.lock:
-        keys = resident.columns(name).keys[resident.rows(name, concepts)]
+        keys = resident.keys(name, concepts)
         if not len(keys):
             return {}
         place, year = place_of(keys), years(day_of(keys))
@@ -34,18 +34,15 @@ def by_year(resident: Resident, name: str, concepts: frozenset[int], column: str
     return {(low + int(at // len(values)), int(values[at % len(values)])): int(counted[at]) for at in found}
 
 
-def followed(resident: Resident, name: str, first: Ints, then: Ints, days: int) -> Bitmap:
-    """Who has an event among ``first`` and then, at most so many days later, one among ``then``.
+def followed(resident: Resident, early: Ints, late: Ints, days: int) -> Bitmap:
+    """Who has an event among ``early`` and then, at most so many days later, one among ``late``.
 
     Args:
         resident: the tables.
-        name: the domain of both.
-        first: events by person and date, as :meth:`Resident.rows` gives them, or some of these.
-        then: likewise.
+        early: keys by person and date, as :meth:`Resident.keys` gives them, or some of these.
+        late: likewise.
         days: the longest time between them; the same day counts.
     """
-    keys = resident.columns(name).keys
-    early, late = keys[first], keys[then]
     if not len(late):
         return Bitmap.at(len(resident.persons.ids), late)
     at = np.searchsorted(late, early, side="left")
