@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 from flip_sdk.contract.cohorts import Cohort
+from flip_trust.cohort.members import members
 from flip_trust.cohort.omop import Omop
 from flip_trust.cohort.resident import Resident
-from flip_trust.cohort.select import members
 from flip_trust.ingest import links, omop
 from flip_trust.ingest.fhir.load import load
 from hypothesis import given

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from flip_sdk.contract.circe import CohortExpression
 from flip_sdk.contract.cohorts import Cohort
+from flip_trust.cohort.members import members
 from flip_trust.cohort.omop import Omop
-from flip_trust.cohort.select import members
 from flip_trust.ingest import omop, periods
 from flip_trust.ingest.fhir.load import load
 
