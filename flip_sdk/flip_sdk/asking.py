@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flip_sdk.catalogue import Catalogue, Concept
@@ -11,19 +10,20 @@ from flip_sdk.cohorts import Cohort
 from flip_sdk.contract import cohorts as contract
 from flip_sdk.contract.check import check
 from flip_sdk.contract.features import AnyFeature, AnyLabel, ClassLabel, Feature, Label
-from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, Scaling, StatisticsSpec, TrainSpec
+from flip_sdk.contract.images import AnyImages
+from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.errors import NotFoundError, SpecError
+from flip_sdk.events import Measured
+from flip_sdk.inputs import Input, Outcome
 from flip_sdk.privacy import build
-from flip_sdk.results import Result
 
 if TYPE_CHECKING:
-    from torch import nn
+    from flip_sdk.imaging import Images, Tiles
 
-    from flip_sdk.contract.graph import Loss
-
-    FeatureLike = AnyFeature | Concept | str | int
-    LabelLike = AnyLabel | Concept | str | int
+    FeatureLike = AnyFeature | Input | Measured | Concept | str | int
+    LabelLike = AnyLabel | Outcome | Concept | str | int
+    ImagesLike = AnyImages | Images | Tiles
     CohortLike = Cohort | contract.Cohort | None
 
 AnySpec = TypeVar("AnySpec", CountSpec, TrainSpec, EvaluateSpec, StatisticsSpec)
@@ -56,11 +56,23 @@ class Names:
         """
         if not given:
             raise NotFoundError(
-                "No feature is given.", "project.catalogue().features() gives all that the Trusts hold."
+                "No feature is given.",
+                "project.catalogue().features() gives all measurements that the Trusts hold; or give images.",
             )
-        named = any(isinstance(one, str | int) for one in given)
-        catalogue = self.catalogue() if named else Catalogue(())
-        return tuple(_feature(one, catalogue) for one in given)
+        return tuple(self._feature(one) for one in given)
+
+    def _feature(self, given: FeatureLike) -> AnyFeature:
+        match given:
+            case Measured():
+                return given.latest().record(self.catalogue)
+            case Input():
+                return given.record(self.catalogue)
+            case Concept():
+                return given.feature()
+            case str() | int():
+                return self.catalogue().feature(given)
+            case _:
+                return given
 
     def measurements(self, given: Sequence[FeatureLike]) -> tuple[Feature, ...]:
         """The contract's features, for a question that takes measurements alone.
@@ -73,6 +85,16 @@ class Names:
             raise NotFoundError(f"{wrong[0].name or wrong[0].kind} is no measurement.", "Give measurements.")
         return tuple(one for one in found if isinstance(one, Feature))
 
+    def images(self, given: ImagesLike | None) -> AnyImages | None:
+        """The contract's images.
+
+        Raises:
+            SpecError: something is not said yet.
+        """
+        from flip_sdk.imaging import Images, Tiles
+
+        return given.record() if isinstance(given, Images | Tiles) else given
+
     def label(self, given: LabelLike) -> AnyLabel:
         """The contract's label.
 
@@ -81,6 +103,8 @@ class Names:
         """
         if isinstance(given, Label | ClassLabel):
             return given
+        if isinstance(given, Outcome):
+            return given.record(self.catalogue)
         return given.label() if isinstance(given, Concept) else self.catalogue().label(given)
 
 
@@ -90,70 +114,6 @@ class Files:
     def __init__(self, graph: bytes, weights: bytes) -> None:
         self.blobs = (graph, weights)
         self.ref = ModelRef(graph=digest(graph), weights=digest(weights))
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated: a model, and the inputs and label it was made for.
-
-    Attributes:
-        files: to be uploaded first, for a model that the hub does not hold.
-    """
-
-    model: ModelRef
-    scaling: Scaling
-    features: tuple[AnyFeature, ...]
-    label: AnyLabel
-    cohort: contract.Cohort
-    files: Files | None = None
-
-
-def export(model: nn.Module, features: int, loss: Loss) -> Files:
-    """The module as an allow-listed graph and plain numbers: no Python leaves the notebook.
-
-    Raises:
-        ModelError: it holds what cannot cross, such as BatchNorm; the error names the mend.
-    """
-    from flip_sdk.models import export_model
-
-    exported = export_model(model, features, loss)
-    return Files(exported.graph, exported.weights)
-
-
-def subject(
-    given: Result | nn.Module,
-    names: Names,
-    features: Sequence[FeatureLike] | None,
-    label: LabelLike | None,
-    cohort: CohortLike,
-    loss: Loss,
-) -> Subject:
-    """A result's own model, inputs, label and cohort, where none are given; or a module with those given.
-
-    Raises:
-        NotFoundError: features or label are given by nobody, or the result has no model.
-        ModelError: the module cannot cross.
-    """
-    if isinstance(given, Result):
-        return _subject_of_result(given, names, features, label, cohort)
-    from flip_sdk.kept import KeptModel
-
-    scaling: Scaling | None = None
-    if isinstance(given, KeptModel):
-        # its scaling belongs to the Trusts' side of the boundary: sent as it is, they would scale twice
-        features, scaling, loss = features or given.features, given.scaling, given.loss
-        given = given.inner
-    resolved, told = _inputs(names, features, label)
-    files = export(given, len(resolved), loss)
-    return Subject(files.ref, scaling or public_scaling(resolved), resolved, told, names.cohort(cohort), files)
-
-
-def public_scaling(features: Sequence[AnyFeature]) -> Scaling:
-    """From public bounds to [-1, 1]: the middle becomes 0."""
-    return Scaling(
-        shift=tuple((feature.low + feature.high) / 2 for feature in features),
-        scale=tuple((feature.high - feature.low) / 2 for feature in features),
-    )
 
 
 def checked(record: type[AnySpec], **fields: Any) -> AnySpec:
@@ -168,35 +128,3 @@ def checked(record: type[AnySpec], **fields: Any) -> AnySpec:
     if found:
         raise SpecError(found)
     return spec
-
-
-def _subject_of_result(
-    given: Result,
-    names: Names,
-    features: Sequence[FeatureLike] | None,
-    label: LabelLike | None,
-    cohort: CohortLike,
-) -> Subject:
-    record = given.record
-    if record.model is None:
-        raise NotFoundError(f"Job {record.job_id} has no model.", "Give the result of project.train().")
-    spec = given.spec if not (features and label) else None
-    if isinstance(spec, TrainSpec | EvaluateSpec):
-        features, label, cohort = features or spec.features, label or spec.label, cohort or spec.cohort
-    resolved, told = _inputs(names, features, label)
-    scaling = record.scaling or (spec.scaling if isinstance(spec, EvaluateSpec) else None)
-    return Subject(record.model, scaling or public_scaling(resolved), resolved, told, names.cohort(cohort))
-
-
-def _inputs(
-    names: Names, features: Sequence[FeatureLike] | None, label: LabelLike | None
-) -> tuple[tuple[AnyFeature, ...], AnyLabel]:
-    if not features or label is None:
-        raise NotFoundError("Features and label are missing.", "Give features= and label= as the model was trained.")
-    return names.features(features), names.label(label)
-
-
-def _feature(given: FeatureLike, catalogue: Catalogue) -> AnyFeature:
-    if not isinstance(given, Concept | str | int):
-        return given
-    return given.feature() if isinstance(given, Concept) else catalogue.feature(given)

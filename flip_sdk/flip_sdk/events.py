@@ -18,10 +18,12 @@ from flip_sdk.errors import NotFoundError
 if TYPE_CHECKING:
     from flip_sdk.catalogue import Catalogue, Concept
     from flip_sdk.contract.circe import CohortExpression
+    from flip_sdk.inputs import Input
 
     ConceptLike = str | int | Concept
+    Days = tuple[int | None, int | None] | None
 
-_NAMED: Mapping[str, tuple[str, str]] = {
+NAMED: Mapping[str, tuple[str, str]] = {
     "ConditionOccurrence": ("condition", "Condition"),
     "DrugExposure": ("drug", "Drug"),
     "Measurement": ("measurement", "Measurement"),
@@ -75,7 +77,7 @@ class Event:
 
     def __repr__(self) -> str:
         names = " or ".join(str(getattr(concept, "name", concept)) for concept in self.concepts)
-        return " ".join(filter(None, (_NAMED[self.kind][0], names, self.words)))
+        return " ".join(filter(None, (NAMED[self.kind][0], names, self.words)))
 
     def _with(self, words: str, **attributes: Any) -> Self:
         return replace(self, attributes={**self.attributes, **attributes}, words=f"{self.words} {words}".strip())
@@ -193,7 +195,7 @@ class _Sets:
         return {"name": repr(near)[:500], "expression": {"Type": "ALL", "CriteriaList": [correlated]}}
 
     def _concept(self, kind: str, concept: ConceptLike) -> dict[str, Any]:
-        word, domain = _NAMED[kind]
+        word, domain = NAMED[kind]
         if isinstance(concept, int):
             return {"CONCEPT_ID": concept}
         if isinstance(concept, str):
@@ -213,9 +215,59 @@ def drug(*concepts: ConceptLike, descendants: bool = True) -> Event:
     return Event("DrugExposure", concepts, descendants)
 
 
-def measurement(*concepts: ConceptLike, descendants: bool = True) -> Event:
-    """Measurements of one of these concepts, or of one below them."""
-    return Event("Measurement", concepts, descendants)
+@dataclass(frozen=True)
+class Measured(Event):
+    """Measurements: events of a cohort, or with one of these words a number that a model is told (a feature).
+
+    ``days`` are from and to, around the index date, both included; None has no end, and without them everything that
+    is recorded counts. Values are clamped to the public bounds ``low`` and ``high``: yours, or the catalogue's.
+    """
+
+    low: float | None = None
+    high: float | None = None
+
+    def latest(self, days: Days = None) -> Input:
+        """The last value."""
+        return self._number("latest", days)
+
+    def earliest(self, days: Days = None) -> Input:
+        """The first value."""
+        return self._number("first", days)
+
+    def mean(self, days: Days = None) -> Input:
+        """The mean of the values."""
+        return self._number("mean", days)
+
+    def minimum(self, days: Days = None) -> Input:
+        """The smallest value."""
+        return self._number("minimum", days)
+
+    def maximum(self, days: Days = None) -> Input:
+        """The largest value."""
+        return self._number("maximum", days)
+
+    def count(self, days: Days = None, most: int = 30) -> Input:
+        """How many values there are; more than ``most`` count as ``most``."""
+        return replace(self, low=0, high=most)._number("count", days)
+
+    def _number(self, statistic: str, days: Days) -> Input:
+        from flip_sdk.inputs import measured
+
+        return measured(self, statistic, days, self.low, self.high)
+
+
+def measurement(
+    *concepts: ConceptLike, descendants: bool = True, low: float | None = None, high: float | None = None
+) -> Measured:
+    """Measurements of one of these concepts, or of one below them; as a feature, of one concept itself.
+
+    Args:
+        *concepts: by name or number.
+        descendants: whether those below them count, in a cohort.
+        low: lower public bound of a feature; the catalogue's when left out.
+        high: upper public bound.
+    """
+    return Measured("Measurement", concepts, descendants, low=low, high=high)
 
 
 def observation(*concepts: ConceptLike, descendants: bool = True) -> Event:

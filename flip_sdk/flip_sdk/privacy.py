@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from flip_sdk.contract import jobs
+from flip_sdk.contract.features import AnyFeature
 from flip_sdk.contract.jobs import Mechanism, TrustModel
 from flip_sdk.contract.records import Record
 from flip_sdk.errors import RecordError
@@ -66,6 +68,25 @@ class Privacy(jobs.Privacy):
     def record(self) -> jobs.Privacy:
         """As the contract's own record."""
         return jobs.Privacy.parse(self.canonical())
+
+
+def guarantee(asked: Privacy | None, features: Sequence[AnyFeature]) -> jobs.Privacy:
+    """What is asked, as the contract's record; without features there is nothing to measure for their scaling."""
+    given = asked or Privacy()
+    if features or given.scaling != "dp_statistics":
+        return given.record()
+    share = Preset.share("public_bounds", given.trust_model)
+    # a share that somebody chose stays; the preset for statistics would buy nothing
+    chosen = given.scaling_share != Preset.share("dp_statistics", given.trust_model)
+    changes = {"scaling": "public_bounds"} | ({} if chosen else {"scaling_share": share})
+    return given.record().model_copy(update=changes)
+
+
+def told_of(spec: jobs.TrainSpec, asked: Privacy | None) -> list[str]:
+    """Where a job differs from what was asked, in words."""
+    if asked is None or asked.scaling == spec.privacy.scaling:
+        return []
+    return ["There are no features to scale: images are scaled by their own bounds (scaling='public_bounds')."]
 
 
 def build(record: type[SomeRecord], **fields: Any) -> SomeRecord:

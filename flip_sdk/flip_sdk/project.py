@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from flip_sdk.asking import Files, Names, checked, export, subject
+from flip_sdk.asking import Files, Names, checked
 from flip_sdk.catalogue import Catalogue
 from flip_sdk.contract.api import (
     DashboardView,
@@ -26,18 +26,20 @@ from flip_sdk.jobs import Job
 from flip_sdk.preflight import Spec, notes, taking_part, violations
 from flip_sdk.presets import preset_of
 from flip_sdk.pricing import prices
-from flip_sdk.privacy import Privacy, build
+from flip_sdk.privacy import Privacy, build, guarantee, told_of
 from flip_sdk.publishing import Dashboard, without_outputs
 from flip_sdk.questions import Questions
 from flip_sdk.results import Result
+from flip_sdk.subjects import Given, export, subject
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from flip_sdk.asking import CohortLike, FeatureLike, LabelLike
+    from flip_sdk.asking import CohortLike, FeatureLike, ImagesLike, LabelLike
     from flip_sdk.connection import Connection
+    from flip_sdk.contract.features import Index
     from flip_sdk.contract.graph import Loss
-    from flip_sdk.contract.jobs import Scaling
+    from flip_sdk.contract.jobs import Part, Scaling
     from flip_sdk.frames import Frame
 
 
@@ -128,32 +130,42 @@ class Project(Questions):
         self,
         model: nn.Module,
         *,
-        features: Sequence[FeatureLike],
+        features: Sequence[FeatureLike] = (),
+        images: ImagesLike | None = None,
         label: LabelLike,
+        index: Index | None = None,
         cohort: CohortLike = None,
-        loss: Loss = "binary_cross_entropy",
+        loss: Loss | None = None,
         privacy: Privacy | None = None,
         scaling: Scaling | None = None,
         rounds: int | None = None,
         trusts: Sequence[str] = (),
         min_trusts: int = 1,
-        max_records_per_person: int = 1,
+        max_records_per_person: int | None = None,
+        part: Part = "train",
     ) -> Job:
         """Train a model at the Trusts, on persons that never leave them.
 
         Args:
-            model: an ordinary torch module, from scaled features (persons × features) to logits.
-            features: measurements, by name or as :meth:`Catalogue.features` gives them.
-            label: the condition to tell, by name or as :meth:`Catalogue.label` gives it.
+            model: an ordinary torch module, from scaled features (persons × features) to logits. With images its
+                ``forward`` takes ``(image)`` of shape ``[n, channels, *size]``, in [-1, 1], or ``(image, table)`` where
+                there are features too.
+            features: measurements by name, or words such as ``flip.age()`` and ``flip.had("diabetes")``.
+            images: what the model is shown: ``flip.images("CT")…`` or ``flip.tiles(…)``.
+            label: a condition by name, ``flip.label(…)``, or ``flip.classes(…)`` where there are several.
+            index: the day around which days are counted: ``now``, the day on which the Trust freezes the cohort (the
+                preset); ``entry``, the person's first entry into the cohort; ``image``, the day of each image.
             cohort: who it is about; everybody when left out. Seven persons in ten are trained on.
-            loss: what is made small.
+            loss: what is made small; left out, binary_cross_entropy, or cross_entropy for several classes.
             privacy: the guarantee for the whole job at each Trust, and by which mechanism.
             scaling: public means and spreads of the features, with ``Privacy(scaling="given")``.
             rounds: how often the Trusts' sums come together; the mechanism's preset when left out.
             trusts: whom to ask; every Trust of the project when left out.
             min_trusts: with fewer answers the job fails.
             max_records_per_person: 1 takes the latest values; more take a record for each date of measurement, so many
-                at most, by chance. A person's gradient is the mean over their records: the unit stays the person.
+                at most, by chance; with images, a record for each image (the preset takes as many as are asked of a
+                person). A person's gradient is the mean over their records: the unit stays the person.
+            part: of the persons: ``train``, or ``fit`` to leave a tenth of all persons for ``validation``.
 
         Raises:
             ModelError: the module cannot cross (BatchNorm, control flow on data, an operator not allowed, too large).
@@ -164,7 +176,9 @@ class Project(Questions):
         spec, files = self._training(
             model,
             features=features,
+            images=images,
             label=label,
+            index=index,
             cohort=cohort,
             loss=loss,
             privacy=privacy,
@@ -173,32 +187,39 @@ class Project(Questions):
             trusts=trusts,
             min_trusts=min_trusts,
             max_records_per_person=max_records_per_person,
+            part=part,
         )
-        return self._submit(spec, files)
+        return self._submit(spec, files, told_of(spec, privacy))
 
-    def evaluate(
+    def evaluate(  # noqa: PLR0913 (the same form)
         self,
         model: Result | Job | nn.Module,
         *,
         features: Sequence[FeatureLike] | None = None,
+        images: ImagesLike | None = None,
         label: LabelLike | None = None,
+        index: Index | None = None,
         cohort: CohortLike = None,
-        loss: Loss = "binary_cross_entropy",
+        loss: Loss | None = None,
         epsilon: float = 2.0,
         bins: int = 10,
         trusts: Sequence[str] = (),
+        part: Part = "test",
     ) -> Job:
         """Score a model at the Trusts, on the three persons in ten it was not trained on.
 
         Args:
             model: a result of :meth:`train` (or its job), or a torch module on features scaled by their public bounds.
             features: the model's inputs; a result brings its own.
+            images: what it is shown; a result brings its own.
             label: what it tells; a result brings its own.
+            index: the day around which days are counted; a result brings its own.
             cohort: who it is about; a result brings its own.
             loss: what a module of your own was trained for; it says how its outputs become probabilities.
-            epsilon: what the one noisy histogram of scores costs at each Trust (delta is 0).
-            bins: of that histogram.
+            epsilon: what the one noisy table of scores costs at each Trust (delta is 0).
+            bins: of scores, where the label has two classes.
             trusts: whom to ask; every Trust of the project when left out.
+            part: of the persons: ``test``, or ``validation`` of a model that was trained on ``fit``.
 
         Raises:
             SpecError: the job breaks rules, or no budget covers it.
@@ -206,18 +227,18 @@ class Project(Questions):
             ModelError: the module cannot cross.
         """
         given = model.result() if isinstance(model, Job) else model
-        what = subject(given, Names(self.catalogue), features, label, cohort, loss)
+        asked = Given(features, images, label, index, cohort)
+        what = subject(given, asked, Names(self.catalogue), loss, part)
         spec = checked(
             EvaluateSpec,
             project_id=self.id,
             trusts=tuple(trusts),
-            cohort=what.cohort,
-            features=what.features,
-            label=what.label,
+            **what.inputs.fields(),
             model=what.model,
             scaling=what.scaling,
             epsilon=epsilon,
             bins=bins,
+            part=part,
         )
         return self._submit(spec, what.files)
 
@@ -258,39 +279,40 @@ class Project(Questions):
     def _budgets(self) -> list[TrustBudget]:
         return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)
 
-    def _training(
+    def _training(  # noqa: PLR0913 (the same form)
         self,
         model: nn.Module,
         *,
-        features: Sequence[FeatureLike],
         label: LabelLike,
+        features: Sequence[FeatureLike] = (),
+        images: ImagesLike | None = None,
+        index: Index | None = None,
         cohort: CohortLike = None,
-        loss: Loss = "binary_cross_entropy",
+        loss: Loss | None = None,
         privacy: Privacy | None = None,
         rounds: int | None = None,
         trusts: Sequence[str] = (),
+        max_records_per_person: int | None = None,
         **more: Any,
     ) -> tuple[TrainSpec, Files]:
-        names = Names(self.catalogue)
-        resolved = names.features(features)
-        files = export(model, len(resolved), loss)
-        asked = (privacy or Privacy()).record()
+        inputs = Given(features, images, label, index, cohort).resolved(Names(self.catalogue))
+        files = export(model, inputs, loss or inputs.loss)
+        asked = guarantee(privacy, inputs.features)
         spec = checked(
             TrainSpec,
             project_id=self.id,
             trusts=tuple(trusts),
-            cohort=names.cohort(cohort),
-            features=resolved,
-            label=names.label(label),
+            **inputs.fields(),
             model=files.ref,
-            loss=loss,
+            loss=loss or inputs.loss,
             privacy=asked,
             rounds=preset_of(asked.mechanism).rounds if rounds is None else rounds,
+            max_records_per_person=inputs.records if max_records_per_person is None else max_records_per_person,
             **more,
         )
         return spec, files
 
-    def _submit(self, spec: Spec, files: Files | None = None) -> Job:
+    def _submit(self, spec: Spec, files: Files | None = None, told: Sequence[str] = ()) -> Job:
         budgets = self._budgets()
         found = violations(spec, budgets)
         if found:
@@ -300,4 +322,4 @@ class Project(Questions):
             self._connection.upload(self.id, blob)
         body = SubmitJob(spec=spec, idempotency_key=uuid4().hex)
         view = self._connection.post(f"projects/{self.id}/jobs", body, JobView)
-        return Job(self._connection, view, spec=spec, notes=notes(spec, budgets), prices=priced)
+        return Job(self._connection, view, spec=spec, notes=[*told, *notes(spec, budgets)], prices=priced)

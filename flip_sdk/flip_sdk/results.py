@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.features import AnyFeature
+from flip_sdk.contract.images import AnyImages
 from flip_sdk.contract.jobs import EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.errors import NotFoundError
 from flip_sdk.preflight import Spec
@@ -68,6 +69,12 @@ class Result:
         spec = self.spec
         return spec.features if isinstance(spec, TrainSpec | EvaluateSpec) else ()
 
+    @property
+    def images(self) -> AnyImages | None:
+        """What the model is shown (``train`` and ``evaluate``)."""
+        spec = self.spec
+        return spec.images if isinstance(spec, TrainSpec | EvaluateSpec) else None
+
     def table(self) -> Frame:
         """What the job released, by its kind: counts, figures, rounds or an answer."""
         tables = {
@@ -95,7 +102,7 @@ class Result:
         return answers(self.record, spec)
 
     def model(self) -> KeptModel:
-        """The trained model as an ordinary torch module, to be called on raw feature rows (persons × features).
+        """The trained model as an ordinary torch module, to be called on raw rows (persons × features) or images.
 
         Clamping to the public bounds, filling of missing values and scaling are inside it.
 
@@ -115,7 +122,7 @@ class Result:
         weights = self._connection.download(self.project_id, model.weights)
         spec = self.spec
         loss: Loss = spec.loss if isinstance(spec, TrainSpec) else "binary_cross_entropy"
-        return KeptModel(import_model(graph, weights), self.features, scaling, loss)
+        return KeptModel(import_model(graph, weights), self.features, scaling, loss, self.images)
 
     def counts(self) -> Frame:
         """Persons per Trust and together: noisy, rounded, and left out where under the floor (``count``)."""

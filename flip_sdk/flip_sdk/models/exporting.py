@@ -43,11 +43,20 @@ def export(module: nn.Module, features: int, loss: Loss) -> ExportedModel:
     for name, part in module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise ModelError(f"{name or 'The model'} is a {type(part).__name__}. {_BATCH_NORM[0]}", _BATCH_NORM[1])
+    if isinstance(module, GraphModel):
+        # it came out of a graph: tracing it once more would take its operators apart
+        return _checked(_as_it_came(module), features, loss)
     traced = _trace(module, features)
     writer = _Writer(traced)
     graph = writer.record().canonical()
     weights = save(writer.tensors)
     return _checked(ExportedModel(graph, weights), features, loss)
+
+
+def _as_it_came(module: GraphModel) -> ExportedModel:
+    held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    tensors = {weight.key: held[weight.key].detach().cpu().contiguous() for weight in module.record.weights}
+    return ExportedModel(module.record.canonical(), save(tensors))
 
 
 def _trace(module: nn.Module, features: int) -> ExportedProgram:

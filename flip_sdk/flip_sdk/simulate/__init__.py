@@ -3,7 +3,8 @@
     from flip_sdk import simulate
 
     sim = simulate.project(simulate.synthetic(project.catalogue()))    # made-up people, in the shape of the Trusts'
-    scans = simulate.images(catalogue, people)                          # and CT-like images of the Trusts' geometry
+    scans = simulate.images(catalogue, people)                          # and CT-like images of the Trusts' geometry,
+    sim = simulate.project(people, catalogue, images=scans)             # which models are trained on
     sim = simulate.project({"a": (rows, labels), "b": (rows, labels)})  # or public data
 
     sim.train(model, features=…, label=…, privacy=flip.Privacy(epsilon=1, trust_model="distributed"))
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from flip_sdk.catalogue import Catalogue
     from flip_sdk.project import Project
     from flip_sdk.testing.patients import Patients
+    from flip_sdk.testing.shown import Series
 
 __all__ = ["MadeUpSeries", "Pretrained", "images", "pretrain", "project", "synthetic"]
 
@@ -39,6 +41,7 @@ def project(
     delta: float = 1e-5,
     bounds: Sequence[tuple[float, float]] | None = None,
     names: Sequence[str] | None = None,
+    images: Mapping[str, Sequence[Series]] | None = None,
 ) -> Project:
     """A project over pretend Trusts.
 
@@ -50,10 +53,12 @@ def project(
         delta: of that budget.
         bounds: of public rows' features; what the rows hold when left out, as they are public.
         names: of public rows' features.
+        images: by Trust, a series for each person who has one, as :func:`images` makes them. People without one take
+            no part in jobs with images.
 
     Raises:
         NotFoundError: rows and labels do not fit together.
     """
     from flip_sdk.simulate.running import pretend
 
-    return pretend(trusts, catalogue, epsilon=epsilon, delta=delta, bounds=bounds, names=names)
+    return pretend(trusts, catalogue, epsilon=epsilon, delta=delta, bounds=bounds, names=names, images=images)

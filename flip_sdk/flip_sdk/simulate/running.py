@@ -10,6 +10,7 @@ from flip_sdk.simulate.noise import LOUD
 from flip_sdk.simulate.people import concepts_of, from_arrays
 from flip_sdk.testing.hub import FakeHub
 from flip_sdk.testing.patients import CONCEPTS, Patients
+from flip_sdk.testing.shown import Series, Shelf
 from flip_sdk.testing.trusts import FakeTrust
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def pretend(
     delta: float,
     bounds: Sequence[tuple[float, float]] | None,
     names: Sequence[str] | None,
+    images: Mapping[str, Sequence[Series]] | None = None,
 ) -> Project:
     """See :func:`flip_sdk.simulate.project`."""
     people: Mapping[str, Patients]
@@ -44,6 +46,7 @@ def pretend(
             delta=delta,
             max_epsilon_per_job=most,
             total_epsilon=10 * most,
+            shelf=Shelf((images or {}).get(name, ())),
         )
         for name, one in people.items()
     ]

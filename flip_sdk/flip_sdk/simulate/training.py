@@ -60,7 +60,7 @@ class Training:
 
         self._spec, self._noise, self._asked, self._over_floor = spec, noise, asked, over_floor
         self._parameters = {key: weight.shape for key, weight in parse_graph(graph).parameters.items()}
-        bounds = np.array([[feature.low, feature.high] for feature in spec.features])
+        bounds = np.array([[feature.low, feature.high] for feature in spec.features], dtype=np.float64).reshape(-1, 2)
         engines = {name: Computation(snapshot, bounds, graph) for name, snapshot in snapshots.items()}
         exact = {name: self._counted(engines[name], snapshots[name]) for name in engines}
         released = self._prepare(exact)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, HasCondition, MeasurementBetween, SexIs
-from flip_sdk.contract.features import AnyFeature, AnyLabel, Feature, Label
+from flip_sdk.contract.features import AnyFeature, AnyLabel, Feature
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.mechanisms.floors import is_in
+from flip_sdk.testing.told import labels_of, values_of
 
 if TYPE_CHECKING:
     from flip_sdk.cohorts import Criterion
@@ -107,7 +108,12 @@ class Patients:
         from flip_sdk.mechanisms.snapshot import Snapshot
 
         dates = [self.measurements, *(self.earlier if most > 1 else ())]
-        rows = [np.stack([_latest(feature, date) for feature in features], axis=1)[chosen] for date in dates]
+        rows = [
+            np.array([values_of(feature, self, date) for feature in features]).reshape(len(features), -1).T[chosen]
+            if features
+            else np.empty((int(chosen.sum()), 0))
+            for date in dates
+        ]
         values, labels = np.stack(rows, axis=1).astype(np.float64), self.labels(label)[chosen]
         if most == 1:
             return Snapshot(values[:, 0], labels)
@@ -147,15 +153,12 @@ class Patients:
         return np.stack(columns, axis=1)
 
     def labels(self, label: AnyLabel) -> np.ndarray:
-        """1 where the person has one of the label's conditions.
+        """The label of each person, 0 … classes - 1.
 
         Raises:
             KeyError: the Trust has no such concept, or nothing to tell such a label by.
         """
-        if not isinstance(label, Label) or label.window is not None:
-            raise KeyError(label.kind)
-        found: np.ndarray = np.any([self.conditions[i] for i in label.condition_concept_ids], axis=0)
-        return found.astype(np.int64)
+        return labels_of(label, self)
 
     def _clamped(self, feature: Feature) -> np.ndarray:
         values = self.measurements[feature.concept_id]
@@ -176,12 +179,6 @@ class Patients:
                 values = self.measurements[criterion.concept_id]
                 inside: np.ndarray = (values >= criterion.low) & (values <= criterion.high)
                 return inside
-
-
-def _latest(feature: AnyFeature, measured: Mapping[int, np.ndarray]) -> np.ndarray:
-    if not isinstance(feature, Feature) or feature.window is not None or feature.statistic != "latest":
-        raise KeyError(feature.kind)
-    return measured[feature.concept_id]
 
 
 def synthetic_patients(persons: int, malignant: float = 0.4, seed: int = 0) -> Patients:

@@ -14,6 +14,8 @@ from flip_sdk.accounting.events import AnyEvent
 from flip_sdk.accounting.price import covers, events_of_job
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
 from flip_sdk.contract.holdings import Holdings
+from flip_sdk.contract.images import SeriesImages
+from flip_sdk.contract.inputs import records_of
 from flip_sdk.contract.jobs import (
     AnySpec,
     CountSpec,
@@ -29,6 +31,7 @@ from flip_sdk.contract.twins import Twin
 from flip_sdk.mechanisms.floors import FLOOR, ROUNDING, SHARES, least_told
 from flip_sdk.pricing import epsilon_of as asked_epsilon
 from flip_sdk.testing.patients import CONCEPTS, Patients, synthetic_patients
+from flip_sdk.testing.shown import Shelf
 from flip_sdk.testing.statistics import columns_of
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class FakeTrust:
         total_epsilon: the budget of its whole data set.
         twin: the synthetic twin that :meth:`publish_twin` published.
         holdings: the numbers of persons that :meth:`publish_holdings` published.
+        shelf: its images.
     """
 
     name: str
@@ -65,6 +69,7 @@ class FakeTrust:
     job_kinds: tuple[JobKind, ...] = field(default=("count", "train", "evaluate", "statistics"))
     twin: Twin | None = None
     holdings: Holdings | None = None
+    shelf: Shelf = field(default_factory=Shelf)
     published: dict[AnyEvent, int] = field(default_factory=dict)
 
     @property
@@ -178,8 +183,10 @@ class FakeTrust:
     def snapshot(self, spec: TrainSpec | EvaluateSpec) -> Snapshot:
         """Its persons of the job's part of the cohort."""
         chosen = self.patients.select(spec.cohort) & self.patients.part(spec.project_id, spec.part)
-        most = spec.max_records_per_person if isinstance(spec, TrainSpec) else 1
-        return self.patients.snapshot(spec.features, spec.label, chosen, most)
+        if isinstance(spec.images, SeriesImages):
+            told = self.patients.snapshot(spec.features, spec.label, chosen)
+            return self.shelf.beside(told, spec.images, self.patients.person_ids[chosen], records_of(spec))
+        return self.patients.snapshot(spec.features, spec.label, chosen, records_of(spec))
 
     def _publish(self, *debits: Debit) -> None:
         self.published = together(self.published, counted(debit.event for debit in debits))
@@ -204,6 +211,8 @@ class FakeTrust:
             if isinstance(spec, StatisticsSpec):
                 columns_of(self.patients, spec)
             elif not isinstance(spec, CountSpec):
+                if spec.images is not None and not self.shelf.serves(spec.images):
+                    return RefusalCode.UNKNOWN_CONCEPT
                 self.patients.snapshot(spec.features, spec.label, persons)
         except KeyError:
             return RefusalCode.UNKNOWN_CONCEPT
