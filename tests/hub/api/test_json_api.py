@@ -141,7 +141,7 @@ def test_bad_bodies_are_told_what_is_wrong(hub) -> None:
     hub.ready()
     ada = hub.client("ada")
     body = _error(_post(ada, "projects/cytology/jobs", {"spec": {"kind": "train"}, "idempotency_key": "k"}), 422)
-    assert "spec.train.features" in body.message
+    assert "spec.train.label" in body.message
     _error(ada.post(f"{API}/projects", content=b"{", headers={"content-type": "application/json"}), 422)
     _error(ada.get(f"{API}/projects/NOT_A_NAME"), 422)
     _error(ada.get(f"{API}/jobs/x/events?wait=21"), 422)
