@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -118,6 +119,30 @@ def test_a_cluster_of_the_hospitals_own_is_used():
         done, failed = told(scaleout.run(double, [[n] for n in range(20)], Where(own.scheduler_address)))
 
     assert (len(done), failed) == (20, [])
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_an_answer_that_dies_with_its_worker_is_made_again():
+    import distributed
+
+    with scaleout._own_cluster(1) as cluster, distributed.Client(cluster) as client:
+        future = client.submit(scaleout._attempt, process, [1], pure=False)
+        distributed.wait(future)
+        [first] = client.run(os.getpid).values()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: future.status != "finished")
+
+        assert scaleout._answer(future) != first
+
+
+def wait_until(condition, seconds=60.0):
+    waiting = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        waiting.wait(0.05)
+    raise AssertionError
 
 
 def test_progress_moves_on():

@@ -8,12 +8,13 @@ would log the arguments, and paths identify.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -252,18 +253,24 @@ class _Cluster:
 
 
 def _answer(future: Any) -> Any:
+    """What became of a batch. An answer that died with its worker before it was fetched is made again, and waited for.
+
+    Raises:
+        SetupError: the cluster went away, or cannot do this at all.
+    """
     from distributed import KilledWorker
 
-    if future.status == "finished":
+    try:
         return future.result()
-    if future.status != "error":
-        raise SetupError("The Dask cluster went away.", "Run the same again: it goes on where it stopped.")
-    error = future.exception()
-    if isinstance(error, KilledWorker):
+    except KilledWorker:
         return _Trouble(KILLED)
-    raise SetupError(
-        f"The Dask cluster's workers cannot do this ({type(error).__name__}).", "Install the same flip-trust on them."
-    ) from error
+    except (asyncio.CancelledError, CancelledError) as error:
+        raise SetupError("The Dask cluster went away.", "Run the same again: it goes on where it stopped.") from error
+    except Exception as error:
+        raise SetupError(
+            f"The Dask cluster's workers cannot do this ({type(error).__name__}).",
+            "Install the same flip-trust on them.",
+        ) from error
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def test_instances_that_were_added_since_are_fetched(filled, at, way, tmp_path):
     assert len(list(puller.spool.names())) == 3
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["move", "web", pytest.param("get", marks=pytest.mark.slow)])
 def test_a_pacs_that_dies_on_the_way_is_told_and_the_rest_comes_later(at, way, tmp_path):
     with orthanc.running(tmp_path / "orthanc") as pacs:
         large = Study(accession="LARGE", size=256 if way == "web" else 64)
