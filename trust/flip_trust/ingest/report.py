@@ -98,8 +98,8 @@ class MappingReport:
         yield "Codes that are not mapped (concept 0)", ("system", "code", "uses"), rows
         yield "Not taken", ("what", "how many"), _pairs(self.passed_over)
         yield "Withdrawn", ("rows",), [(f"{self.withdrawn}",)] if self.withdrawn else []
-        rows = [("of persons who were merged, to who survives", f"{self.moved}")] if self.moved else []
-        yield "Moved", ("what", "rows"), rows
+        moved = [("of persons who were merged, to who survives", f"{self.moved}")] if self.moved else []
+        yield "Moved", ("what", "rows"), moved
         yield "Periods of observation", ("where they are from", "persons"), _pairs(+self.periods)
         yield "Refused", ("reason", "how many"), _pairs(self.refused)
         yield "Refused things are kept in", ("file",), [(str(path),) for path in self.kept_in]
