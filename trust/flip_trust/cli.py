@@ -21,6 +21,7 @@ from flip_trust.config import TrustConfig
 from flip_trust.database import Database
 from flip_trust.deidentification.cli import deid_app
 from flip_trust.errors import ConsentError, SetupError
+from flip_trust.features.images.cli import features_app
 from flip_trust.imaging import cli as imaging_cli
 from flip_trust.ingest.cli import ingest_app, quality_app
 from flip_trust.peers_cli import peers_app
@@ -37,6 +38,7 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(peers_app, name="peers")
 app.add_typer(deid_app)
 app.add_typer(ingest_app, name="ingest")
+app.add_typer(features_app, name="features")
 app.add_typer(quality_app)
 imaging_cli.register(app, ingest_app)
 

@@ -56,6 +56,27 @@ class Pipeline(Record):
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What is kept of one pipeline.
+
+    Attributes:
+        about: the pipeline.
+        items: series and slides of which there are images.
+        images: of all of them.
+        failed: how many series and slides, by the reason.
+        size: bytes.
+        used: seconds since the epoch; 0: there are no images.
+    """
+
+    about: Pipeline
+    items: int
+    images: int
+    failed: dict[str, int]
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
 class Kept:
     """One pipeline's folder.
 
@@ -125,6 +146,26 @@ def write_shard(folder: Path, images: Sequence[Shown]) -> str:
 def folders(home: Path) -> list[Path]:
     """Every pipeline's folder."""
     return sorted(path.parent for path in home.joinpath(*FOLDER).glob(f"*/{ABOUT}"))
+
+
+def summaries(home: Path) -> list[Summary]:
+    """What is kept, pipeline by pipeline; those that were used last come first."""
+    found = []
+    for folder in folders(home):
+        rows = Kept(folder, 0).rows()
+        there, failed = rows.filter(pl.col("reason") == ""), rows.filter(pl.col("reason") != "")
+        files = [path.stat() for path in folder.glob(f"*{ENDING}")]
+        found.append(
+            Summary(
+                Pipeline.parse((folder / ABOUT).read_bytes()),
+                len(there),
+                int(there["images"].sum()),
+                dict(failed["reason"].value_counts().iter_rows()),
+                sum(file.st_size for file in files),
+                max((file.st_mtime for file in files), default=0.0),
+            )
+        )
+    return sorted(found, key=lambda one: -one.used)
 
 
 def make_room(home: Path, most: float) -> int:
