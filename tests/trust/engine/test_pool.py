@@ -154,7 +154,7 @@ def refused_as(code, worker, *request):
 
 
 def test_a_worker_refuses_lies_and_memory_bombs_and_is_killed_where_it_hangs(tmp_path):
-    worker = Worker(tmp_path / "slots", SANDBOX, 1000 * 1024 * 1024)
+    worker = Worker(tmp_path / "slots", SANDBOX, 500 * 1024 * 1024)
     worker.wait_ready(time.monotonic() + 120)
     put_people(worker, 8)
     refused_as(RefusalCode.MODEL_REFUSED, worker, {"do": "open", "graph": True}, lie(), 120, 0)

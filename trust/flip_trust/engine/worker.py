@@ -126,7 +126,8 @@ def _scaling(header: dict[str, Any]) -> Scaling | None:
 def _bound(memory_bytes: int) -> None:
     """Limits on this process, set before anything from outside is read."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # memory of its own, not what it maps read-only: a cohort's images may be larger than any memory
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LOG_BYTES, _LOG_BYTES))
 
 
