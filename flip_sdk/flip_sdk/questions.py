@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from flip_sdk.asking import CohortLike, FeatureLike, LabelLike
     from flip_sdk.catalogue import Catalogue
     from flip_sdk.cohorts import ConceptLike
-    from flip_sdk.contract.api import ProjectView
+    from flip_sdk.contract.api import JobResult, ProjectView
+    from flip_sdk.contract.features import Feature
     from flip_sdk.frames import Frame
     from flip_sdk.jobs import Job
     from flip_sdk.preflight import Spec
@@ -127,6 +128,46 @@ class Questions:
         feature = self._names().measurements([measurement])[0]
         fields = {"measurement": feature, "probabilities": tuple(probabilities), "bins": bins}
         return self._answer(build(contract.Quantiles, **fields), asked)
+
+    def bounds(
+        self,
+        measurements: Sequence[FeatureLike],
+        *,
+        epsilon: float,
+        shares: tuple[float, float] = (0.01, 0.99),
+        bins: int = 64,
+        cohort: CohortLike = None,
+        trusts: Sequence[str] = (),
+    ) -> list[Feature]:
+        """These measurements as features, with bounds estimated under differential privacy.
+
+        For measurements whose public bounds are far wider than what patients have. The bounds are noisy quantiles of
+        the latest values of the persons of the ``train`` part, between the public bounds that are known already, of
+        all Trusts together: they may be told and used as public ones from then on. A job for each measurement.
+
+        Args:
+            measurements: by name, or as ``flip.measurement("creatinine", low=0, high=5000).mean(days=…)``.
+            epsilon: of the budget at each Trust, for all of them together.
+            shares: of the persons, who are below the lower bound and below the upper one.
+            bins: equal ones between the public bounds: no bound is told more finely.
+            cohort: who it is about; everybody when left out.
+            trusts: whom to ask; every Trust of the project when left out.
+
+        Raises:
+            PublicError: the noise leaves no range, or a count has no bounds to estimate.
+            NotFoundError: a name is unknown.
+            SpecError: the job breaks rules, or no budget covers it.
+        """
+        from flip_sdk.bounding import estimated
+
+        features = self._names().measurements(measurements)
+        each, chosen = epsilon / len(features), self._names().cohort(cohort)
+
+        def ask(question: contract.Quantiles) -> JobResult:
+            job = self.statistics(question, cohort=chosen, epsilon=each, part="train", trusts=trusts)
+            return job.result().record
+
+        return estimated(features, shares, bins, ask)
 
     def kaplan_meier(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from flip_sdk.contract.cohorts import AgeBetween, Cohort
+from flip_sdk.contract.features import ClassLabel, LabelClass
 from flip_sdk.contract.jobs import DPSGD, ModelRef, Privacy
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import CancelReceipt, RefusalCode, SafeUpdate
@@ -20,7 +21,7 @@ from flip_trust.engine import EnginePool, sandbox_available
 from safetensors.numpy import load
 
 from tests.flip_sdk.models.deep import DenseNet, UNet3d
-from tests.trust.world import Trust, answer_of, evaluate_spec, train_spec
+from tests.trust.world import BENIGN, MALIGNANT, Trust, answer_of, evaluate_spec, train_spec
 
 PUBLIC = Privacy(epsilon=50.0, scaling="public_bounds")
 
@@ -62,6 +63,30 @@ def test_a_job_through_the_real_engine(real):
 
     update, tensors = ask(real, real.hub.evaluate(real.hub.job(evaluate_spec())))
     assert abs(tensors["histogram"].sum() - 120) < 40
+
+
+def test_several_classes_through_the_real_engine(real):
+    torch.manual_seed(0)
+    model = export_model(torch.nn.Linear(2, 3), 2, "cross_entropy")
+    ref = ModelRef(graph=digest(model.graph), weights=digest(model.weights))
+    label = ClassLabel(among=[LabelClass(condition_concept_ids=(one,)) for one in (MALIGNANT, BENIGN)])
+    job = real.hub.job(train_spec(label=label, model=ref, loss="cross_entropy", privacy=PUBLIC, rounds=2))
+    ask(real, real.hub.parts(job, "prepare", graph=model.graph))
+    _, tensors = ask(real, real.hub.train(job, 1, weights=model.weights))
+    assert tensors["weight"].shape == (3, 2)
+
+    scored = real.hub.job(evaluate_spec(label=label, model=ref, epsilon=20.0))
+    parts = real.hub.parts(scored, "evaluate", graph=model.graph, weights=model.weights)
+    _, tensors = ask(real, parts)
+    assert tensors["confusion"].shape == (3, 3)
+    assert abs(tensors["confusion"][0].sum()) < 4
+    assert abs(tensors["confusion"].sum() - 120) < 40
+
+    two = export_model(torch.nn.Linear(2, 2), 2, "cross_entropy")
+    asked = ModelRef(graph=digest(two.graph), weights=digest(two.weights))
+    unfit = real.hub.job(evaluate_spec(label=label, model=asked))
+    refusal, _ = ask(real, real.hub.parts(unfit, "evaluate", graph=two.graph, weights=two.weights))
+    assert refusal.code == RefusalCode.MODEL_REFUSED
 
 
 def test_dp_sgd_through_the_real_engine(real):
