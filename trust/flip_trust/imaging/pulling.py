@@ -139,7 +139,8 @@ class Journal:
 
     def add(self, study: Study, instances: int) -> None:
         """Note that a study is complete."""
-        line = json.dumps({"study": self._keyed.uid(study.uid), "instances": instances}) + "\n"
+        row = json.dumps({"study": self._keyed.uid(study.uid), "instances": instances})
+        line = f"\n{row}\n"  # begun anew, whatever a crash left of the one before
         with self._turn:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
