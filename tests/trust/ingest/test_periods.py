@@ -93,6 +93,19 @@ def test_deriving_again_changes_no_byte_and_a_new_record_lengthens_it(home, load
     assert spans(home) == {1: ("2020-01-01", "2023-01-02", 32882)}
 
 
+def test_tables_that_did_not_change_are_not_read_again(home, load_tables, monkeypatch):
+    load_tables(person=people(1), visit_occurrence=VISITS + "1,1,0,2020-01-01,2020-01-03,0\n")
+    before = spans(home)
+    with monkeypatch.context() as patched:
+        patched.setattr(periods, "_spans", None)
+        assert periods.derive(home) == 1
+    (home / "omop" / periods.STAMP).write_text("half a fi")
+    assert periods.derive(home) == 1
+    (home / "omop" / "observation_period.parquet").unlink()
+    assert periods.derive(home) == 1
+    assert spans(home) == before
+
+
 def test_an_expression_finds_who_came_by_fhir(with_vocabulary, tmp_path):
     load(with_vocabulary, samples.bundle(tmp_path / "b.json", *samples.RESOURCES))
     expression = CohortExpression.model_validate(

@@ -10,6 +10,7 @@ it is known again without a mark of its own and is the same each time.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,7 +19,11 @@ import polars as pl
 from flip_trust.ingest import store
 from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.report import MappingReport
+from flip_trust.keys import write_private
 
+DERIVED = "derived, from the first record to the last"
+STAMP = ".periods.json"
+"""Beside the tables: what they were when the periods were last derived."""
 FROM_EHR = 32882
 """The period's type: "Standard algorithm from EHR", of the CDM's conventions."""
 SPANS = {
@@ -41,8 +46,8 @@ _START, _END = "observation_period_start_date", "observation_period_end_date"
 def derive(home: Path, report: MappingReport | None = None, today: date | None = None) -> int:
     """Give each person without a period of the source the one that their records span.
 
-    It is reckoned anew each time, and a period that was derived before goes where the source gives one now. Doing it
-    twice changes nothing.
+    It is reckoned anew where a table changed, or the day, and a period that was derived before goes where the source
+    gives one now. Doing it twice changes nothing.
 
     Args:
         home: the Trust's home.
@@ -55,25 +60,57 @@ def derive(home: Path, report: MappingReport | None = None, today: date | None =
     folder = home / "omop"
     if not (folder / "person.parquet").exists():
         return 0
+    day = today or datetime.now(UTC).date()
     with store.writing(folder):
-        old = store.read(folder / f"{_TABLE.name}.parquet")
-        given = _given(old)
-        derived = _spans(folder, given, today or datetime.now(UTC).date())
-        table = pl.concat([given, derived], how="diagonal_relaxed").sort(_TABLE.key)
-        if old is None or not table.equals(old):
-            store.write(folder / f"{_TABLE.name}.parquet", table)
+        told = _told(folder, day)
+        if told is None:
+            told = _derived(folder, day)
+            kept = {"of": _state(folder, day), "told": told}
+            write_private(folder / STAMP, json.dumps(kept).encode())
     if report is not None:
-        persons = pl.scan_parquet(folder / "person.parquet").select(pl.len()).collect().item()
-        sourced = given["person_id"].n_unique()
-        report.periods["derived, from the first record to the last"] = len(derived)
-        report.periods["as the source gives them"] = sourced
-        report.periods["none: nothing is recorded of them"] = max(persons - len(derived) - sourced, 0)
-    return len(derived)
+        report.periods.update(told)
+    return told[DERIVED]
 
 
 def is_derived() -> pl.Expr:
     """Whether a row of ``observation_period`` was made here."""
     return pl.col("observation_period_id") == -1 - pl.col("person_id")
+
+
+def _derived(folder: Path, today: date) -> dict[str, int]:
+    """Write the table; how many persons have which periods."""
+    path = folder / f"{_TABLE.name}.parquet"
+    old = store.read(path)
+    given = _given(old)
+    derived = _spans(folder, given, today)
+    table = pl.concat([given, derived], how="diagonal_relaxed").sort(_TABLE.key)
+    if old is None or not table.equals(old):
+        store.write(path, table)
+    persons = pl.scan_parquet(folder / "person.parquet").select(pl.len()).collect().item()
+    sourced = given["person_id"].n_unique()
+    none = max(persons - len(derived) - sourced, 0)
+    return {DERIVED: len(derived), "as the source gives them": sourced, "none: nothing is recorded of them": none}
+
+
+def _told(folder: Path, today: date) -> dict[str, int] | None:
+    """What was told the last time, if nothing changed since."""
+    path = folder / STAMP
+    try:
+        kept = json.loads(path.read_bytes()) if path.exists() else {}
+        found: dict[str, int] = kept["told"] if kept.get("of") == _state(folder, today) else {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if DERIVED in found else None
+
+
+def _state(folder: Path, today: date) -> list[str]:
+    """What tells the tables, and the day, from others."""
+    states = [today.isoformat()]
+    for name in ("person", _TABLE.name, *SPANS):
+        path = folder / f"{name}.parquet"
+        about = path.stat() if path.exists() else None
+        states.append(f"{name} {about.st_size} {about.st_mtime_ns} {about.st_ino}" if about else name)
+    return states
 
 
 def _given(old: pl.DataFrame | None) -> pl.DataFrame:
