@@ -134,8 +134,11 @@ def test_a_run_that_was_cut_short_is_gone_on_with(home, spool, study, monkeypatc
     assert cleaned(home).collect().is_empty()
     least = min(written)
     least.write_bytes(b"of an older release")
+    half = Cleaning(home).place.parts / ".half.dcm.1.part"
+    half.write_bytes(b"half a file")
     assert Cleaning(home).run(HERE).done == 4
     assert pydicom.dcmread(least)
+    assert not half.exists()
     assert all(path.stat().st_mtime_ns == at for path, at in written.items() if path != least)
 
 

@@ -110,13 +110,16 @@ def read(source: Path) -> bytes:
         raise RefusedFileError(Reason.UNREADABLE) from error
 
 
-def write(cleaned: Cleaned, target: Path, *, replace: bool = False) -> tuple[Path, Counter[str]]:
+def write(
+    cleaned: Cleaned, target: Path, *, replace: bool = False, beside: Path | None = None
+) -> tuple[Path, Counter[str]]:
     """Write a de-identified file below the target.
 
     Args:
         cleaned: the file.
         target: gets ``<patient>/<study UID>/<series UID>/<instance UID>.dcm``.
         replace: a file of that name with other content is replaced.
+        beside: folder for what is not whole yet; the file's own unless given.
 
     Raises:
         RefusedFileError: there is a file of that name with other content.
@@ -131,15 +134,15 @@ def write(cleaned: Cleaned, target: Path, *, replace: bool = False) -> tuple[Pat
                 return path, cleaned.counts
             if not replace:
                 raise RefusedFileError(Reason.DUPLICATE)
-        durable(path, cleaned.frame, cleaned.data_set)
+        durable(path, cleaned.frame, cleaned.data_set, beside=beside)
     except OSError as error:
         raise SetupError(f"{target} cannot be written.", "Is the disk full? Then run this again.") from error
     return path, cleaned.counts
 
 
-def durable(path: Path, *parts: bytes) -> None:
+def durable(path: Path, *parts: bytes, beside: Path | None = None) -> None:
     """Under another name first, on the disk, then under its own: never half a file."""
-    with _beside(path) as stream:
+    with _beside(path, beside) as stream:
         stream.writelines(parts)
 
 
@@ -151,8 +154,8 @@ def _copy(source: Path, path: Path) -> None:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[BinaryIO]:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _beside(path: Path, folder: Path | None = None) -> Iterator[BinaryIO]:
+    beside = (folder or path.parent) / f".{path.name}.{os.getpid()}.part"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         yield stream

@@ -34,6 +34,11 @@ class Place:
         return self.home / "imaging" / FOLDER / self.profile.digest[-16:]
 
     @property
+    def parts(self) -> Path:
+        """Files that are not whole yet."""
+        return self.folder / "parts"
+
+    @property
     def records(self) -> Parted:
         """A row for each instance dealt with: ``path`` below :attr:`folder`, or the ``reason`` of a refusal."""
         return Parted(self.folder / RECORDS, _RECORDS, "file")

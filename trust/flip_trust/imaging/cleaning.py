@@ -114,6 +114,9 @@ class Cleaning:
             ImagingError: the disk is nearly full. What was done stays.
         """
         with store.writing(self.place.folder):
+            # nobody else is at work: what lies there was left by a process that was killed
+            shutil.rmtree(self.place.parts, ignore_errors=True)
+            self.place.parts.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._run(self.waiting(again=again)[:most], where, done)
 
     def _run(self, names: list[str], where: Where, done: Callable[[int], None]) -> Tally:
@@ -197,7 +200,7 @@ def _engine(home: str, profile_text: str) -> Engine:
 def _cleaned(place: Place, engine: Engine, name: str) -> Row:
     try:
         cleaned = engine.clean(files.read(_raw(place.home, name)))
-        path, _ = files.write(cleaned, place.folder, replace=True)
+        path, _ = files.write(cleaned, place.folder, replace=True, beside=place.parts)
     except RefusedFileError as refusal:
         return _refused(place, name, refusal.reason)
     except SetupError:
