@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flip_hub.audit import export, verify
 from flip_hub.database import BlobUse, ModelVersion, Routine, TaskRow
+from flip_sdk.contract.features import ClassLabel, LabelClass
 from flip_sdk.contract.jobs import DPSGD, Privacy
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.contract.signatures import verify as verify_token
@@ -29,6 +30,17 @@ def test_an_evaluation_makes_figures_for_every_trust_and_for_all(hub) -> None:
     assert hub.run().state == "completed"
     assert [row.trust for row in hub.result().figures] == [*sorted(hub.trusts), "all"]
     assert hub.result().epsilon == 2.0
+
+
+def test_an_evaluation_of_several_classes_makes_figures_of_each(hub) -> None:
+    among = tuple(LabelClass(condition_concept_ids=(concept,), name=str(concept)) for concept in (3, 4))
+    hub.submit(hub.evaluate_spec(label=ClassLabel(among=among, otherwise="well")))
+    assert hub.run().state == "completed"
+    figures = hub.result().figures
+    assert [row.trust for row in figures] == [*sorted(hub.trusts), "all"]
+    assert [one.name for one in figures[-1].classes] == ["well", "3", "4"]
+    cells = [row.confusion for row in figures]
+    assert cells[-1][0][0] == sum(table[0][0] for table in cells[:-1])
 
 
 @pytest.mark.parametrize("privacy", [Privacy(), Privacy(scaling="public_bounds"), Privacy(mechanism=DPSGD())])

@@ -110,6 +110,23 @@ def test_the_same_tables_in_another_order_give_the_same_numbers(omop, rows, tmp_
     assert np.array_equal(values_of(features, rows, other), before, equal_nan=True)
 
 
+def test_many_features_at_once_are_each_what_they_are_alone(omop, rows):
+    features = (
+        AgeFeature(),
+        *(
+            Feature(concept_id=concept, low=0, high=10, statistic=statistic, window=window)
+            for window in WINDOWS
+            for statistic in get_args(Statistic)
+            for concept in (LAB, 2)
+        ),
+        SexFeature(concept_id=FEMALE),
+    )
+    together = values_of(features, rows, omop)
+
+    for column, feature in enumerate(features):
+        assert np.array_equal(together[:, [column]], values_of((feature,), rows, omop), equal_nan=True)
+
+
 def test_nobody_has_no_values(omop):
     nobody = each_once(
         pl.DataFrame({"person_id": [], "index_day": []}, schema={"person_id": pl.Int64, "index_day": pl.Date})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
-from flip_sdk.contract.features import AgeFeature, AnyFeature, EventFeature, Feature, SexFeature, Statistic
+from flip_sdk.contract.features import AgeFeature, AnyFeature, EventFeature, Feature, SexFeature, Statistic, Window
 from flip_sdk.mechanisms.snapshot import Array
 
 from flip_trust.cohort.members import latest_values
@@ -26,23 +28,24 @@ def values_of(features: tuple[AnyFeature, ...], rows: Rows, omop: Omop) -> Array
     plain = {i: one.concept_id for i, one in enumerate(features) if isinstance(one, Feature) and is_plain(one)}
     if plain:
         values[:, list(plain)] = latest_values(rows.people, omop, list(plain.values()))[rows.owners]
+    by_window: dict[Window | None, dict[int, Feature]] = {}
     for i, feature in enumerate(features):
-        if i not in plain:
+        if not isinstance(feature, Feature):
             values[:, i] = _value(feature, rows, omop)
+        elif i not in plain:
+            by_window.setdefault(feature.window, {})[i] = feature
+    for window, measured in by_window.items():
+        _fill(values, measured, window, rows, omop)
     return values
 
 
-def _value(feature: AnyFeature, rows: Rows, omop: Omop) -> Array:
+def _value(feature: AgeFeature | SexFeature | EventFeature, rows: Rows, omop: Omop) -> Array:
     match feature:
-        case Feature():
-            return _measured(feature, rows, omop)
         case AgeFeature():
             return _ages(rows, omop)
         case SexFeature():
-            persons = _persons(rows, omop.persons())
-            return (
-                (persons["gender_concept_id"] == feature.concept_id).fill_null(value=False).cast(pl.Float64).to_numpy()
-            )
+            sexes = _persons(rows, omop.persons())["gender_concept_id"]
+            return (sexes == feature.concept_id).fill_null(value=False).cast(pl.Float64).to_numpy()
         case EventFeature():
             asked = feature.domain, feature.concept_ids, feature.window, rows, omop
             if feature.statistic == "any":
@@ -50,26 +53,31 @@ def _value(feature: AnyFeature, rows: Rows, omop: Omop) -> Array:
             return np.minimum(days_with(*asked), feature.most).astype(np.float64)
 
 
-def _measured(feature: Feature, rows: Rows, omop: Omop) -> Array:
+def _fill(values: Array, features: Mapping[int, Feature], window: Window | None, rows: Rows, omop: Omop) -> None:
+    """Fill in the measurements of one window, by column: the table is read once, however many there are."""
     frame = omop.table("measurement")
     names = frame.collect_schema().names()
     order = [name for name in ("measurement_datetime", "measurement_id") if name in names]
-    value = pl.col("value_as_number").cast(pl.Float64)
-    records = frame.filter((pl.col("measurement_concept_id") == feature.concept_id) & value.is_finite()).select(
+    value, concept = pl.col("value_as_number").cast(pl.Float64), pl.col("measurement_concept_id")
+    wanted = {feature.concept_id for feature in features.values()}
+    records = frame.filter(concept.is_in(list(wanted)) & value.is_finite()).select(
         pl.col("person_id").cast(pl.Int64),
         as_date(frame, "measurement_date").alias("date"),
+        concept.cast(pl.Int64).alias("concept"),
         value.alias("value"),
         *order,
     )
+    statistics = sorted({feature.statistic for feature in features.values()})
     found = (
-        in_window(records, feature.window, rows)
-        .group_by("row")
-        .agg(_statistic(feature.statistic, ["date", *order, "value"]))
+        in_window(records, window, rows)
+        .group_by("row", "concept")
+        .agg(_statistic(one, ["date", *order, "value"]).cast(pl.Float64).alias(one) for one in statistics)
         .collect()
     )
-    values: Array = np.full(len(rows), 0.0 if feature.statistic == "count" else np.nan)
-    values[found["row"].to_numpy()] = found["value"].cast(pl.Float64).to_numpy()
-    return values
+    for column, feature in features.items():
+        own = found.filter(pl.col("concept") == feature.concept_id)
+        values[:, column] = 0.0 if feature.statistic == "count" else np.nan
+        values[own["row"].to_numpy(), column] = own[feature.statistic].to_numpy()
 
 
 def _statistic(statistic: Statistic, order: list[str]) -> pl.Expr:
