@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from flip_hub.api.sessions import csrf_token
@@ -14,6 +15,7 @@ from flip_hub.testing import FakeAuthenticator
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.states import ProjectState
 from flip_sdk.contract.statistics import Estimate
+from flip_sdk.mechanisms.aggregate import class_figures
 
 BASE = "/services/flip"
 
@@ -210,6 +212,28 @@ def test_a_job_page_shows_an_answer_as_a_table(hub) -> None:
     assert "14.25 ± 0.5" in html
     assert "Persons (1 to 2)" in html
     assert "Not shown" in html
+
+
+def test_a_job_page_shows_an_evaluation_of_several_classes(hub) -> None:
+    hub.ready()
+    job = intake.submit_job(hub.office, hub.who("ada"), "cytology", hub.count())
+    tables = {"aldgate": np.array([[50.0, 5, 5], [5, 20, 5], [0, 5, 15]])}
+    kept = JobResult(
+        job_id=job.job_id,
+        kind="evaluate",
+        trusts=("aldgate",),
+        refusals=(),
+        epsilon=1,
+        delta=0,
+        figures=class_figures(tables, 1.0, ("well", "ill", "worse")),
+    )
+    with hub.office.database.write(Routine("a test plays the dispatcher")) as session:
+        session.add(JobResultRow(job_id=job.job_id, content=kept))
+    html = hub.browser("ada").get(f"{BASE}/jobs/{job.job_id}").text
+
+    assert "Mean recall of the classes" in html
+    assert "AUC" not in html
+    assert f"{np.mean([50 / 60, 20 / 30, 15 / 20]):.3f}"[:4] in html
 
 
 def test_what_people_write_is_text_and_nothing_else(hub) -> None:
