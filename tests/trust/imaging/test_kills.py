@@ -108,7 +108,18 @@ def test_a_receiver_indexes_and_de_identifies_what_comes_and_ends_on_sigterm(hom
     assert subprocess.run([ECHOSCU, "127.0.0.1", str(port)], check=False, capture_output=True).returncode != 0
 
 
-def test_workers_do_not_outlive_a_killed_receiver_and_the_next_one_goes_on(home, start, tmp_path):
+def test_workers_do_not_outlive_a_killed_receiver(start):
+    receiver, _ = start()
+    workers = psutil.Process(receiver.pid).children()
+    receiver.kill()
+    receiver.wait(10)
+
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, 30)[1] == []
+
+
+@pytest.mark.slow
+def test_a_receiver_killed_while_it_de_identifies_is_gone_on_with(home, start, tmp_path):
     Study().write(tmp_path / "out", 40)
     receiver, port = start()
     sender(port, tmp_path / "out").communicate(timeout=60)
