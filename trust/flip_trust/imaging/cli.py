@@ -23,6 +23,7 @@ def register(app: typer.Typer, ingest_app: typer.Typer) -> None:
     """Put this module's commands into the program."""
     command(app, "receive")(receive)
     command(ingest_app, "dicom")(ingest_dicom)
+    command(ingest_app, "slides")(ingest_slides)
     pull_cli.register(held.imaging_app)
     app.add_typer(held.imaging_app, name="imaging")
 
@@ -90,6 +91,25 @@ def ingest_dicom(
     if len(taken.refused) > _MOST_TOLD:
         say(f"  … and {len(taken.refused) - _MOST_TOLD} more")
     held.work_off(config, where, in_bytes(keep_free), deidentify=deidentify)
+
+
+def ingest_slides(
+    manifest: Annotated[Path, typer.Argument(help="CSV with file, patient_id, date and, if known, stain and mpp.")],
+    home: Home = None,
+) -> None:
+    """Take whole-slide images in tiled TIFF (SVS …): their levels alone, without label, macro or description."""
+    from flip_trust import scaleout
+    from flip_trust.imaging.slides import take
+
+    with scaleout.progress("Taking slides", None) as advance:
+        taken = take(TrustConfig.load(home).home, manifest, lambda: advance(1))
+    say(f"Taken: {taken.slides}; refused: {len(taken.refused)}.")
+    for number, reason in taken.refused[:_MOST_TOLD]:
+        say(f"  row {number}: {escape(reason)}")
+    if len(taken.refused) > _MOST_TOLD:
+        say(f"  … and {len(taken.refused) - _MOST_TOLD} more")
+    if taken.refused:
+        raise typer.Exit(2)
 
 
 _OUTCOMES = {"new": "new", "same": "known before", "conflict": "with another instance's UID (kept beside it)"}

@@ -73,7 +73,7 @@ def svs(path: Path, finest: np.ndarray, mpp: float = 0.5) -> Path:
     """As Aperio writes it: tiled levels, a thumbnail, a label and a macro, with identifiers in the description."""
     first, *others = levels(finest)
     told = f"Aperio Image Library v11\r\n{finest.shape[1]}x{finest.shape[0]}|AppMag = 20|MPP = {mpp}"
-    jpeg = {"photometric": "ycbcr", "compression": "jpeg", "compressionargs": {"level": 95}}
+    jpeg = {"photometric": "rgb", "compression": "jpeg", "compressionargs": {"level": 95}}
     with tifffile.TiffWriter(path) as writer:
         writer.write(
             first, tile=(64, 64), description=f"{told}|Patient = Doe^Jane|Barcode = S-2024-17",
@@ -81,7 +81,7 @@ def svs(path: Path, finest: np.ndarray, mpp: float = 0.5) -> Path:
         )  # fmt: skip
         writer.write(others[-1], description=f"{told} thumbnail", metadata=None, **jpeg)
         for level in others:
-            writer.write(level, tile=(64, 64), description=told, metadata=None, subfiletype=1, **jpeg)
+            writer.write(level, tile=(64, 64), description=told, metadata=None, **jpeg)
         writer.write(finest[:64, :64], description="label Jane Doe", metadata=None, subfiletype=1)
         writer.write(finest[:64, :64], description="macro Jane Doe", metadata=None, subfiletype=9)
     return path
