@@ -50,7 +50,8 @@ def test_what_was_made_is_used_again_by_jobs_that_choose_otherwise(one, nothing_
 
     assert np.array_equal(first, again)
     assert len(shards(one)) == 1
-    assert all(path.stat().st_mode & 0o077 == 0 for path in shards(one))
+    private = [*shards(one), *(one.home / "features").rglob("*"), one.home / "features"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
 
 
 def test_another_pipeline_is_kept_apart(one):
@@ -157,7 +158,7 @@ def test_the_commands(one, tmp_path, monkeypatch, nothing_made):
 
     said = run(one, "warm", str(spec))
     assert "1 images of 1 series or slides are kept; 2 of these were made now." in said
-    assert "1 could not be used" in said
+    assert "1 could not be used: it cannot be read (ValueError)." in said
     told = run(one, "status")
     assert "2d, 8×8" in told
     assert "current" in told

@@ -120,6 +120,8 @@ class Kept:
 def opened(home: Path, pipeline: Pipeline, values: int) -> Iterator[Kept]:
     """A pipeline's folder, held against everybody else who would fill it or make room in it."""
     folder = home.joinpath(*FOLDER) / pipeline.digest()[-16:]
+    for made in (folder.parent.parent, folder.parent):
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     with store.writing(folder), store.writing(folder / ROWS):
         if not (folder / ABOUT).exists():
             write_private(folder / ABOUT, json.dumps(pipeline.model_dump(mode="json"), indent=1).encode())

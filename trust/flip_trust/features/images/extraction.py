@@ -87,7 +87,7 @@ def _outcomes(ended: scaleout.Done[Order, list[Outcome]] | scaleout.Failed[Order
     )
     for one in outcomes:
         if one.reason:
-            log.event(_log, "images.unfit", level=logging.WARNING, item=one.item, reason=one.reason)
+            log.event(_log, "images.unfit", item=one.item, reason=one.reason)
         yield one
 
 
@@ -122,7 +122,7 @@ def _attempt(order: Order, text: str) -> tuple[Shown, list[Place]] | str:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 (damaged files raise whatever their damage leads to)
-        return type(error).__name__
+        return f"it cannot be read ({type(error).__name__})"
 
 
 @lru_cache(maxsize=4)
