@@ -43,13 +43,14 @@ def test_no_other_module_speaks_to_a_network():
     # these answer the hospital's own systems, with codes and with what was sent to them, and call nobody
     listening = {
         "imaging/association.py",
+        "imaging/negotiation.py",
         "imaging/receiver.py",
         "imaging/stow.py",
         "ingest/cli.py",
         "ingest/hl7/listener.py",
     }
     # asks the hospital's own PACS for images and takes them; what it says is who is looked for, to who told of them
-    asking = {"imaging/dicomweb.py"}
+    asking = {"imaging/dicomweb.py", "imaging/retrieve.py"}
     # the hospital's own Dask cluster, which the Trust's operator names
     spreading = {"scaleout.py"}
     speaking = {"httpx", "flwr", "socket", "http", "urllib", "requests", "aiohttp", "smtplib", "ftplib", "asyncio"}
