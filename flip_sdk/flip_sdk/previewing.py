@@ -76,6 +76,11 @@ def in_words(chosen: Mapping[str, Any], transforms: Sequence[contract.AnyTransfo
     return f"Images: {what}: {'; '.join(parts)}"
 
 
+def words_of(asked: contract.SeriesImages) -> str:
+    """The contract's record as a person says it."""
+    return in_words({name: getattr(asked, name) for name in type(asked).model_fields}, asked.transforms)
+
+
 def tiles_in_words(asked: contract.TileImages) -> str:
     """A description of tiles as a person says it."""
     which = "every slide" if asked.which == "all" else f"the {asked.which} slide"

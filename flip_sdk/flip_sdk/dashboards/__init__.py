@@ -10,12 +10,15 @@ from flip_sdk.dashboards.charts import learning_curves, privacy_spent, quality_b
 from flip_sdk.dashboards.loading import Results, load_results
 from flip_sdk.dashboards.pictures import Picture
 from flip_sdk.dashboards.reliability import reliability
+from flip_sdk.dashboards.shown import examples, inputs
 from flip_sdk.dashboards.words import Words, limits, summary, what_epsilon_means
 
 __all__ = [
     "Picture",
     "Results",
     "Words",
+    "examples",
+    "inputs",
     "learning_curves",
     "limits",
     "load_results",
