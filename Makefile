@@ -26,7 +26,7 @@ demo: install ## Start the platform, run the main job, print the result (EXIT=1:
 	@$(BIN)/python -m demo $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
 
 .PHONY: demo-imaging
-demo-imaging: install ## Images of three hospitals, sent, indexed and de-identified (EXIT=1: end afterwards; HOME_DIR=folder)
+demo-imaging: install ## Images of three hospitals, sent and de-identified; a CNN trained on them (EXIT=1: end afterwards; HOME_DIR=folder)
 	@.ci/packages bubblewrap dicom tesseract
 	@$(BIN)/python -m demo.imaging $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
 

@@ -106,7 +106,7 @@ class Notes:
             self._title = moment.title
             self._teller.say(f"[bold]{escape(moment.title)}[/bold]")
         elif moment.kind == "live":
-            self._teller.now(moment.text)
+            self._teller.now(moment.text.partition("\n")[0])
 
 
 def _tables(story: Story, dashboard: str) -> list[RenderableType]:

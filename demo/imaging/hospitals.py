@@ -114,13 +114,13 @@ HOSPITALS = (
         title="Carrick Screening Service",
         address="Harbour Row 3, Carrick CK2 8YY",
         phone="01632 960 300",
-        persons=60,
-        ill=18,
+        persons=80,
+        ill=26,
         scanner=Scanner(SLICES, SIZE, SIZE, spacing=3.0, thickness=6.0, noise=34, smoothness=0.8, shift=(-10, 4)),
         device=_PHILIPS,
     ),
 )
-"""The screening service uses the smallest dose, and has the fewest who are ill."""
+"""The screening service uses the smallest dose, and has the smallest share who are ill."""
 
 
 def hospital(name: str) -> Hospital:

@@ -1,4 +1,4 @@
-"""The second demo's steps until images are in: de-identified at three Trusts, and nothing of anybody left in them."""
+"""The second demo's steps: images in, de-identified at three Trusts, and what they hold of them in the catalogue."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from demo.story import DELTA, EPSILON, Story, expiry
 
 Outcome = TypeVar("Outcome")
 PROJECT = "chest-ct"
+TUTORIAL = "tutorials/03_medical_images.ipynb"
+"""Where a workspace has it."""
 _WAIT = 600
 
 
@@ -69,12 +71,17 @@ def load(place: Hospital, home: Path) -> None:
 
 
 class ImagingStory(Story):
-    """The steps, in order. What the first demo has too, it inherits."""
+    """The steps, in order. What the first demo has too, it inherits.
+
+    Attributes:
+        dashboard: the published dashboard's path, once it was looked at.
+    """
+
+    dashboard = ""
 
     def set_up_people_and_project(self) -> None:
-        """People and catalogues; a project is applied for, signed off, and opted in to by every Trust."""
+        """A project is applied for, signed off, and opted in to by every Trust."""
         self.register_people()
-        self.publish_catalogues()
         self.apply(PROJECT, wanted=application(self.trusts))
         self.sign_off(PROJECT)
         self.opt_in_everywhere(PROJECT)
@@ -107,6 +114,8 @@ class ImagingStory(Story):
         for place in HOSPITALS:
             self.wait_for_images(place, sent[place.name])
             self.search(place)
+        # what a Trust tells that it holds includes its images now
+        self.publish_catalogues()
 
     def wait_for_images(self, place: Hospital, sent: sending.Sent) -> Held:
         """Until every instance that a Trust received is de-identified or in quarantine.

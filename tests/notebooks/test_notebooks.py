@@ -7,8 +7,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from flip_sdk.contract.api import JobResult
-from flip_sdk.contract.jobs import TrainSpec
-from flip_sdk.testing import FakeHub
+from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
+from flip_sdk.simulate.phantoms import Scanner
+from flip_sdk.simulate.twin_images import MadeUpSeries
+from flip_sdk.testing import FakeHub, FakeTrust
+from flip_sdk.testing.patients import CONCEPTS, MALIGNANT, synthetic_patients
+from flip_sdk.testing.shown import Shelf
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -16,7 +20,16 @@ ROOT = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(ROOT.rglob("*.ipynb"))
 TUTORIAL = "tutorials/01_first_federated_model.ipynb"
 SECOND = "tutorials/02_more_from_less.ipynb"
+IMAGES = "tutorials/03_medical_images.ipynb"
 REPORT = "dashboards/training_report.ipynb"
+SMALL = {
+    "healthy_chests(images, 400,": "healthy_chests(images, 26,",
+    "range(24)": "range(1)",
+    "privacy=privacy)": "privacy=privacy, rounds=2)",
+    "persons=80": "persons=50",
+    "practised, epsilon=2": "practised, epsilon=6",
+}
+"""A few public pictures, looked at once; few people to practise on, and few rounds."""
 
 
 @pytest.fixture
@@ -42,7 +55,7 @@ def outputs(notebook: NotebookNode, kind: str) -> str:
 
 
 def test_the_notebooks_are_there() -> None:
-    assert {str(file.relative_to(ROOT)) for file in NOTEBOOKS} >= {TUTORIAL, SECOND, REPORT}
+    assert {str(file.relative_to(ROOT)) for file in NOTEBOOKS} >= {TUTORIAL, SECOND, IMAGES, REPORT}
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
@@ -89,8 +102,42 @@ def test_the_second_tutorial_practises_then_asks_statistics_and_shares_noise(wor
     assert "if every other Trust worked with the hub" in outputs(tutorial, "text/plain")
 
 
+def test_the_tutorial_on_images_practises_trains_and_publishes(workspace: Path) -> None:
+    make_small(workspace / IMAGES)
+    hub = FakeHub([with_images(name, seed) for seed, name in enumerate(("aldgate", "brookfield", "carrick"))])
+    with hub.serve() as environment:
+        tutorial = run(workspace / IMAGES, environment)
+    asked = [job.spec for job in hub.jobs.values()]
+    assert [spec.kind for spec in asked] == ["train", "evaluate"]
+    assert all(spec.images is not None for spec in asked if isinstance(spec, TrainSpec | EvaluateSpec))
+    assert "9 of " in outputs(tutorial, "text/plain")
+    assert (workspace / "tutorials/mass_in_a_lung.safetensors").stat().st_size > 0
+
+
 def test_the_report_without_any_result(workspace: Path) -> None:
     assert "<p" in outputs(run(workspace / REPORT, {}), "text/html")
+
+
+def make_small(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    for large, small in SMALL.items():
+        assert large in text
+        text = text.replace(large, small)
+    file.write_text(text, encoding="utf-8")
+
+
+def with_images(name: str, seed: int) -> FakeTrust:
+    """A played Trust with small chest CTs: those who are ill have a mass."""
+    people = synthetic_patients(50, seed=seed)
+    ill = people.conditions[MALIGNANT]
+    series = [
+        MadeUpSeries(int(person), "CT", Scanner(3, 64, 64), bool(has), (seed, place))
+        for place, (person, has) in enumerate(zip(people.person_ids, ill, strict=True))
+    ]
+    concepts = tuple(
+        one.model_copy(update={"name": "mass in a lung"}) if one.concept_id == MALIGNANT else one for one in CONCEPTS
+    )
+    return FakeTrust(name, people, concepts=concepts, shelf=Shelf(series))
 
 
 def publish(folder: Path, results: list[JobResult]) -> None:
