@@ -130,7 +130,7 @@ def accuracy_table(figures: Iterable[Figures], persons: int, epsilon: float) -> 
     table.caption = (
         f"The federated network is private: ε = {epsilon:g} for each person. Every row has the same frozen layers, "
         "which learned from made-up drawings; rows differ in who trained the last one. The best single Trust is named "
-        "with hindsight, by AUC on these very persons."
+        "with hindsight, by AUC on these very persons; on so few, differences of a few hundredths may be chance."
     )
     table.add_column("model")
     table.add_column("accuracy", justify="right")

@@ -105,8 +105,8 @@ def privacy_spent(results: Results) -> Picture:
     axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     alt = "Privacy cost. " + " ".join(f"{trust}: ε {total:.3g} in all." for trust, total in left.items())
     caption = (
-        "What the jobs on this page asked for, added up. A Trust's own ledger composes them by a bound that is never too "
-        "low: a little above the sum for two or three jobs, far below it for many; project.budget() shows its figures."
+        "What the jobs on this page asked for, added up. A Trust's own ledger composes them by a bound that is never "
+        "too low: at times a little above the sum of a few jobs, far below that of many; project.budget() shows it."
     )
     return picture(figure, alt, caption)
 
