@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -34,6 +35,7 @@ FEW: Final = 4
 LITTLE: Final = 256
 KILLED: Final = "it took its worker down"
 _AHEAD: Final = 3
+_ASK_SECONDS: Final = 1.0
 _NO_WORKERS_SECONDS: Final = 120
 
 Item = TypeVar("Item")
@@ -222,6 +224,7 @@ class _Cluster:
 
     def __init__(self, client: Client) -> None:
         self._client: Any = client
+        self._known_threads, self._ask_again = 1, 0.0
 
     def spread(self, work: Work[Any, Any], batches: Iterable[list[Any]]) -> Iterator[_Answer]:
         import distributed
@@ -231,8 +234,7 @@ class _Cluster:
         flying: dict[Any, list[Any]] = {}
 
         def fill() -> None:
-            most = _AHEAD * max(1, sum(self._client.nthreads().values()))
-            for items in islice(left, max(0, most - len(flying))):
+            for items in islice(left, max(0, _AHEAD * self._threads() - len(flying))):
                 future = self._client.submit(_attempt, work, items, pure=False)
                 flying[future] = items
                 waiting.add(future)
@@ -243,6 +245,14 @@ class _Cluster:
             items = flying.pop(future)
             fill()
             yield items, _answer(future)
+
+    def _threads(self) -> int:
+        """How many the cluster has; asked now and then, because a batch is done sooner than the scheduler answers."""
+        now = time.monotonic()
+        if now >= self._ask_again:
+            self._known_threads = max(1, sum(self._client.nthreads().values()))
+            self._ask_again = now + _ASK_SECONDS
+        return self._known_threads
 
     def _wait_for_workers(self) -> None:
         """Only now: a cluster that grows and shrinks has workers once there is work."""
