@@ -31,9 +31,9 @@ def persons_in(cohort: Cohort, omop: Omop, year: int) -> pl.LazyFrame:
     Raises:
         SetupError: a table or a vocabulary that an expression needs is missing.
     """
-    held = rules.ready(omop) if cohort.criteria else None
-    if held is not None:
-        frame = pl.LazyFrame({"person_id": rules.persons(cohort.criteria, omop, held, year)})
+    found = rules.persons(cohort.criteria, omop, year) if cohort.criteria else None
+    if found is not None:
+        frame = pl.LazyFrame({"person_id": found})
     else:
         frame = omop.persons()
         for criterion in cohort.criteria:

@@ -41,21 +41,28 @@ def ready(omop: Omop) -> Resident | None:
     return None
 
 
-def persons(criteria: Iterable[Criterion], omop: Omop, held: Resident, year: int) -> pl.Series:
-    """``person_id`` of those for whom every criterion holds, ascending.
+def persons(criteria: Iterable[Criterion], omop: Omop, year: int) -> pl.Series | None:
+    """``person_id`` of those for whom every criterion holds, ascending; None where the columns are not ready.
 
     Args:
         criteria: the rules.
         omop: the tables, for what is not resident.
-        held: the resident columns.
         year: the year in which ages are reckoned.
     """
-    everybody = Bitmap.of(np.ones(len(held.persons.ids), dtype=bool))
-    found = everybody
-    for criterion in criteria:
-        meets = _who(criterion, omop, held, year)
-        found = found - meets if criterion.negate else found & meets
-    return pl.Series("person_id", held.persons.ids[found.places()])
+    held = resident(omop.folder)
+    # kept until the answer is whole, so that nobody exchanges the columns for those of newer files in between
+    if not held.lock.acquire(blocking=False):
+        return None
+    try:
+        if ready(omop) is None:
+            return None
+        found = Bitmap.of(np.ones(len(held.persons.ids), dtype=bool))
+        for criterion in criteria:
+            meets = _who(criterion, omop, held, year)
+            found = found - meets if criterion.negate else found & meets
+        return pl.Series("person_id", held.persons.ids[found.places()])
+    finally:
+        held.lock.release()
 
 
 def _who(criterion: Criterion, omop: Omop, held: Resident, year: int) -> Bitmap:
