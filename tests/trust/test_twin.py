@@ -50,6 +50,16 @@ def test_a_persons_longest_series_counts_whatever_the_order(omop):
         assert set(found.geometry) == set(GRIDS)
 
 
+def test_nobody_is_given_the_series_of_another(omop):
+    persons = [person * 37 % 500 for person in range(500)]
+    tables = omop(*(series(number, person, rows=person) for number, person in enumerate(persons[::-1]) if person % 3))
+
+    found = longest_series(tables, pl.DataFrame({"person_id": persons}))
+
+    given = np.nan_to_num(found.geometry["rows"], nan=-1).astype(int)
+    assert given.tolist() == [person if person % 3 else -1 for person in persons]
+
+
 def test_a_trust_without_images_has_nobodys(tmp_path):
     found = longest_series(Omop(tmp_path), PERSONS)
 

@@ -79,7 +79,8 @@ def longest_series(omop: Omop, persons: pl.DataFrame) -> Series:
         .sort(pl.col("frames").fill_null(0), pl.col("image_occurrence_id"), descending=[True, False])
         .unique("person_id", keep="first", maintain_order=True)
     )
-    joined = persons.select(pl.col("person_id").cast(pl.Int64)).lazy().join(own, on="person_id", how="left")
+    people = persons.select(pl.col("person_id").cast(pl.Int64)).lazy()
+    joined = people.join(own, on="person_id", how="left", maintain_order="left")
     found = joined.with_columns(pl.coalesce("gap", "thickness").alias("gap")).collect()
     columns = {"rows": "rows", "columns": "columns", "spacing": "spacing_row", "slices": "frames", "gap": "gap"}
     geometry = {told: found[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for told, name in columns.items()}
