@@ -15,7 +15,7 @@ MOST_MARKS = 500
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_ .-]*"
 FilePath = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT}(?:/{_SEGMENT})*$", max_length=200)]
-"""A file's path within its request: relative, with forward slashes, no part begins with a dot, at most 200 characters."""
+"""A file's path within its request: relative, forward slashes, no part starts with a dot, at most 200 characters."""
 
 FileKind = Literal["table", "text", "image", "notebook", "model", "document"]
 Severity = Literal["note", "flag", "block"]
