@@ -7,7 +7,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BESIDE = {"policies/hub": "flip_hub/policies", "notebooks": "flip_hub/notebooks"}
+BESIDE = {
+    "policies/hub": "flip_hub/policies",
+    "policies/disclosure": "flip_hub/disclosure",
+    "notebooks": "flip_hub/notebooks",
+}
 
 
 class BesideThePackage(BuildHookInterface[Any]):

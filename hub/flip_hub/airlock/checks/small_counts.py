@@ -1,0 +1,92 @@
+"""Small and unrounded numbers of persons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flip_sdk.contract.airlock import Finding
+
+from flip_hub.airlock.checks.counting import Counted
+from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed, many
+
+SMALL = Rule(
+    "table.small_count",
+    "flag",
+    "Fewer than {threshold} persons are counted in {many}{zeros}. Who knows one of them might learn more of them.",
+    "Suppress these cells (write *), join categories or leave the row out; where a total would give one back, suppress "
+    "a second one.",
+)
+UNROUNDED = Rule(
+    "table.unrounded",
+    "flag",
+    "{many} not rounded to {base}. Exact counts let two tables be subtracted from each other.",
+    "Round every count to the nearest {base}, totals too, and take percentages and totals from the rounded ones.",
+)
+UNKNOWN = Rule(
+    "table.unknown_column",
+    "flag",
+    "The statement names columns that the table does not have: {names}.",
+    "Correct the statement's counts and variables.",
+)
+ODD_COUNTS = Rule(
+    "table.odd_counts",
+    "flag",
+    "Cells in the columns of counts are neither whole numbers nor kept back: {names}.",
+    "Say in the statement which columns hold counts.",
+)
+
+
+def _small(subject: Subject) -> Iterator[Finding]:
+    counted, limits = _counted(subject), subject.limits
+    if counted.unknown:
+        yield UNKNOWN.found(names=listed(counted.unknown))
+    lowest = 0 if limits.zeros_are_small else 1
+    cells = [(row, column) for row, column, number in counted.each() if lowest <= number < limits.threshold]
+    if cells:
+        least = min(counted.table.cells[row][column].number or 0.0 for row, column in cells)
+        yield SMALL.found(
+            cells=cells,
+            numbers={"cells": len(cells), "least": least, "threshold": limits.threshold},
+            many=many(len(cells), "cell"),
+            threshold=limits.threshold,
+            zeros=", and in some of them nobody" if least == 0 else "",
+        )
+
+
+def _odd(subject: Subject) -> Iterator[Finding]:
+    counted = _counted(subject)
+    if not counted.named:
+        return
+    cells = [
+        (row, column)
+        for row, read in enumerate(counted.table.cells)
+        for column in counted.columns
+        if not read[column].whole and not read[column].suppressed
+    ]
+    if cells:
+        yield ODD_COUNTS.found(cells=cells, names=listed([counted.table.rows[r][c] for r, c in cells]))
+
+
+def _unrounded(subject: Subject) -> Iterator[Finding]:
+    base = subject.limits.round_to
+    cells = [(row, column) for row, column, number in _counted(subject).each() if number % base]
+    if cells:
+        yield UNROUNDED.found(
+            cells=cells,
+            numbers={"cells": len(cells), "base": base},
+            many=many(len(cells), "count is", "counts are"),
+            base=base,
+        )
+
+
+def _counted(subject: Subject) -> Counted:
+    if subject.file.table is None:
+        raise ValueError(f"{subject.file.path} is not a table")
+    return Counted.of(subject.file.table, subject.statement)
+
+
+CHECKS = (
+    Check("small counts", frozenset({"table"}), _small, "Numbers of persons under the threshold, nobody included."),
+    Check("columns of counts", frozenset({"table"}), _odd, "Columns named as counts that hold something else."),
+    Check("rounding", frozenset({"table"}), _unrounded, "Numbers of persons that are not rounded."),
+)
