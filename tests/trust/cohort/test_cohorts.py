@@ -102,6 +102,19 @@ def test_values_that_are_no_numbers_are_missing(omop):
     assert omop.latest([RADIUS]).collect().height == 0
 
 
+def test_of_values_that_nothing_tells_apart_the_largest_is_the_latest_whoever_else_is_there(tmp_path):
+    rows = np.arange(60_000)
+    measured = pl.DataFrame(
+        {"person_id": rows * 7919 % 10_000, "value_as_number": rows * 104_729 % 60_013}
+    ).with_columns(measurement_concept_id=pl.lit(RADIUS), measurement_date=pl.lit(NOW.date()))
+    largest = dict(measured.group_by("person_id").agg(pl.col("value_as_number").max()).iter_rows())
+    for kept in (measured, measured.filter(pl.col("person_id") != 17)):
+        kept.write_parquet(tmp_path / "measurement.parquet", row_group_size=5_000)
+        latest = dict(Omop(tmp_path).latest([RADIUS]).select("person_id", "value").collect().iter_rows())
+        assert latest == {person: largest[person] for person in latest}
+        assert len(latest) == kept["person_id"].n_unique()
+
+
 def test_parts_are_stable_disjoint_and_about_seven_to_three():
     parts = [part_of(PROJECT, person) for person in range(10_000)]
 

@@ -74,7 +74,8 @@ class Omop:
         value = pl.col("value_as_number").cast(pl.Float64)
         return (
             frame.filter(pl.col("measurement_concept_id").is_in(list(concept_ids)) & value.is_finite())
-            .sort(order, nulls_last=False)
+            # the value settles what is left: a sort keeps no order of its own, and who else is there would decide
+            .sort(*order, value, nulls_last=False)
             .with_columns((date.dt.date() if schema["measurement_date"] == pl.Datetime else date).alias("date"))
             .group_by(keys)
             .agg(value.last().alias("value"))
