@@ -22,6 +22,18 @@ def test_the_last_row_counts_and_parts_are_put_together(table):
     assert len(list(table.folder.glob("*.parquet"))) <= 5
 
 
+def test_a_clock_that_is_put_back_loses_no_row(table):
+    for number in range(4):
+        table.add(pl.DataFrame({"name": ["same", f"own {number}"], "value": [number, number]}))
+    for path in table.folder.glob("*.parquet"):
+        path.rename(path.with_name(f"9{path.name[1:]}"))
+    for number in range(4, 9):
+        table.add(pl.DataFrame({"name": ["same", f"own {number}"], "value": [number, number]}))
+
+    found = dict(table.frame().collect().iter_rows())
+    assert found == {"same": 8} | {f"own {number}": number for number in range(9)}
+
+
 def test_a_reader_that_listed_the_parts_can_still_read_them(table):
     table.add(pl.DataFrame({"name": ["a"], "value": [1]}))
     table.add(pl.DataFrame({"name": ["b"], "value": [2]}))

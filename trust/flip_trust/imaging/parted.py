@@ -17,6 +17,8 @@ from flip_trust.ingest import store
 
 MOST_PARTS = 32
 _WHOLE = "-whole.parquet"
+_DIGITS = 20
+"""Of a name: year to microsecond."""
 
 
 @dataclass(frozen=True)
@@ -62,5 +64,7 @@ class Parted:
         return files[whole[-1] :] if whole else files
 
     def _named(self, ending: str) -> Path:
-        """Names sort by time, so that the last row of a key is the latest."""
-        return self.folder / f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}{ending}"
+        """Names sort by time, so that the last row of a key is the latest, even where a clock was put back."""
+        last = max((int(path.name[:_DIGITS]) for path in self._files()[-1:]), default=0)
+        when = max(int(f"{datetime.now(UTC):%Y%m%d%H%M%S%f}"), last + 1)
+        return self.folder / f"{when:0{_DIGITS}}-{secrets.token_hex(4)}{ending}"
