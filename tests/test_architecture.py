@@ -93,6 +93,21 @@ def test_nothing_in_the_sources_can_run_what_it_reads() -> None:
         assert set(calls(path)) & (DANGEROUS_CALLS | LOADERS) == set(), place(path)
 
 
+def test_what_is_put_beside_rows_says_whether_they_keep_their_order() -> None:
+    """A join keeps none unless told, on few rows it happens to: a table's rows were taken by position after one."""
+    silent = [
+        f"{place(path)}:{node.lineno}"
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and dotted(node.func).endswith(".join")
+        and (told := {word.arg: word.value for word in node.keywords})
+        and isinstance(how := told.get("how"), ast.Constant) and how.value in {"left", "right", "full"}
+        and "maintain_order" not in told
+    ]  # fmt: skip
+
+    assert silent == []
+
+
 def test_a_trust_has_two_connections_and_both_dial_the_hub() -> None:
     trust = {place(path): path for path in sources() if "flip_trust" in path.parts}
     sending = {name for name, path in trust.items() if {m.split(".")[0] for m in imports(path)} & SENDING_MODULES}

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.imaging.index import Index
-from flip_trust.ingest import links, omop, store
+from flip_trust.ingest import links, merges, omop, store
+from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.fhir.load import load as load_fhir
 from flip_trust.ingest.hl7.journal import Journal
 from flip_trust.ingest.hl7.listener import JOURNAL_FOLDER
 from flip_trust.ingest.hl7.load import PLACE_FILE, load_file, load_journal
+from flip_trust.ingest.report import MappingReport
 
 from tests.trust.ingest import samples
 from tests.trust.ingest.hl7_samples import PID, message
@@ -199,6 +201,31 @@ def test_periods_of_the_source_that_overlap_after_a_merge_are_one(home, tmp_path
         ("2020-01-01", "2022-01-01"),
         ("2023-01-01", "2023-06-01"),
     ]
+
+
+def test_of_two_links_of_one_number_the_later_counts_after_a_merge_too(home):
+    links.add(home, [(links.MERGED, 1, 2), *((links.NUMBER, key, 5) for key in range(3000))])
+    told = [(links.NUMBER, key * 7919 % 3000, person) for person in (3, 4) for key in range(3000)]
+    links.add(home, told)
+
+    assert set(links.known_numbers(home).values()) == {4}
+
+
+def test_of_periods_that_become_one_the_smallest_number_stays(home):
+    count = 2000
+    links.add(home, [(links.MERGED, old, old // 2 + 10**6) for old in range(2 * count)])
+    (home / "omop").mkdir(exist_ok=True)
+    start, end = date(2020, 1, 1), date(2021, 1, 1)
+    periods = pl.DataFrame({"person_id": [number * 7919 % (2 * count) for number in range(2 * count)]}).with_columns(
+        pl.int_range(pl.len()).alias("observation_period_id"), observation_period_start_date=pl.lit(start),
+        observation_period_end_date=pl.lit(end), period_type_concept_id=pl.lit(1, pl.Int64),
+    )  # fmt: skip
+    store.merge(home / "omop", definition("observation_period"), periods)
+    merges.apply(home, MappingReport("test"))
+
+    smallest = periods.group_by(pl.col("person_id") // 2 + 10**6).agg(pl.col("observation_period_id").min())
+    kept = tables(home)["observation_period"]
+    assert dict(kept.select("person_id", "observation_period_id").iter_rows()) == dict(smallest.iter_rows())
 
 
 def test_a_merge_without_the_numbers_it_needs_is_refused(home, tmp_path):

@@ -6,9 +6,11 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 from flip_trust.errors import IngestError
-from flip_trust.ingest import omop, store
+from flip_trust.ingest import omop, store, vocabulary
 from flip_trust.ingest.casting import cast
 from flip_trust.ingest.cdm import definition, definitions
+from flip_trust.ingest.report import MappingReport
+from flip_trust.ingest.vocabulary import Vocabulary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +109,33 @@ def test_the_concepts_in_use_are_beside_the_tables_with_what_is_above_them(with_
     omop.load(with_vocabulary, tmp_path / "condition_occurrence.csv")
 
     assert set(tables(with_vocabulary)["concept"]["concept_id"]) == {samples.DIABETES, samples.DISORDER}
+
+
+def test_of_several_ways_to_one_concept_a_source_concepts_is_taken_each_time(home, tmp_path):
+    codes = [f"c{number * 7919 % 1000}" for number in range(1000)]
+    heads = "source_code,source_concept_id,source_vocabulary_id,target_concept_id,target_vocabulary_id"
+    ways = [f"{code},{source},local,{samples.DIABETES},SNOMED" for source in (0, 12, 11) for code in codes]
+    text = f"{heads},valid_start_date,valid_end_date\n" + "".join(f"{way},1970-01-01,2099-12-31\n" for way in ways)
+    vocabulary.load(home, samples.athena(tmp_path / "athena"))
+    rows = pl.read_csv(text.encode())
+    rows.write_parquet(home / "vocabulary" / "source_to_concept_map.parquet")
+    found = Vocabulary(home).resolve(pl.DataFrame({"vocabulary_id": "local", "code": codes}))
+
+    assert found["code"].to_list() == sorted(codes)
+    assert set(found["source_concept_id"]) == {11}
+
+
+def test_what_a_report_counts_is_told_in_one_order():
+    names = [f"reason {number:02}" for number in range(30)]
+    told = []
+    for order in (names, names[::-1]):
+        report = MappingReport("test")
+        report.refused.update(dict.fromkeys(order, 1) | {"often": 9})
+        report.unmapped.update(dict.fromkeys([(name, "c") for name in order], 2))
+        told.append(report.as_html() + str(report.as_json()))
+
+    assert told[0] == told[1]
+    assert list(report.as_json()["refused"][0].values()) == ["often", 9]
 
 
 def test_an_amendment_keeps_what_it_does_not_tell(tmp_path):

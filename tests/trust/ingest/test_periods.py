@@ -72,6 +72,19 @@ def test_a_source_that_gives_a_period_later_replaces_the_derived_one(home, load_
     assert spans(home) == {1: ("2010-01-01", "2024-12-31", 44814724)}
 
 
+def test_nobody_is_observed_after_the_first_of_two_deaths(home, load_tables):
+    count = 500
+    days = {person: f"2021-01-{1 + person % 20:02}" for person in range(1, count + 1)}
+    visits = "".join(f"{person},{person},0,2020-01-01,2022-01-01,0\n" for person in days)
+    load_tables(person=people(count), visit_occurrence=VISITS + visits)
+    deaths = [{"person_id": person, "death_date": date.fromisoformat(day)} for person, day in days.items()]
+    later = [row | {"death_date": date(2021, 6, 1)} for row in deaths]
+    pl.DataFrame(later + deaths).write_parquet(home / "omop" / "death.parquet")
+    periods.derive(home, today=TODAY)
+
+    assert {person: end for person, (_, end, _) in spans(home).items()} == days
+
+
 def test_days_of_the_future_and_before_birth_do_not_count(home, load_tables):
     load_tables(
         person=people(1),

@@ -53,7 +53,7 @@ def followed(follow_up: FollowUp, omop: Omop) -> pl.DataFrame:
     inside = pl.col("first").is_not_null() & (pl.col("first") <= pl.col("end"))
     until = pl.when(inside).then("first").otherwise("end")
     return (
-        observed.join(first, on="person_id", how="left")
+        observed.join(first, on="person_id", how="left", maintain_order="none")
         .filter(pl.col("first").is_null() | (pl.col("first") >= pl.col("start")))
         .select(
             "person_id",

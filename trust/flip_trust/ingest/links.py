@@ -92,7 +92,7 @@ def add(home: Path, rows: Iterable[tuple[str, int, int]]) -> None:
                 frame.lazy(), on=["kind", "key"], how="semi"
             )
             known = old.rename({"person_id": "was"}).collect()
-            told = frame.join(known, on=["kind", "key"], how="left")
+            told = frame.join(known, on=["kind", "key"], how="left", maintain_order="left")
             same = pl.col("was").replace(now) == pl.col("person_id").replace(now)
             frame = told.filter(~same.fill_null(value=False) | (pl.col("kind") == MERGED)).drop("was")
         store.merge(home / "omop", LINK, frame)

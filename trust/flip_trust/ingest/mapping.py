@@ -75,8 +75,10 @@ def to_tables(events: Sequence[Event], vocabulary: Vocabulary, report: MappingRe
     unit_ids = _first(_resolved(units, vocabulary, report), "unit_concept_id")
     frame = pl.DataFrame([_row(event) for event in events], schema=_EVENTS, orient="row")
     extra = pl.DataFrame([{"key": e.key, **e.values} for e in events], infer_schema_length=None)
-    frame = frame.join(extra, on="key").join(values, on="key", how="left").join(unit_ids, on="key", how="left")
-    rows = frame.join(concepts, on="key", how="left").with_columns(
+    frame = frame.join(extra, on="key", maintain_order="left")
+    for told in (values, unit_ids, concepts):
+        frame = frame.join(told, on="key", how="left", maintain_order="left")
+    rows = frame.with_columns(
         pl.col("concept_id").fill_null(0),
         pl.col("source_concept_id").fill_null(0),
         (pl.col("key") + pl.col("target").fill_null(0)).alias("id"),

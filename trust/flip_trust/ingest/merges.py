@@ -60,7 +60,7 @@ def _joined(frame: pl.DataFrame) -> pl.DataFrame:
     """Periods of one person that overlap or touch after a move, as one: the CDM has none that do."""
     start, end = "observation_period_start_date", "observation_period_end_date"
     affected = frame.filter("moved").select("person_id").unique()
-    rows = frame.join(affected, on="person_id", how="semi").sort("person_id", start, "moved")
+    rows = frame.join(affected, on="person_id", how="semi").sort("person_id", start, "moved", "observation_period_id")
     before = pl.col(end).cum_max().shift(1).over("person_id")
     begins = (pl.col(start) > before + pl.duration(days=1)).fill_null(value=True)
     rows = rows.with_columns(begins.cast(pl.Int64).cum_sum().over("person_id").alias("part"))

@@ -129,7 +129,7 @@ def _spans(folder: Path, given: pl.DataFrame, today: date) -> pl.DataFrame:
     spans = pl.concat(days).join(wanted, on="person_id").filter(likely).group_by("person_id")
     found = spans.agg(pl.col("day").min().alias(_START), pl.col("day").max().alias("last"))
     died = _deaths(folder / "death.parquet")
-    ended = found.join(died, on="person_id", how="left").with_columns(
+    ended = found.join(died, on="person_id", how="left", maintain_order="none").with_columns(
         # bookings and results may follow a death; nobody is observed after it
         pl.max_horizontal(pl.min_horizontal("last", "died"), _START).alias(_END)
     )
@@ -161,4 +161,5 @@ def _deaths(path: Path) -> pl.LazyFrame:
     if not path.exists():
         return pl.LazyFrame(schema={"person_id": pl.Int64(), "died": pl.Date()})
     day = pl.col("death_date").cast(pl.Date, strict=False).alias("died")
-    return pl.scan_parquet(path).select(pl.col("person_id").cast(pl.Int64), day).drop_nulls().unique("person_id")
+    died = pl.scan_parquet(path).select(pl.col("person_id").cast(pl.Int64), day).drop_nulls()
+    return died.group_by("person_id").agg(pl.col("died").min())

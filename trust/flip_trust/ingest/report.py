@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.table import Table
 
 from flip_trust.keys import write_private
 
 MOST_SHOWN = 20
+Name = TypeVar("Name", str, tuple[str, str])
 
 
 @dataclass
@@ -54,8 +55,8 @@ class MappingReport:
             "read": dict(self.read),
             "loaded": dict(self.loaded),
             "mapped": self.mapped,
-            "unmapped": [{"system": s, "code": c, "uses": n} for (s, c), n in self.unmapped.most_common()],
-            "refused": [{"reason": reason, "count": n} for reason, n in self.refused.most_common()],
+            "unmapped": [{"system": s, "code": c, "uses": n} for (s, c), n in _ranked(self.unmapped)],
+            "refused": [{"reason": reason, "count": n} for reason, n in _ranked(self.refused)],
             "passed_over": dict(self.passed_over),
             "withdrawn": self.withdrawn,
             "moved": self.moved,
@@ -94,7 +95,7 @@ class MappingReport:
         yield "Loaded", ("table", "rows"), _pairs(self.loaded)
         if self.mapped or self.unmapped:
             yield "Codes", ("", "uses"), [("mapped", f"{self.mapped}"), ("not mapped", f"{self.unmapped.total()}")]
-        rows = [(system, code, f"{count}") for (system, code), count in self.unmapped.most_common()]
+        rows = [(system, code, f"{count}") for (system, code), count in _ranked(self.unmapped)]
         yield "Codes that are not mapped (concept 0)", ("system", "code", "uses"), rows
         yield "Not taken", ("what", "how many"), _pairs(self.passed_over)
         yield "Withdrawn", ("rows",), [(f"{self.withdrawn}",)] if self.withdrawn else []
@@ -122,4 +123,9 @@ def page(title: str, body: str) -> str:
 
 
 def _pairs(counted: Counter[str]) -> list[tuple[str, str]]:
-    return [(name, f"{count}") for name, count in counted.most_common()]
+    return [(name, f"{count}") for name, count in _ranked(counted)]
+
+
+def _ranked(counted: Counter[Name]) -> list[tuple[Name, int]]:
+    """The most common first, ties by name: what is counted comes in no set order."""
+    return sorted(counted.items(), key=lambda one: (-one[1], one[0]))

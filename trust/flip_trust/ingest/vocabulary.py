@@ -102,9 +102,10 @@ class Vocabulary:
         pairs = [part.select("vocabulary_id", "code", "source_concept_id", "concept_id") for part in parts]
         standard = concepts.filter(pl.col("standard_concept") == "S").select("concept_id", "domain_id")
         joined = pl.concat(pairs, how="vertical_relaxed").join(standard, on="concept_id")
-        return (
-            joined.unique(["vocabulary_id", "code", "concept_id"]).sort("vocabulary_id", "code", "concept_id").collect()
-        )
+        known, source = ["vocabulary_id", "code", "concept_id"], pl.col("source_concept_id")
+        # of several ways to one concept the same each time: by a source concept, where there is one
+        ways = joined.sort(*known, source.fill_null(0) == 0, source)
+        return ways.unique(known, keep="first", maintain_order=True).collect()
 
 
 _NOTHING = (

@@ -112,7 +112,7 @@ def _sound(home: Path, series: pl.LazyFrame) -> pl.LazyFrame:
     return (
         _instances(home)
         .join(series, on="image_occurrence_id", how="semi")
-        .join(cleaned(home).select("file", "path"), on="file", how="left")
+        .join(cleaned(home).select("file", "path"), on="file", how="left", maintain_order="none")
         .group_by("image_occurrence_id")
         .agg(
             known.all().alias("whole"),

@@ -206,7 +206,7 @@ def _frame(check: Check, tables: Tables) -> pl.LazyFrame:
         return _own(frame, check).join(born, on="person_id")
     if check.kind == "before_death":
         died = tables.scan("death").select(pl.col("person_id").cast(pl.Int64), day("death_date").alias(DIED))
-        return _own(frame, check).join(died, on="person_id", how="left")
+        return _own(frame, check).join(died, on="person_id", how="left", maintain_order="none")
     return frame
 
 

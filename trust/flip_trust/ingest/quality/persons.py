@@ -72,12 +72,13 @@ def _of_table(table: str, tables: Tables, persons: pl.LazyFrame) -> pl.DataFrame
     ]
     frame = tables.scan(table).with_columns(pl.col("person_id").cast(pl.Int64))
     if table == PERSON:
-        frame = frame.join(persons.select("person_id"), on="person_id", how="semi").unique("person_id", keep="first")
+        frame = frame.unique("person_id", keep="first").join(persons.select("person_id"), on="person_id", how="semi")
     else:
         frame = frame.drop(BORN, DIED, strict=False).join(persons, on="person_id")
     if tables.has("death"):
         died = tables.scan("death").select(pl.col("person_id").cast(pl.Int64), day("death_date").alias(DIED))
-        frame = frame.join(died.unique("person_id", keep="first"), on="person_id", how="left")
+        died = died.unique("person_id", keep="first")
+        frame = frame.join(died, on="person_id", how="left", maintain_order="none")
     counted = frame.group_by("person_id").agg(shares).collect(engine="streaming")
     long = counted.unpivot(index="person_id", variable_name="cell", value_name="share").filter(pl.col("share") > 0)
     return long.select("person_id", pl.col("cell").cast(pl.Int64), "share")
