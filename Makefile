@@ -32,14 +32,14 @@ demo-imaging: install ## Images of three hospitals, sent and de-identified; a CN
 
 .PHONY: test
 test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots
-	@.ci/packages bubblewrap chromium dicom tesseract
+	@.ci/packages bubblewrap chromium dicom postgresql tesseract
 	$(PYTEST) --dist loadfile --timeout=300 -m "not processes and not browser and not slow"
 	$(PYTEST) --dist loadgroup --timeout=600 -m "(processes or browser) and not slow" \
 		$$(grep -rlE "mark\.(processes|browser)" tests --include="test_*.py" | sort)
 
 .PHONY: test-all
 test-all: install ## All tests, the heavy proofs included
-	@.ci/packages bubblewrap chromium dicom tesseract
+	@.ci/packages bubblewrap chromium dicom postgresql tesseract
 	$(PYTEST) --dist loadgroup --timeout=1800
 
 .PHONY: check

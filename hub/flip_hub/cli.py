@@ -42,7 +42,7 @@ def _command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Calla
         @functools.wraps(function)
         def shown(*arguments: P.args, **options: P.kwargs) -> R:
             try:
-                return function(*arguments, **options)
+                return _in_words(function, *arguments, **options)
             except PublicError as error:
                 _err.print(f"[red]{escape(error.message)}[/red] {escape(error.mend)}", highlight=False, soft_wrap=True)
             raise typer.Exit(1)
@@ -50,6 +50,17 @@ def _command(parent: typer.Typer, name: str) -> Callable[[Callable[P, R]], Calla
         return parent.command(name)(shown)
 
     return decorate
+
+
+def _in_words(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:
+    from sqlalchemy.exc import DBAPIError
+
+    from flip_hub.database.trouble import in_words
+
+    try:
+        return function(*arguments, **options)
+    except DBAPIError as error:
+        raise in_words(error) from error
 
 
 # ---- the hub's home

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flip_hub.errors import ConfigError
 
@@ -35,7 +36,9 @@ class HubConfig:
         dashboards_port: loopback port of Voila, behind the Hub's proxy.
         jupyterhub_port: loopback port of JupyterHub's own API.
         proxy_api_port: loopback port on which configurable-http-proxy takes its routes.
-        database_url: SQLAlchemy address; empty: SQLite in the home folder.
+        database_url: ``postgresql://name@host/database``, without the password; empty: SQLite in the home folder.
+        database_password_file: file that holds the database's password; without it, libpq's own ways (PGPASSWORD,
+            PGPASSFILE).
         max_blob_bytes: largest upload that is taken.
         max_project_bytes: largest sum of one project's uploads.
         sign_off_hours: how long a signed-off job may run.
@@ -58,6 +61,7 @@ class HubConfig:
     jupyterhub_port: int = 8081
     proxy_api_port: int = 8001
     database_url: str = ""
+    database_password_file: str = ""
     max_blob_bytes: int = 256 * 1024 * 1024
     max_project_bytes: int = 16 * 1024 * 1024 * 1024
     sign_off_hours: float = 24.0
@@ -65,6 +69,12 @@ class HubConfig:
     online_seconds: float = 30.0
     task_seconds: float = 120.0
     patience_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse a password where it would be shown, copied and backed up with the settings."""
+        if urlsplit(self.database_url).password:
+            mend = "Write it into a file that only the hub can read, and name that in database_password_file."
+            raise ConfigError("The database's password does not belong into its address.", mend)
 
     @classmethod
     def load(cls, home: Path | str | None = None, environ: Mapping[str, str] = os.environ) -> HubConfig:
@@ -87,6 +97,23 @@ class HubConfig:
     def database(self) -> str:
         """SQLAlchemy address of the database."""
         return self.database_url or f"sqlite:///{self.home / 'flip.db'}"
+
+    def database_password(self) -> str:
+        """The database's password; empty where it has none, or libpq finds it.
+
+        Raises:
+            ConfigError: the file cannot be read, or others can read it too.
+        """
+        if not self.database_password_file:
+            return ""
+        path = self.home / self.database_password_file
+        try:
+            if path.stat().st_mode & 0o007:
+                raise ConfigError(f"Everybody can read {path}.", f"Close it: chmod 600 {path}.")
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            mend = "Correct database_password_file, and let the hub read the file."
+            raise ConfigError(f"The database's password cannot be read from {path}.", mend) from error
 
     @property
     def gateway(self) -> str:

@@ -1,10 +1,11 @@
-"""A hub with people, Trusts and projects, over a real SQLite database."""
+"""A hub with people, Trusts and projects, over a real database: SQLite's, and in ``BOTH`` PostgreSQL's too."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ from flip_sdk.contract.api import Application, NewProject, Review, SubmitJob
 from flip_sdk.contract.jobs import CountSpec
 from flip_sdk.contract.notices import CatalogueConcept, fingerprint
 
+from tests.hub.postgres import Cluster, cluster
+
 PEOPLE = {
     "ada": ("Northbridge University", ("researcher",)),
     "alan": ("Northbridge University", ("researcher",)),
@@ -44,6 +47,10 @@ CONCEPTS = (
     CatalogueConcept(concept_id=2_000_000_201, name="female", domain="Gender"),
 )
 API = "/services/flip/api"
+TEMPLATE = "template_of_hubs"
+HERE = Path(__file__).parent
+BOTH = ("database", "governance")
+"""Folders whose tests run on both databases in ``make test``; ``make test-all`` runs the rest on both."""
 PAGES = "/services/flip"
 
 
@@ -134,19 +141,48 @@ class Hub:
             return [entry["event"] for entry in export(session)]
 
 
-@dataclass
-class _Template:
-    """A hub's home with its people and Trusts, made once and copied for each test."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On which databases a test runs: one that asks for a hub or a ``store`` asks for this."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    place = metafunc.definition.path.relative_to(HERE).parts[0]
+    marks = () if place in BOTH else (pytest.mark.slow,)
+    metafunc.parametrize("database_kind", ["sqlite", pytest.param("postgresql", marks=marks)], scope="session")
 
-    home: Path
+
+@dataclass
+class _Templates:
+    """A hub's home with its people and Trusts, made once for each kind of database and copied for each test."""
+
+    folder: Path
+    stack: ExitStack
+    made: dict[str, Template] = field(default_factory=dict)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """A PostgreSQL, started when a test first asks for it."""
+        return self.stack.enter_context(cluster())
+
+    def of(self, kind: str) -> Template:
+        if kind not in self.made:
+            self.made[kind] = self._make(kind)
+        return self.made[kind]
+
+    def _make(self, kind: str) -> Template:
+        url = self.cluster.url(self.cluster.make(name=TEMPLATE)) if kind == "postgresql" else ""
+        config = HubConfig(home=self.folder / kind, database_url=url)
+        config.home.mkdir()
+        make_keys(config)
+        return Template(config, _fill(config))
+
+
+@dataclass
+class Template:
+    config: HubConfig
     trusts: dict[str, SigningTrust]
 
 
-@pytest.fixture(scope="session")
-def _template(tmp_path_factory: pytest.TempPathFactory) -> _Template:
-    config = HubConfig(home=tmp_path_factory.mktemp("template") / "hub")
-    config.home.mkdir()
-    make_keys(config)
+def _fill(config: HubConfig) -> dict[str, SigningTrust]:
     database = Database.of(config)
     upgrade(database)
     for name, (organisation, roles) in PEOPLE.items():
@@ -155,24 +191,51 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> _Template:
     for trust in signing.values():
         trusts.enrol(database, trust.enrolment, fingerprint(trust.enrolment), by="olga")
     database.close()
-    return _Template(config.home, signing)
+    return signing
+
+
+@pytest.fixture(scope="session")
+def _templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Templates]:
+    with ExitStack() as stack:
+        yield _Templates(tmp_path_factory.mktemp("templates"), stack)
 
 
 @pytest.fixture
-def make_hub(tmp_path: Path, _template: _Template) -> Iterator[Callable[[], Hub]]:
+def postgres(_templates: _Templates) -> Cluster:
+    """A running PostgreSQL."""
+    return _templates.cluster
+
+
+@pytest.fixture
+def store(database_kind: str, tmp_path: Path, _templates: _Templates) -> Iterator[str]:
+    """Address of an empty database of either kind."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'flip.db'}"
+        return
+    name = _templates.cluster.make()
+    yield _templates.cluster.url(name)
+    _templates.cluster.drop(name)
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path, database_kind: str, _templates: _Templates) -> Iterator[Callable[[], Hub]]:
     made: list[Hub] = []
+    template = _templates.of(database_kind)
 
     def make() -> Hub:
-        shutil.copytree(_template.home, tmp_path / "hub")
+        shutil.copytree(template.config.home, tmp_path / "hub")
         components = tmp_path / "components"
         components.mkdir()
-        office = Office.of(HubConfig(home=tmp_path / "hub"))
-        made.append(Hub(office, dict(_template.trusts), FakeAuthenticator(), components))
+        url = _templates.cluster.url(_templates.cluster.make(TEMPLATE)) if database_kind == "postgresql" else ""
+        office = Office.of(HubConfig(home=tmp_path / "hub", database_url=url))
+        made.append(Hub(office, dict(template.trusts), FakeAuthenticator(), components))
         return made[-1]
 
     yield make
     for hub in made:
         hub.office.database.close()
+        if database_kind == "postgresql":
+            _templates.cluster.drop(str(hub.office.database.engine.url.database))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from flip_sdk.contract.api import ErrorBody
 from flip_sdk.errors import PublicError
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -15,7 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.sessions import STATE_COOKIE, Desk, desk_of, keep_cookie
 from flip_hub.database import Entry
-from flip_hub.errors import DeniedError, MissingError, NotSignedInError
+from flip_hub.errors import DeniedError, MissingError, NotSignedInError, UnavailableError
 from flip_hub.statuses import body_of, status_of
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(PublicError, _public)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -53,6 +55,13 @@ async def _http(request: Request, error: Exception) -> Response:
     missing = MissingError("There is no such page.", "Start at the hub's first page.")
     body = body_of(missing) if error.status_code == 404 else ErrorBody(code="http", message=str(error.detail))
     return _answer(request, error.status_code, body)
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    _log.error("%s %s: the database cannot be used", request.method, request.url.path, exc_info=error)
+    mend = "Try again in a minute; if it stays so, tell the hub's operator."
+    unavailable = UnavailableError("The hub's database does not answer at present.", mend)
+    return _answer(request, status_of(unavailable), body_of(unavailable))
 
 
 async def _bug(request: Request, error: Exception) -> Response:

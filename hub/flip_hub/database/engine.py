@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from flip_hub.config import HubConfig
-from flip_hub.database.chain import Entry, Routine, append, lock
+from flip_hub.database.chain import Entry, Routine, append
+from flip_hub.database.postgresql import address, connecting, take_turn
 
 BUSY_MILLISECONDS = 20_000
 _WRITES = "flip_writes"
@@ -25,22 +26,37 @@ class Database:
         engine: SQLAlchemy's engine.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = create_engine(url)
-        if self.engine.dialect.name == "sqlite":
+    def __init__(self, url: str, password: str = "") -> None:
+        where = address(url, password)
+        # what is written is of people: an error's text does not repeat it
+        self.engine = create_engine(where, hide_parameters=True, **connecting(where))
+        self._reads: Engine = self.engine
+        if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "begin", _begin_postgresql)
+            self._reads = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._writes: Engine = self.engine.execution_options(**{_WRITES: True})
 
     @classmethod
     def of(cls, config: HubConfig) -> Database:
-        """The database of a hub."""
-        return cls(config.database)
+        """The database of a hub.
+
+        Raises:
+            ConfigError: its address is wrong, or its password cannot be read.
+        """
+        return cls(config.database, config.database_password())
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of the hub's own."""
+        return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view. Nothing written in it is kept."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A consistent view, which waits for no writer. Nothing written in it is kept."""
+        with Session(self._reads, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -53,9 +69,6 @@ class Database:
             entry: what is recorded; or a :class:`Routine`, which says why nothing has to be.
         """
         with Session(self._writes, expire_on_commit=False) as session, session.begin():
-            if self.engine.dialect.name != "sqlite":
-                # one writer at a time, as on SQLite: what was checked in a transaction holds until its commit
-                lock(session)
             yield session
             session.flush()
             if isinstance(entry, Entry):
@@ -98,3 +111,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get(_WRITES, False):
+        take_turn(connection)

@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from flip_hub.database.engine import Database
+from flip_hub.database.postgresql import check_before_migrating
+from flip_hub.errors import ConfigError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> None:
-    """Run every migration that has not run yet. Safe to call from several processes at once."""
-    if _version(database) == newest():
+    """Run every migration that has not run yet. Safe to call from several processes at once.
+
+    Raises:
+        ConfigError: the database cannot hold the tables, or holds those of a newer version.
+    """
+    found = _version(database)
+    if found == newest():
         return
+    if found is not None and found > newest():
+        mend = "Install the release that made it, or restore a backup from before."
+        raise ConfigError(f"The database is of a newer version ({found}) than this program ({newest()}).", mend)
+    with database.connect_for_migration() as connection:
+        migrate(connection)
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring tables forward to one revision, in the connection's transaction.
+
+    Raises:
+        ConfigError: the database cannot hold the tables.
+    """
     # most commands find nothing to do, and would wait longer for these than for all else that they do
     from alembic import command
     from alembic.config import Config
 
-    with database.connect_for_migration() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if connection.dialect.name == "postgresql":
+        check_before_migrating(connection)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def newest() -> str:
