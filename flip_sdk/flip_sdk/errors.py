@@ -4,7 +4,7 @@ FlipError
 ├── PublicError                 may be shown to a person; says what to do next
 │   ├── RecordError             a record does not fit its schema
 │   ├── SignatureError          a signature does not verify
-│   ├── SpecError               a job breaks rules: all of its violations
+│   ├── SpecError               a job or a release request breaks rules: all of its violations
 │   ├── ModelError              a torch module cannot cross the boundary
 │   │   └── ModelTooLargeError  … because it is over a limit
 │   ├── SecureSumError          keys or numbers of a secure sum do not fit together
@@ -78,14 +78,14 @@ class SignatureError(PublicError):
 
 
 class SpecError(PublicError):
-    """A job breaks rules. All of its violations are in ``violations``."""
+    """A job, or a release request, breaks rules. All of its violations are in ``violations``."""
 
     code = "bad_spec"
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         self.violations = tuple(violations)
         lines = "\n".join(f"  • {v.where}: {v.message} {v.mend}".rstrip() for v in violations)
-        super().__init__(f"The job cannot be accepted as it is:\n{lines}")
+        super().__init__(f"This cannot be accepted as it is:\n{lines}")
 
 
 class ModelError(PublicError):

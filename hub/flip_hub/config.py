@@ -41,6 +41,11 @@ class HubConfig:
             PGPASSFILE).
         max_blob_bytes: largest upload that is taken.
         max_project_bytes: largest sum of one project's uploads.
+        max_output_bytes: largest file that is released or brought in.
+        max_request_bytes: largest sum of one release request's files.
+        disclosure_limits: preset of limits that files are held to before they leave, of ``policies/disclosure``.
+        malware_scanner: command that scans a file on its way in, whose path is added (``clamdscan --no-summary
+            --fdpass``): it ends with 0 where it found nothing, and with 1 where it found something. Production needs one.
         sign_off_hours: how long a signed-off job may run.
         clock_skew_seconds: how old a Trust's signed notice may be, and how far ahead.
         online_seconds: a Trust that was heard of within this time counts as online.
@@ -64,6 +69,10 @@ class HubConfig:
     database_password_file: str = ""
     max_blob_bytes: int = 256 * 1024 * 1024
     max_project_bytes: int = 16 * 1024 * 1024 * 1024
+    max_output_bytes: int = 64 * 1024 * 1024
+    max_request_bytes: int = 256 * 1024 * 1024
+    disclosure_limits: str = "acro"
+    malware_scanner: str = ""
     sign_off_hours: float = 24.0
     clock_skew_seconds: float = 120.0
     online_seconds: float = 30.0
@@ -149,6 +158,16 @@ class HubConfig:
     def workspaces(self) -> Path:
         """Home folders of workspaces, ``<project>/<person>/``."""
         return self.home / "workspaces"
+
+    @property
+    def incoming(self) -> Path:
+        """Files that the airlock admitted, ``<project>/``: what workspaces see as their ``incoming`` folder."""
+        return self.home / "incoming"
+
+    @property
+    def airlock(self) -> Path:
+        """Where files lie while their checks run."""
+        return self.home / "airlock"
 
     @property
     def jupyterhub(self) -> Path:

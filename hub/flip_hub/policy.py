@@ -40,7 +40,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Object:
-    """What is asked for: a project, or the hub itself (no ``project``)."""
+    """What is asked for: a project, something at the airlock of one (with ``item``), or the hub itself (no ``project``).
+
+    Attributes:
+        item: id of a release request, a released file, a file on its way in, or a blob.
+        author: who asked for it.
+        released: whether it was released, and not revoked.
+        public: whether it is for everybody then.
+        inside: of a blob, whether workspaces may read it.
+        outside: of a blob, whether it may be read elsewhere.
+    """
 
     project: str = ""
     owner: str = ""
@@ -49,6 +58,12 @@ class Object:
     submitted: bool = False
     reviewers: frozenset[str] = frozenset()
     reviewing_organisations: frozenset[str] = frozenset()
+    item: str = ""
+    author: str = ""
+    released: bool = False
+    public: bool = False
+    inside: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +182,8 @@ def _policy(body: dict[str, Any]) -> _Policy:
 
 
 def _uid(target: Object) -> dict[str, str]:
+    if target.item:
+        return {"type": "Item", "id": target.item}
     return {"type": "Project", "id": target.project} if target.project else {"type": "Hub", "id": "hub"}
 
 
@@ -183,6 +200,8 @@ def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
     }
     if not target.project:
         return [person, {"uid": _uid(target), "attrs": {}, "parents": []}]
+    if target.item:
+        return [person, {"uid": _uid(target), "attrs": _item(target), "parents": []}]
     attributes = {
         "project": target.project,
         "owner": target.owner,
@@ -193,3 +212,16 @@ def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
         "reviewing_organisations": sorted(map(same_organisation, target.reviewing_organisations)),
     }
     return [person, {"uid": _uid(target), "attrs": attributes, "parents": []}]
+
+
+def _item(target: Object) -> dict[str, Any]:
+    return {
+        "project": target.project,
+        "members": sorted(target.members),
+        "organisations": sorted(map(same_organisation, target.organisations)),
+        "author": target.author,
+        "released": target.released,
+        "open": target.public,
+        "inside": target.inside,
+        "outside": target.outside,
+    }

@@ -66,6 +66,7 @@ class OutputStatement(Record):
         underlying: path of the file in the same request with the counts behind it (rates, means, figures). Such a file
             helps the checkers and does not leave.
         leaves: whether the file itself is to leave.
+        dashboard: of a notebook, the published dashboard that is released with it: whoever may see the release sees it.
     """
 
     path: FilePath
@@ -77,6 +78,7 @@ class OutputStatement(Record):
     variables: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     underlying: FilePath | None = None
     leaves: bool = True
+    dashboard: Name | None = None
 
 
 class NewRelease(Record):
@@ -84,10 +86,12 @@ class NewRelease(Record):
 
     Attributes:
         purpose: which planned output they are, and who will see them.
+        public: whether everybody may fetch what is released; else the project's team alone.
     """
 
     purpose: Annotated[str, Field(min_length=10, max_length=4000)]
     files: Annotated[tuple[OutputStatement, ...], Field(min_length=1, max_length=MOST_FILES)]
+    public: bool = False
     idempotency_key: Token
 
     @model_validator(mode="after")
@@ -118,11 +122,32 @@ class Examined(Record):
     seconds: Finite = 0.0
 
 
+class DecisionView(Record):
+    """One checker's decision, to those who may see it.
+
+    Attributes:
+        checker: who decided; empty to the project's team.
+        changed: whether it replaced an earlier one of theirs.
+    """
+
+    checker: Line = ""
+    decision: OutputDecision
+    reason: Text = ""
+    decided_at: Instant
+    changed: bool = False
+
+
 class OutputView(Record):
     """One file of a release request as its project and its checkers see it.
 
     Attributes:
-        decided: who has decided already; what they decided is not told before both have.
+        decided: how many have decided already; what they decided is not told before both have.
+        disputed: two checkers disagree, and a third one decides, or one of them changes their mind.
+        yours: the decision of whoever asks.
+        decisions: everybody's, once they are told.
+        approved_before: the very same bytes were released by this project already.
+        reason: why it was withheld, blocked or revoked.
+        release_id: where it was released.
     """
 
     output_id: Token
@@ -130,12 +155,27 @@ class OutputView(Record):
     state: OutputState
     examined: Examined | None = None
     decided: int = 0
+    disputed: bool = False
+    yours: DecisionView | None = None
+    decisions: tuple[DecisionView, ...] = ()
+    approved_before: bool = False
     reason: str = ""
     released_at: Instant | None = None
+    release_id: Token | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What its checks say; None while they run."""
+        return self.examined.verdict if self.examined else None
 
 
 class ReleaseView(Record):
-    """A release request."""
+    """A release request.
+
+    Attributes:
+        checking: its checks run, or run anew as something it has to be compared with was released since.
+        open: whether anything of it still waits for somebody.
+    """
 
     request_id: Token
     project_id: Name
@@ -143,6 +183,70 @@ class ReleaseView(Record):
     requested_by: Line
     requested_at: Instant
     outputs: tuple[OutputView, ...]
+    public: bool = False
+    checking: bool = False
+    open: bool = True
+
+
+class CheckView(Record):
+    """Checks that a researcher runs beforehand: nothing is submitted.
+
+    Attributes:
+        done: whether they have run.
+        problem: why they could not.
+    """
+
+    check_id: Token
+    project_id: Name
+    done: bool = False
+    files: tuple[Examined, ...] = ()
+    problem: str = ""
+
+
+class DecideOutputs(Record):
+    """One checker's decision on files of one request.
+
+    Several at once may be approved only where each passes every check, or is byte for byte what was approved before.
+
+    Attributes:
+        reason: needed to withhold a file that passes its checks, to approve one that does not, and to change one's mind.
+            To withhold a flagged file without one, the checks' own words are the reason.
+    """
+
+    outputs: Annotated[tuple[Token, ...], Field(min_length=1, max_length=MOST_FILES)]
+    decision: OutputDecision
+    reason: Text = ""
+
+
+class WithReason(Record):
+    """Why something is revoked or refused."""
+
+    reason: Annotated[str, Field(min_length=3, max_length=4000)]
+
+
+class ReleasedFile(Record):
+    """A released file.
+
+    Attributes:
+        crate: digest of its Five Safes RO-Crate, as a zip archive.
+        criteria: digest of the disclosure criteria that it was held to, as JSON.
+        revoked_at: since when it is not served any more.
+    """
+
+    release_id: Token
+    request_id: Token
+    project_id: Name
+    path: FilePath
+    title: str
+    content: Digest
+    bytes: Annotated[int, Field(ge=0)]
+    kind: FileKind | None
+    crate: Digest
+    criteria: Digest
+    public: bool
+    released_at: Instant
+    revoked_at: Instant | None = None
+    revoked_because: str = ""
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:

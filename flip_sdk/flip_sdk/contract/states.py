@@ -157,13 +157,15 @@ TASK = StateMachine(
 
 
 class OutputState(StrEnum):
-    """An output's life in the airlock."""
+    """An output's life in the airlock. ``blocked``: a check found what is never released."""
 
     REQUESTED = "requested"
     CHECKED = "checked"
+    BLOCKED = "blocked"
     IN_REVIEW = "in_review"
     RELEASED = "released"
     WITHHELD = "withheld"
+    WITHDRAWN = "withdrawn"
     REVOKED = "revoked"
 
 
@@ -176,9 +178,36 @@ OUTPUT = StateMachine(
         Transition(_O.REQUESTED, _O.CHECKED, "airlock", "output.checked"),
         Transition(_O.CHECKED, _O.IN_REVIEW, "output checker", "output.review_started"),
         Transition(_O.IN_REVIEW, _O.RELEASED, "output checker", "output.released"),
-        *rows("output checker", "output.withheld", (_O.CHECKED, _O.IN_REVIEW), _O.WITHHELD),
+        Transition(_O.IN_REVIEW, _O.WITHHELD, "output checker", "output.withheld"),
+        *rows("airlock", "output.blocked", (_O.REQUESTED, _O.CHECKED, _O.IN_REVIEW), _O.BLOCKED),
+        *rows("researcher", "output.withdrawn", (_O.REQUESTED, _O.CHECKED, _O.IN_REVIEW), _O.WITHDRAWN),
         Transition(_O.RELEASED, _O.REVOKED, "output checker", "output.revoked"),
     ),
 )
 
-MACHINES = (PROJECT, JOB, TASK, OUTPUT)
+
+class IngressState(StrEnum):
+    """The life of a file that is to be brought into a project's workspaces."""
+
+    REQUESTED = "requested"
+    CHECKED = "checked"
+    ADMITTED = "admitted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+_I = IngressState
+INGRESS = StateMachine(
+    "ingress",
+    IngressState,
+    _I.REQUESTED,
+    (
+        Transition(_I.REQUESTED, _I.CHECKED, "airlock", "ingress.checked"),
+        Transition(_I.REQUESTED, _I.REFUSED, "airlock", "ingress.refused"),
+        Transition(_I.CHECKED, _I.ADMITTED, "output checker or data steward", "ingress.admitted"),
+        Transition(_I.CHECKED, _I.REFUSED, "output checker or data steward", "ingress.refused"),
+        *rows("researcher", "ingress.withdrawn", (_I.REQUESTED, _I.CHECKED), _I.WITHDRAWN),
+    ),
+)
+
+MACHINES = (PROJECT, JOB, TASK, OUTPUT, INGRESS)

@@ -1,1 +1,1 @@
-"""The airlock: what is asked to leave, what checks and people say of it, and what leaves."""
+"""The airlock: the one door by which files leave a project's workspaces, and by which they come in."""

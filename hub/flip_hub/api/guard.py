@@ -51,9 +51,13 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                own = headers.get("content-security-policy", "")
                 headers.update(HEADERS)
+                if own.startswith("sandbox;"):
+                    # a file that somebody uploaded: held to more, not to less
+                    headers["content-security-policy"] = own
                 headers.setdefault("cache-control", "public, max-age=3600" if is_static else "no-store")
             await send(message)
 
-        is_blob = scope["method"] == "PUT" and "/blobs/" in scope["path"]
+        is_blob = scope["method"] == "PUT" and ("/blobs/" in scope["path"] or "/ingress/uploads/" in scope["path"])
         await self._app(scope, receive if is_blob else limited, guarded)

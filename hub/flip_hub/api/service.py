@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
-from flip_hub.api import job_routes, routes
+from flip_hub.airlock.worker import Worker
+from flip_hub.api import airlock_routes, job_routes, routes
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
 from flip_hub.api.guard import Guard
@@ -60,8 +61,9 @@ def create_app(
         secure=config.hub_url.startswith("https:"),
     )
     app.state.pulse = Pulse(office.database)
+    app.state.airlock = Worker(office)
     base = prefix.rstrip("/")
-    for router in (routes.router, job_routes.router, _service):
+    for router in (routes.router, job_routes.router, airlock_routes.router, _service):
         app.include_router(router, prefix=f"{base}/api", responses=_ERRORS)
     for router in (project_pages.router, catalogue_pages.router, job_pages.router, forms.router, sign_in.router):
         app.include_router(router, prefix=base, include_in_schema=False)
@@ -96,7 +98,10 @@ def openapi(request: Request, subject: Asking) -> dict[str, Any]:  # noqa: ARG00
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
     sweep = asyncio.create_task(_sweep(desk.office))
+    airlock: Worker = app.state.airlock
+    airlock.start()
     yield
+    await airlock.stop()
     sweep.cancel()
     with suppress(asyncio.CancelledError):
         await sweep

@@ -1,5 +1,6 @@
 """The hub's database: SQLAlchemy 2 models, for SQLite (WAL) and PostgreSQL, and their migrations."""
 
+from flip_hub.database.airlock import CheckRun, Ingress, Output, OutputDecisionRow, Release, ReleaseRequest
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
 from flip_hub.database.engine import Database, also, now
@@ -26,20 +27,26 @@ __all__ = [
     "BlobUse",
     "Budget",
     "Catalogue",
+    "CheckRun",
     "Checkpoint",
     "Consent",
     "Dashboard",
     "Database",
     "Entry",
+    "Ingress",
     "Job",
     "JobEventRow",
     "JobResultRow",
     "ModelVersion",
     "NoticeSeen",
+    "Output",
+    "OutputDecisionRow",
     "Person",
     "Project",
     "ReceivedUpdate",
     "RefusalRow",
+    "Release",
+    "ReleaseRequest",
     "Review",
     "Routine",
     "SharedSum",

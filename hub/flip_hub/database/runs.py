@@ -180,7 +180,12 @@ class Dashboard(Base):
 
 
 class BlobUse(Base):
-    """That a project uploaded a blob: without such a row the blob does not exist for it."""
+    """That a project uploaded a blob: without such a row the blob does not exist for it.
+
+    Attributes:
+        inside: whether its workspaces may read it: it was uploaded in one, or made by a job, or admitted.
+        outside: whether its people may read it elsewhere: it was uploaded there, or made by a job.
+    """
 
     __tablename__ = "blob_use"
 
@@ -189,3 +194,5 @@ class BlobUse(Base):
     size: Mapped[int]
     by: Mapped[str] = mapped_column(ForeignKey("person.name"))
     at: Mapped[datetime]
+    inside: Mapped[bool] = mapped_column(default=False)
+    outside: Mapped[bool] = mapped_column(default=False)

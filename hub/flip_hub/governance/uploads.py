@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from flip_hub.database import BlobUse, Entry
 from flip_hub.errors import MissingError, TooLargeError
-from flip_hub.governance.access import permit
+from flip_hub.governance.access import object_of, permit
 from flip_hub.governance.office import Office
 from flip_hub.models.blobs import BlobWriter
 from flip_hub.models.versions import allow_blob
@@ -45,7 +46,8 @@ def keep(office: Office, subject: Subject, project_id: str, digest: str, writer:
     details = {"digest": digest, "bytes": writer.size}
     with office.database.write(Entry(subject.name, "blob.uploaded", f"project/{project_id}", details)) as session:
         permit(office, session, subject, "upload", project_id)
-        allow_blob(session, project_id, digest, writer.size, subject.name)
+        inside = bool(subject.workspace)
+        allow_blob(session, project_id, digest, writer.size, subject.name, inside=inside, outside=not inside)
 
 
 def path_of(office: Office, subject: Subject, project_id: str, digest: str) -> Path:
@@ -55,9 +57,13 @@ def path_of(office: Office, subject: Subject, project_id: str, digest: str) -> P
         MissingError: the project has no such blob.
         DeniedError: not on the team.
         NotNowError: the project is not approved, or has expired.
+        DeniedError: it is on the other side of the airlock.
     """
     with office.database.read() as session:
-        permit(office, session, subject, "download", project_id)
-        if session.get(BlobUse, (project_id, digest)) is None or not office.blobs.has(digest):
+        project = permit(office, session, subject, "download", project_id)
+        use = session.get(BlobUse, (project_id, digest))
+        if use is None or not office.blobs.has(digest):
             raise MissingError("The project has no such blob.", "Upload it first, in this project.")
+        blob = replace(object_of(session, project), item=digest, inside=use.inside, outside=use.outside)
+    office.policies.authorise(subject, "read_blob", blob)
     return office.blobs.path(digest)

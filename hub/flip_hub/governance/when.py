@@ -13,6 +13,8 @@ from flip_hub.errors import ConflictError, NotNowError
 
 _S = ProjectState
 _WORKING = frozenset({_S.APPROVED})
+_RELEASING = frozenset({_S.APPROVED, _S.EXPIRED})
+"""What was asked for in time is decided on afterwards too; nothing leaves a suspended project."""
 
 STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "edit_project": frozenset({_S.DRAFT, _S.CHANGES_REQUESTED}),
@@ -24,6 +26,10 @@ STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "open_workspace": _WORKING,
     "publish_dashboard": _WORKING,
     "view_dashboard": _WORKING,
+    "request_release": _WORKING,
+    "review_release": _RELEASING,
+    "request_ingress": _WORKING,
+    "review_ingress": _WORKING,
 }
 """Actions that are not listed may be done in every state."""
 

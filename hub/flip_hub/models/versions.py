@@ -37,7 +37,8 @@ def keep_model(session: Session, blobs: BlobStore, job: Job, model: ModelRef, li
         )
         session.add(version)
     for digest in (model.graph, model.weights):
-        allow_blob(session, job.project_id, digest, blobs.path(digest).stat().st_size, job.submitted_by)
+        size = blobs.path(digest).stat().st_size
+        allow_blob(session, job.project_id, digest, size, job.submitted_by, inside=True, outside=True)
     session.flush()
     return version
 
@@ -48,8 +49,14 @@ def models_of(session: Session, project_id: str) -> list[ModelVersion]:
     return list(session.scalars(chosen))
 
 
-def allow_blob(session: Session, project_id: str, digest: str, size: int, by: str) -> None:
-    """Let a project read a blob."""
-    if session.get(BlobUse, (project_id, digest)) is None:
-        session.add(BlobUse(project_id=project_id, digest=digest, size=size, by=by, at=now()))
-        session.flush()
+def allow_blob(  # noqa: PLR0913 - a row's columns
+    session: Session, project_id: str, digest: str, size: int, by: str, *, inside: bool, outside: bool
+) -> None:
+    """Let a project read a blob: in its workspaces, elsewhere, or both. What it may read already, it still may."""
+    row = session.get(BlobUse, (project_id, digest))
+    if row is None:
+        row = BlobUse(project_id=project_id, digest=digest, size=size, by=by, at=now(), inside=False, outside=False)
+        session.add(row)
+    row.inside = row.inside or inside
+    row.outside = row.outside or outside
+    session.flush()

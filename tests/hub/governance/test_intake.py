@@ -54,7 +54,7 @@ def _keep(hub, project_id: str = "cytology", graph: bytes | None = None) -> Mode
     digests = [hub.office.blobs.put(content) for content in contents]
     with hub.office.database.write(Routine("a test uploads")) as session:
         for address, content in zip(digests, contents, strict=True):
-            allow_blob(session, project_id, address, len(content), "ada")
+            allow_blob(session, project_id, address, len(content), "ada", inside=True, outside=True)
     return ModelRef(graph=digests[0], weights=digests[1])
 
 
