@@ -45,7 +45,7 @@ class HubConfig:
         max_request_bytes: largest sum of one release request's files.
         disclosure_limits: preset of limits that files are held to before they leave, of ``policies/disclosure``.
         malware_scanner: command that scans a file on its way in, whose path is added (``clamdscan --no-summary
-            --fdpass``): it ends with 0 where it found nothing, and with 1 where it found something. Production needs one.
+            --fdpass``): it ends with 0 where it found nothing and with 1 where it found something. Production needs it.
         sign_off_hours: how long a signed-off job may run.
         clock_skew_seconds: how old a Trust's signed notice may be, and how far ahead.
         online_seconds: a Trust that was heard of within this time counts as online.

@@ -40,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Object:
-    """What is asked for: a project, something at the airlock of one (with ``item``), or the hub itself (no ``project``).
+    """What is asked for: a project, something at its airlock (with ``item``), or the hub itself (no ``project``).
 
     Attributes:
         item: id of a release request, a released file, a file on its way in, or a blob.

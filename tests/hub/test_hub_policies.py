@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ _REVIEWED = Object(
     reviewing_organisations=frozenset({"Health Data Board"}),
 )
 _HUB = Object()
+_ITEM = Object(
+    "cytology",
+    members=frozenset({"ada", "alan"}),
+    organisations=frozenset({"Northbridge University"}),
+    item="x1",
+    author="ada",
+)
+_RELEASED = replace(_ITEM, released=True)
+_PUBLIC = replace(_ITEM, released=True, public=True)
+_INSIDE = replace(_ITEM, inside=True)
+_OUTSIDE = replace(_ITEM, outside=True)
 
 
 def _subject(name: str, organisation: str, *roles: str, active: bool = True, workspace: str = "") -> Subject:
@@ -46,6 +58,12 @@ _ADA_REVIEWS = _subject("ada", "Elsewhere", "researcher", "governance reviewer")
 _OLGA = _subject("olga", "FLIP Operations", "operator")
 _ADA_OPERATES = _subject("ada", "Northbridge University", "operator")
 _SAM = _subject("sam", "Aldgate Hospital", "data steward")
+_CORA = _subject("cora", "Health Data Board", "output checker")
+_CORA_AT_WORK = _subject("cora", "Health Data Board", "output checker", workspace="cytology")
+_NINA = _subject("nina", "northbridge university", "output checker")
+_ADA_CHECKS = _subject("ada", "Elsewhere", "researcher", "output checker")
+_ALAN_CHECKS = _subject("alan", "Elsewhere", "researcher", "output checker")
+_NOBODY = _subject("", "")
 
 ALLOWED = "allowed"
 DENIED = "denied"
@@ -102,6 +120,51 @@ TABLE = [
     (_ALAN_NO_ROLE, "publish_dashboard", _PROJECT, DENIED, "outputs.publish"),
     (_ALAN_NO_ROLE, "view_dashboard", _PROJECT, ALLOWED, "outputs.view_dashboard"),
     (_RUFUS, "view_dashboard", _PROJECT, DENIED, "outputs.view_dashboard"),
+    (_ADA_AT_WORK, "request_release", _PROJECT, ALLOWED, "outputs.request"),
+    (_ADA_ELSEWHERE, "request_release", _PROJECT, DENIED, "people.workspace_confined"),
+    (_ALAN_NO_ROLE, "request_release", _PROJECT, DENIED, "outputs.request"),
+    (_CORA, "request_release", _PROJECT, DENIED, "outputs.request"),
+    (_ALAN_NO_ROLE, "list_releases", _PROJECT, ALLOWED, "outputs.list"),
+    (_CORA, "list_releases", _PROJECT, ALLOWED, "outputs.list_to_oversee"),
+    (_BEA, "list_releases", _PROJECT, DENIED, "outputs.list"),
+    (_ADA, "view_release", _ITEM, ALLOWED, "outputs.view"),
+    (_CORA, "view_release", _ITEM, ALLOWED, "outputs.view_to_check"),
+    (_RUFUS, "view_release", _ITEM, DENIED, "outputs.view"),
+    (_NINA, "view_release", _ITEM, DENIED, "outputs.see_own_organisation"),
+    (_ADA, "withdraw_release", _ITEM, ALLOWED, "outputs.withdraw"),
+    (_CORA, "withdraw_release", _ITEM, DENIED, "outputs.withdraw"),
+    (_CORA, "check_outputs", _HUB, ALLOWED, "outputs.check"),
+    (_ADA, "check_outputs", _HUB, DENIED, "outputs.check"),
+    (_CORA_AT_WORK, "check_outputs", _HUB, DENIED, "people.workspace_governance"),
+    (_CORA, "review_release", _ITEM, ALLOWED, "outputs.review"),
+    (_OLGA, "review_release", _ITEM, DENIED, "outputs.review"),
+    (_CORA_AT_WORK, "review_release", _ITEM, DENIED, "people.workspace_governance"),
+    (_ADA_CHECKS, "review_release", _ITEM, DENIED, "outputs.check_own"),
+    (_ALAN_CHECKS, "review_release", _ITEM, DENIED, "outputs.check_own_project"),
+    (_NINA, "review_release", _ITEM, DENIED, "outputs.check_own_organisation"),
+    (_CORA, "revoke_release", _ITEM, ALLOWED, "outputs.revoke"),
+    (_OLGA, "revoke_release", _ITEM, ALLOWED, "outputs.revoke"),
+    (_SAM, "revoke_release", _ITEM, DENIED, "outputs.revoke"),
+    (_ALAN_NO_ROLE, "download_release", _RELEASED, ALLOWED, "outputs.download"),
+    (_CORA, "download_release", _RELEASED, DENIED, "outputs.download"),
+    (_NOBODY, "download_release", _PUBLIC, ALLOWED, "outputs.download_public"),
+    (_NOBODY, "download_release", _RELEASED, DENIED, "outputs.download"),
+    (_ADA, "download_release", _ITEM, DENIED, "outputs.not_released"),
+    (_ADA, "read_blob", _OUTSIDE, ALLOWED, "outputs.read_blob"),
+    (_ADA_AT_WORK, "read_blob", _INSIDE, ALLOWED, "outputs.read_blob"),
+    (_BEA, "read_blob", _OUTSIDE, DENIED, "outputs.read_blob"),
+    (_ADA, "read_blob", _INSIDE, DENIED, "outputs.one_door_out"),
+    (_ADA_AT_WORK, "read_blob", _OUTSIDE, DENIED, "outputs.one_door_in"),
+    (_ALAN_NO_ROLE, "request_ingress", _PROJECT, ALLOWED, "outputs.request_ingress"),
+    (_CORA, "request_ingress", _PROJECT, DENIED, "outputs.request_ingress"),
+    (_ADA, "view_ingress", _ITEM, ALLOWED, "outputs.view_ingress"),
+    (_SAM, "view_ingress", _ITEM, ALLOWED, "outputs.view_ingress_to_check"),
+    (_BEA, "view_ingress", _ITEM, DENIED, "outputs.view_ingress"),
+    (_ADA, "withdraw_ingress", _ITEM, ALLOWED, "outputs.withdraw_ingress"),
+    (_ALAN_NO_ROLE, "withdraw_ingress", _ITEM, DENIED, "outputs.withdraw_ingress"),
+    (_SAM, "review_ingress", _ITEM, ALLOWED, "outputs.review_ingress"),
+    (_OLGA, "review_ingress", _ITEM, DENIED, "outputs.review_ingress"),
+    (_ADA_CHECKS, "review_ingress", _ITEM, DENIED, "outputs.check_own"),
 ]
 
 

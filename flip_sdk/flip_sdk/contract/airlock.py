@@ -209,8 +209,8 @@ class DecideOutputs(Record):
     Several at once may be approved only where each passes every check, or is byte for byte what was approved before.
 
     Attributes:
-        reason: needed to withhold a file that passes its checks, to approve one that does not, and to change one's mind.
-            To withhold a flagged file without one, the checks' own words are the reason.
+        reason: needed to withhold a file that passes its checks, to approve one that does not, and to change one's
+            mind. A flagged file that is withheld without one is withheld with the checks' own words.
     """
 
     outputs: Annotated[tuple[Token, ...], Field(min_length=1, max_length=MOST_FILES)]

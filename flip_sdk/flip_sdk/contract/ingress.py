@@ -21,7 +21,7 @@ class NewIngress(Record):
         content: digest of its bytes, which are uploaded before.
         purpose: what it is for.
         source: where it comes from, and under which licence or agreement.
-        holds_people: whether it holds data of persons; it then is no matter for this way alone, and checkers look closer.
+        holds_people: whether it holds data of persons: whoever lets it in then looks closer.
     """
 
     path: FilePath

@@ -14,16 +14,18 @@ import uuid
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rocrate.model import ContextEntity, File
-from rocrate.rocrate import ROCrate
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from flip_hub.airlock.criteria import make_criteria
 from flip_hub.database import Job, JobResultRow, Output, Person, Project
 from flip_hub.governance.office import Office
+
+if TYPE_CHECKING:
+    from rocrate.model import ContextEntity, File
+    from rocrate.rocrate import ROCrate
 
 PROFILE = "https://w3id.org/5s-crate/0.4"
 _SHP = "https://w3id.org/shp#"
@@ -45,6 +47,9 @@ def make_crate(office: Office, session: Session, output: Output, content: bytes)
 def _described(
     office: Office, session: Session, output: Output, jobs: Sequence[Job], files: dict[str, bytes]
 ) -> ROCrate:
+    from rocrate.model import File
+    from rocrate.rocrate import ROCrate
+
     crate = ROCrate(version="1.2")
     project = session.get_one(Project, output.project_id)
     at = _moment(output.decided_at)
@@ -199,6 +204,8 @@ def _value(crate: ROCrate, address: str, name: str, value: str | float) -> Conte
 
 
 def _entity(crate: ROCrate, address: str, kind: str, **properties: Any) -> ContextEntity:
+    from rocrate.model import ContextEntity
+
     known = crate.get(address)
     return known or crate.add(ContextEntity(crate, address, properties={"@type": kind, **properties}))
 

@@ -49,7 +49,7 @@ def models_of(session: Session, project_id: str) -> list[ModelVersion]:
     return list(session.scalars(chosen))
 
 
-def allow_blob(  # noqa: PLR0913 - a row's columns
+def allow_blob(
     session: Session, project_id: str, digest: str, size: int, by: str, *, inside: bool, outside: bool
 ) -> None:
     """Let a project read a blob: in its workspaces, elsewhere, or both. What it may read already, it still may."""

@@ -33,7 +33,7 @@ def test_the_ends_are_these() -> None:
     assert {end.value for end in JOB.ends()} == {"completed", "rejected", "cancelled", "failed"}
     assert {end.value for end in TASK.ends()} == {"refused", "reported", "failed", "expired", "cancelled"}
     assert {end.value for end in PROJECT.ends()} == {"rejected", "closed"}
-    assert {end.value for end in OUTPUT.ends()} == {"withheld", "revoked"}
+    assert {end.value for end in OUTPUT.ends()} == {"blocked", "withheld", "withdrawn", "revoked"}
 
 
 def test_only_governance_and_the_dispatcher_move_jobs() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from flip_hub.airlock import checking, decisions, requests
 from flip_hub.airlock.checks import Past
+from flip_hub.database import Routine
 from flip_hub.governance import people
 from flip_hub.models import allow_blob
-from flip_hub.database import Routine
 from flip_sdk.contract.airlock import (
     CellMark,
     DecideOutputs,
