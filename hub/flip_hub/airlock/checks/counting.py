@@ -9,6 +9,7 @@ from functools import cached_property
 
 from flip_sdk.contract.airlock import OutputStatement
 
+from flip_hub.airlock.checks.bands import as_written
 from flip_hub.airlock.checks.tables import TOTAL, Table
 
 _NOT_COUNTS = re.compile(
@@ -27,6 +28,9 @@ _COUNTS = re.compile(
     r"|women|deaths?|events?|admissions?)\b",
     re.IGNORECASE,
 )
+
+ALL = "*"
+"""The category of totals."""
 
 
 def spoken(name: str) -> str:
@@ -68,7 +72,9 @@ class Counted:
         """Columns that hold numbers of persons: those named, or all of whole numbers that are not called otherwise."""
         if self.named:
             return tuple(c for c, name in enumerate(self.table.columns) if name in self.named)
-        return tuple(c for c in range(len(self.table.columns)) if self._counts(c))
+        places = range(len(self.table.columns))
+        counts = {c for c in places if self._counts(c)}
+        return tuple(c for c in places if c in counts or (counts and self._all_kept_back(c)))
 
     @cached_property
     def dimensions(self) -> tuple[int, ...]:
@@ -91,6 +97,11 @@ class Counted:
             return True
         return not measures(name) and not self._is_code(name, [cell.number or 0.0 for cell in mostly])
 
+    def _all_kept_back(self, column: int) -> bool:
+        name, words = self.table.columns[column], self.table.words(column)
+        kept_back = all(cell.suppressed for cell in self.table.column(column)) and any(map(str.strip, words))
+        return kept_back and name not in self.variables and not measures(name)
+
     def _is_code(self, name: str, numbers: list[float]) -> bool:
         """Whether it is called like a code or a year, and could be one: each group of rows has another."""
         if not _NOT_COUNTS.search(spoken(name)):
@@ -106,6 +117,19 @@ class Counted:
                 if cells[column].whole:
                     yield row, column, cells[column].number or 0.0
 
-    def is_total(self, row: int) -> bool:
-        """Whether a row sums others, as its words say."""
-        return any(TOTAL.fullmatch(spoken(self.table.rows[row][c])) for c in self.dimensions)
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What it is broken down by, in words."""
+        return frozenset(spoken(self.table.columns[c]) for c in self.dimensions)
+
+    def group(self, row: int) -> dict[str, str]:
+        """The categories of a row by what they are of."""
+        return {spoken(self.table.columns[c]): category(self.table.rows[row][c]) for c in self.dimensions}
+
+
+def category(label: str) -> str:
+    """A category as tables are compared by it: without case and punctuation, ranges and totals in one form each."""
+    if edges := as_written(label):
+        return edges
+    words = " ".join(re.sub(r"[^\w+<>≤≥=%.-]+|_", " ", label.lower()).split())
+    return ALL if TOTAL.fullmatch(words) else (words or label.strip().lower())

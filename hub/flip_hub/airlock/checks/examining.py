@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from flip_sdk.contract.airlock import Examined, Finding, OutputStatement, verdict_of
@@ -11,7 +12,7 @@ from flip_sdk.contract.airlock import Examined, Finding, OutputStatement, verdic
 from flip_hub.airlock.checks.past import Past
 from flip_hub.airlock.checks.reading import read_file
 from flip_hub.airlock.checks.registry import CHECKS
-from flip_hub.airlock.checks.rules import FileRead, Rule, Subject
+from flip_hub.airlock.checks.rules import Check, FileRead, Rule, Subject, listed
 
 TOO_MUCH = Rule(
     "format.too_much",
@@ -22,9 +23,25 @@ TOO_MUCH = Rule(
 SAME_BYTES = Rule(
     "release.same_bytes", "note", "People approved this very file before.", "Nothing: it is the same to the last byte."
 )
+NOT_RUN = Rule(
+    "check.not_run",
+    "flag",
+    "The check of {name} did not run: the hub lacks {missing}.",
+    "Nothing: tell the hub's operator, who installs flip-hub[airlock].",
+)
 STAYS = Rule("format.stays", "note", "This file helps the checkers and does not leave.")
 _OF_THE_CONTENT = ("format.", "secret.")
 """Rules that hold for files that stay, too: checkers open them."""
+NOISY = frozenset({"result.all_numbers", "result.the_file"})
+"""Rules by which every number of a file had noise added to it."""
+OF_EXACT_NUMBERS = frozenset(
+    {
+        *("table.small_count", "table.unrounded", "table.recoverable", "table.small_remainder", "table.all_in_one"),
+        *("table.all_or_none", "table.extreme", "table.no_counts_behind", "text.small_number"),
+        *("release.differs_by_few", "release.close_edges"),
+    }
+)
+"""Rules about numbers that are exact; in a file of noisy ones they inform."""
 
 
 def examine(folder: Path, statements: Sequence[OutputStatement], past: Past) -> tuple[Examined, ...]:
@@ -50,9 +67,11 @@ def examine_one(file: FileRead, files: Mapping[str, FileRead], past: Past) -> Ex
     findings = [*file.findings, *_of_the_request(file, files, past)]
     if file.kind is not None and not any(finding.severity == "block" for finding in findings):
         subject = Subject(file, past, others)
-        findings += [finding for check in CHECKS if file.kind in check.kinds for finding in check.run(subject)]
+        findings += [finding for check in CHECKS if file.kind in check.kinds for finding in _run(check, subject)]
+    if any(finding.rule in NOISY for finding in findings):
+        findings = [softened(f) if f.rule in OF_EXACT_NUMBERS else f for f in findings]
     if not file.statement.leaves:
-        findings = [STAYS.found(), *map(_softened, findings)]
+        findings = [STAYS.found(), *(f if f.rule.startswith(_OF_THE_CONTENT) else softened(f) for f in findings)]
     return Examined(
         path=file.path,
         content=file.statement.content,
@@ -64,6 +83,12 @@ def examine_one(file: FileRead, files: Mapping[str, FileRead], past: Past) -> Ex
     )
 
 
+def _run(check: Check, subject: Subject) -> Iterable[Finding]:
+    if missing := [module for module in check.needs if find_spec(module) is None]:
+        return (NOT_RUN.found(name=check.name, missing=listed(missing)),)
+    return check.run(subject)
+
+
 def _of_the_request(file: FileRead, files: Mapping[str, FileRead], past: Past) -> Iterator[Finding]:
     size, most = sum(other.size for other in files.values()), past.limits.request_bytes
     if size > most:
@@ -72,8 +97,6 @@ def _of_the_request(file: FileRead, files: Mapping[str, FileRead], past: Past) -
         yield SAME_BYTES.found()
 
 
-def _softened(finding: Finding) -> Finding:
-    """A finding in a file that does not leave: only what may harm the checker counts."""
-    if finding.severity == "note" or finding.rule.startswith(_OF_THE_CONTENT):
-        return finding
+def softened(finding: Finding) -> Finding:
+    """The same finding as a note."""
     return finding.model_copy(update={"severity": "note"})

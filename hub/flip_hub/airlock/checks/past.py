@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from flip_sdk.contract.airlock import OutputStatement
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.records import Delta, Digest, Finite, Line, Name, Record, Token
 
+from flip_hub.airlock.checks.counting import Counted
+from flip_hub.airlock.checks.grid import Grid
 from flip_hub.airlock.checks.limits import Limits
 from flip_hub.airlock.checks.tables import Table
 
@@ -30,6 +33,11 @@ class ReleasedTable(Record):
     statement: OutputStatement
     table: Table
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Its counts by category."""
+        return Grid.of(Counted.of(self.table, self.statement))
+
 
 class KnownResult(Record):
     """What a job of this project released, for numbers to be recognised by.
@@ -49,6 +57,9 @@ class KnownResult(Record):
     def of(cls, result: JobResult, files: tuple[str, ...] = ()) -> KnownResult:
         """Of a job's result as the hub keeps it."""
         answer = result.model_dump(mode="json", include={"counts", "figures", "statistics", "history"})
+        for step in answer.get("history", ()):
+            step.pop("round", None)
+            step.pop("trusts", None)
         numbers = tuple(dict.fromkeys(_numbers(answer)))[:MOST_NUMBERS]
         return cls(job=result.job_id, epsilon=result.epsilon, delta=result.delta, numbers=numbers, files=files)
 

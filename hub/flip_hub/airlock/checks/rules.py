@@ -117,12 +117,14 @@ class Check:
         kinds: to which kinds of file it applies.
         run: yields what it finds; pure.
         words: what it looks for, for somebody who does not program.
+        needs: modules of the extra ``flip-hub[airlock]`` without which it does not run.
     """
 
     name: str
     kinds: frozenset[FileKind]
     run: Callable[[Subject], Iterable[Finding]]
     words: str
+    needs: tuple[str, ...] = ()
 
 
 def listed(items: Sequence[str], most: int = 5) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flip_hub.airlock.checks import Past, examine, load
-from flip_sdk.contract.airlock import Examined, OutputStatement
+from flip_sdk.contract.airlock import Examined, Finding, OutputStatement
 from flip_sdk.contract.records import digest
 
 Content = str | bytes
@@ -24,7 +24,17 @@ def as_bytes(content: Content) -> bytes:
 
 
 def rules(examined: Examined) -> set[str]:
-    return {finding.rule for finding in examined.findings}
+    """Rules of what is more than a note."""
+    return {finding.rule for finding in examined.findings if finding.severity != "note"}
+
+
+def notes(examined: Examined) -> set[str]:
+    return {finding.rule for finding in examined.findings if finding.severity == "note"}
+
+
+def found(examined: Examined, rule: str) -> Finding:
+    (only,) = (finding for finding in examined.findings if finding.rule == rule)
+    return only
 
 
 @pytest.fixture
