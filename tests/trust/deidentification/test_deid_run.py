@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
+import signal
 import stat
+from multiprocessing import get_context
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -10,6 +14,7 @@ from flip_trust.deidentification import profile, run
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.deidentification.refusals import Reason
 from flip_trust.deidentification.run import Order
+from flip_trust.durable import Together
 from flip_trust.errors import SetupError
 from flip_trust.scaleout import HERE, Where
 from typer.testing import CliRunner
@@ -84,6 +89,77 @@ def test_two_files_of_one_instance_uid_do_not_replace_each_other(order) -> None:
     (order.source / "other.dcm").write_bytes(as_bytes(plain(SOPInstanceUID="1.2.3.0", KVP="120")))
 
     assert Reason.DUPLICATE.name in {each.reason for each in outcomes(order)}
+
+
+def test_in_one_batch_the_first_of_one_instance_uid_stays_and_the_same_again_is_the_same(order) -> None:
+    for name, dataset in (
+        ("0-other", plain(SOPInstanceUID="1.2.3.0", KVP="120")),
+        ("0-same", plain(SOPInstanceUID="1.2.3.0")),
+    ):
+        (order.source / f"{name}.dcm").write_bytes(as_bytes(dataset))
+    sources = sorted(str(path) for path in order.source.glob("0*"))
+    assert len(sources) == 3 < run.BATCH
+
+    by_name = {each.source.rpartition("/")[2]: each for each in run.work(*run._arguments(order), sources)}
+
+    [first] = order.target.rglob("*.dcm")
+    assert by_name["0-other.dcm"].reason == ""
+    assert first.relative_to(order.target).as_posix() == by_name["0-other.dcm"].path
+    refused = [by_name["0-same.dcm"], by_name["0.dcm"]]
+    assert [each.reason for each in refused] == [Reason.DUPLICATE.name] * 2
+    assert len({each.digest for each in refused}) == 1
+    assert (order.quarantine / f"{refused[0].digest}.dcm").is_file()
+
+
+def test_an_instance_uid_that_another_worker_has_named_meanwhile_is_a_duplicate(order, monkeypatch) -> None:
+    real = Together.name
+
+    def later(self: Together) -> set[Path]:
+        for path in [path for path, _, replace in self._begun if not replace]:
+            path.write_bytes(b"of another worker")
+        return real(self)
+
+    monkeypatch.setattr(Together, "name", later)
+    done = outcomes(order)
+
+    assert [each.reason for each in done].count(Reason.DUPLICATE.name) == 3
+    assert {path.read_bytes() for path in order.target.rglob("*.dcm")} == {b"of another worker"}
+    assert len(list(order.quarantine.glob("*.json"))) == 4
+
+
+@pytest.mark.parametrize("full", ["open", "fsync"])
+def test_a_full_disk_ends_the_run_says_so_and_leaves_no_half_file(order, monkeypatch, full) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"flip_trust.durable.os.{full}", none)
+        with pytest.raises(SetupError):
+            run.work(*run._arguments(order), [str(path) for path in run.found(order.source)])
+    assert not [path for path in order.target.rglob("*") if path.is_file()]
+
+    assert [each.reason for each in outcomes(order)].count("") == 3
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("named", [0, 2])
+def test_a_kill_while_files_get_their_names_leaves_whole_ones_and_the_next_run_goes_on(order, tmp_path, named) -> None:
+    dying = get_context("spawn").Process(target=killer.die_while_naming, args=(order, named))
+    dying.start()
+    dying.join()
+    assert dying.exitcode == -signal.SIGKILL
+    whole = {path: path.stat().st_mtime_ns for path in order.target.rglob("*.dcm")}
+    assert len(whole) == named
+    assert len(list(order.target.rglob(".*.part"))) == 3 - named
+    assert run.journal_path(order).read_text() == ""
+
+    assert [each.reason for each in outcomes(order)].count("") == 3
+    assert not [*order.target.rglob("*.part"), *order.quarantine.rglob("*.part")]
+    assert {path: path.stat().st_mtime_ns for path in whole} == whole
+    apart = Order(order.source, tmp_path / "apart", tmp_path / "apart-quarantine", order.profile, order.key_file)
+    outcomes(apart)
+    written = {path.relative_to(order.target): path.read_bytes() for path in order.target.rglob("*.dcm")}
+    assert written == {path.relative_to(apart.target): path.read_bytes() for path in apart.target.rglob("*.dcm")}
 
 
 def test_a_failing_engine_sends_the_file_to_quarantine(order, monkeypatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from flip_trust.deidentification.files import Outcome
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.deidentification.profile import Profile
 from flip_trust.deidentification.refusals import Reason
+from flip_trust.durable import tidied
 from flip_trust.errors import SetupError
 from flip_trust.scaleout import LOCAL, Where
 
@@ -99,7 +100,7 @@ def journal_path(order: Order) -> Path:
 def work(target: str, quarantine: str, profile_text: str, key_file: str, sources: list[str]) -> list[Outcome]:
     """What a worker does with one batch."""
     engine = _engine(profile_text, key_file)
-    return [files.process(engine, Path(source), Path(target), Path(quarantine)) for source in sources]
+    return files.process(engine, [Path(source) for source in sources], Path(target), Path(quarantine))
 
 
 def _stands(outcome: Outcome, order: Order) -> bool:
@@ -141,13 +142,15 @@ def _journal(order: Order) -> Mapping[str, Outcome]:
 
 @contextmanager
 def _appending(order: Order) -> Iterator[Callable[[Outcome], object]]:
-    try:
-        order.quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
-        order.target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(journal_path(order), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError as error:
-        raise SetupError(f"{order.quarantine} cannot be written.", "Check the folder.") from error
-    with os.fdopen(descriptor, "a", encoding="utf-8") as stream:
+    with ExitStack() as kept:
+        try:
+            for folder in (order.quarantine, order.target):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                kept.enter_context(tidied(folder))
+            descriptor = os.open(journal_path(order), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise SetupError(f"{folder} cannot be written.", "Check the folder.") from error
+        stream = kept.enter_context(os.fdopen(descriptor, "a", encoding="utf-8"))
         yield lambda outcome: stream.write(outcome.as_line())
         stream.flush()
         os.fsync(stream.fileno())

@@ -27,7 +27,7 @@ from flip_trust.deidentification import files, profile
 from flip_trust.deidentification.engine import Engine
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.deidentification.refusals import Reason, RefusedFileError
-from flip_trust.durable import sync_folder
+from flip_trust.durable import Together, sync_folder
 from flip_trust.errors import ImagingError, SetupError
 from flip_trust.imaging.cleaned import Place, profile_of
 from flip_trust.imaging.index import Index
@@ -167,7 +167,10 @@ class Cleaning:
         return shutil.disk_usage(self._home).free >= self._keep_free
 
     def _failed(self, name: str) -> Row:
-        return _refused(self.place, name, Reason.FAILED)
+        with files.together(self.place.folder) as batch:
+            row = _refused(self.place, name, Reason.FAILED, batch)
+            batch.name()
+        return row
 
     def _write(self, rows: list[Row]) -> None:
         if not rows:
@@ -186,9 +189,14 @@ def clean(home: str, profile_text: str, names: list[str]) -> list[Row]:
     """
     place = Place(Path(home), profile.parsed(profile_text))
     engine = _engine(home, profile_text)
-    rows = [_cleaned(place, engine, name) for name in names]
-    for folder in {(place.folder / path).parent for _, path, _ in rows if path}:
-        sync_folder(folder)
+    with files.together(place.folder) as batch:
+        rows = [_cleaned(place, engine, name, batch) for name in names]
+        batch.name()
+        for folder in {(place.folder / path).parent for _, path, _ in rows if path}:
+            sync_folder(folder)
+    for name, path, _ in rows:
+        if path:
+            _out_of_quarantine(place.home, name)
     return rows
 
 
@@ -197,21 +205,20 @@ def _engine(home: str, profile_text: str) -> Engine:
     return Engine(profile.parsed(profile_text), Keyed.load(Path(home)))
 
 
-def _cleaned(place: Place, engine: Engine, name: str) -> Row:
+def _cleaned(place: Place, engine: Engine, name: str, batch: Together) -> Row:
     try:
         cleaned = engine.clean(files.read(_raw(place.home, name)))
-        path, _ = files.write(cleaned, place.folder, replace=True, beside=place.parts)
+        path = files.write(cleaned, place.folder, batch, replace=True, beside=place.parts)
     except RefusedFileError as refusal:
-        return _refused(place, name, refusal.reason)
+        return _refused(place, name, refusal.reason, batch)
     except SetupError:
         raise
     except Exception:  # noqa: BLE001 (a file that the engine fails on must not stop the rest, and must not pass)
-        return _refused(place, name, Reason.FAILED)
-    _out_of_quarantine(place.home, name)
+        return _refused(place, name, Reason.FAILED, batch)
     return name, str(path.relative_to(place.folder)), ""
 
 
-def _refused(place: Place, name: str, reason: Reason) -> Row:
+def _refused(place: Place, name: str, reason: Reason, batch: Together) -> Row:
     folder = place.home / "quarantine" / QUARANTINE
     told = {"reason": reason.name, "text": reason.value, "profile": place.profile.digest}
     told["at"] = datetime.now(UTC).isoformat(timespec="seconds")
@@ -221,7 +228,8 @@ def _refused(place: Place, name: str, reason: Reason) -> Row:
         if not reason.dropped:
             with suppress(FileExistsError, FileNotFoundError):
                 os.link(_raw(place.home, name), folder / name)
-        files.durable(folder / f"{name}.json", json.dumps(told).encode())
+        about = [json.dumps(told).encode()]
+        batch.write(folder / f"{name}.json", about, beside=place.parts, replace=True)
     except OSError as error:
         raise SetupError(f"{folder} cannot be written.", "Is the disk full? Then run this again.") from error
     return name, "", reason.name

@@ -81,7 +81,7 @@ class Hospital:
         rows = []
         for source in sorted((self.home / "imaging" / "raw").rglob("*.dcm")):
             if source.name not in known:
-                outcome = files.process(engine, source, place.folder, quarantine)
+                [outcome] = files.process(engine, [source], place.folder, quarantine)
                 rows.append((source.name, outcome.path, place.profile.digest, outcome.reason))
         with store.writing(place.records.folder):
             place.records.add(pl.DataFrame(rows, schema=["file", "path", "profile", "reason"], orient="row"))
