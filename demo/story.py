@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from typing import TypeVar
 
-from flip_sdk.contract.api import Application, DashboardView, JobResult, JobView, TrustBudget
+from flip_sdk.contract.api import DashboardView, JobResult, JobView, TrustBudget
+from flip_sdk.contract.applications import Application, DataAsked, PlannedOutput
+from flip_sdk.contract.filling import posted
 from flip_sdk.contract.records import Instant
 from pydantic import TypeAdapter
 
@@ -162,18 +164,24 @@ class Story:
 
     def apply(self, project: str = PROJECT, actor: Actor = ADA, wanted: Application | None = None) -> None:
         """The researcher applies for a project, the first demo's unless told, and hands the application in."""
-        form = (wanted or application(self.trusts)).model_dump(mode="json") | {"project_id": project}
-        form["expires_at"] = form["expires_at"][:10]
+        form = posted(wanted or application(self.trusts)) | {"project_id": project}
         self.visitor(actor).send_form("apply", "/apply", **form)
         self.visitor(actor).send_form(f"projects/{project}", f"/projects/{project}/submit")
         self.teller.say(f"{actor.name} ({actor.organisation}) applies for the project {project}")
 
-    def sign_off(self, project: str = PROJECT, reviewers: Sequence[Actor] = (RUFUS, MINA)) -> None:
-        """Two reviewers of different organisations approve it."""
-        for actor in reviewers:
-            decision = {"decision": "approve", "comment": "Clear purpose, little data, a small budget."}
-            self.visitor(actor).send_form(f"projects/{project}", f"/projects/{project}/reviews", **decision)
-            self.teller.say(f"{actor.name} ({actor.organisation}) approves it")
+    def sign_off(self, project: str = PROJECT, reviewers: Sequence[Actor] = (RUFUS, MINA), actor: Actor = ADA) -> None:
+        """Two reviewers of different organisations approve it, and the researcher signs the data access agreement."""
+        for reviewer in reviewers:
+            decision = {
+                "decision": "approve",
+                "declares": "none",
+                "comment": "Clear purpose, little data, a small budget.",
+            }
+            self.visitor(reviewer).send_form(f"projects/{project}", f"/projects/{project}/reviews", **decision)
+            self.teller.say(f"{reviewer.name} ({reviewer.organisation}) has no conflict of interest, and approves it")
+        page = f"projects/{project}/agreement"
+        self.visitor(actor).send_form(page, f"/{page}", agrees="yes", typed_name=actor.display_name)
+        self.teller.say(f"{actor.name} signs the data access agreement")
 
     def refused_workspace(self, project: str = PROJECT, actor: Actor = ADA) -> str:
         """The researcher tries to open a workspace that may not be opened; the reason shown.
@@ -248,13 +256,36 @@ def application(trusts: Sequence[str]) -> Application:
             "from the shape of the cells' nuclei whether the lump is cancer, using people of several hospitals."
         ),
         public_benefit="Fewer people wait for a second biopsy; small hospitals get the certainty of large ones.",
+        technical_summary=(
+            "A logistic regression on ten features of nuclei, trained under differential privacy and judged by AUC."
+        ),
+        request_category="efficacy",
         organisation=ADA.organisation,
+        sector="academic",
+        funders=("None: a demonstration on published data",),
+        article_6="not_applicable",
+        article_9="not_applicable",
+        legal_basis="A demonstration: published and made-up data",
+        confidentiality="not_engaged",
+        opt_out="not_applicable",
+        sensitivity="anonymous",
         trusts=tuple(trusts),
+        data=tuple(
+            DataAsked(
+                trust=trust,
+                what="Measurements of nuclei in fine needle aspirates of adults, and whether the mass was malignant",
+                why="To train the model on, and to judge it by",
+                domains=("measurements", "conditions"),
+            )
+            for trust in trusts
+        ),
         epsilon=EPSILON,
         delta=DELTA,
         expires_at=expiry(),
-        legal_basis="Article 6(1)(e) and 9(2)(j) UK GDPR (demonstration)",
-        planned_outputs="One model with its accuracy and AUC, and a dashboard of its training.",
+        planned_outputs=(
+            PlannedOutput(kind="model", audience="publication", description="One model with its accuracy and AUC"),
+            PlannedOutput(kind="dashboard", audience="team", description="A dashboard of its training"),
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 BESIDE = {
     "policies/hub": "flip_hub/policies",
     "policies/disclosure": "flip_hub/disclosure",
+    "policies/agreements": "flip_hub/agreements",
     "notebooks": "flip_hub/notebooks",
 }
 

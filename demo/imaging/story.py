@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
-from flip_sdk.contract.api import Application
+from flip_sdk.contract.applications import Application, DataAsked, PlannedOutput
 from flip_trust.imaging.cleaned import Place, profile_of
 from flip_trust.imaging.index import Index
 
@@ -183,11 +183,35 @@ def application(trusts: tuple[str, ...]) -> Application:
             "lump in a lung, using pictures of several hospitals that never leave them."
         ),
         public_benefit="Lumps are found earlier, in small hospitals as in large ones.",
+        technical_summary=(
+            "A convolutional network on slices of chest CT, trained under differential privacy and judged by AUC."
+        ),
+        request_category="efficacy",
         organisation=ADA.organisation,
+        sector="academic",
+        funders=("None: a demonstration on published data",),
+        article_6="not_applicable",
+        article_9="not_applicable",
+        legal_basis="A demonstration: published and made-up data",
+        confidentiality="not_engaged",
+        opt_out="not_applicable",
+        sensitivity="anonymous",
         trusts=trusts,
+        data=tuple(
+            DataAsked(
+                trust=trust,
+                what="Chest CT of adults, and whether a mass was found within 90 days",
+                why="To train the network on, and to judge it by",
+                domains=("images", "conditions"),
+                modalities="CT",
+            )
+            for trust in trusts
+        ),
         epsilon=EPSILON,
         delta=DELTA,
         expires_at=expiry(),
-        legal_basis="Article 6(1)(e) and 9(2)(j) UK GDPR (demonstration)",
-        planned_outputs="One model with its accuracy and AUC, and a dashboard of its training.",
+        planned_outputs=(
+            PlannedOutput(kind="model", audience="publication", description="One model with its accuracy and AUC"),
+            PlannedOutput(kind="dashboard", audience="team", description="A dashboard of its training"),
+        ),
     )

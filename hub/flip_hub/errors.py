@@ -9,6 +9,7 @@
     │   └── NotNowError (NotAllowedError)  the project's state does not allow this at present
     ├── TooLargeError (PublicError)        more bytes than are taken                               413
     ├── InvalidError (PublicError)         content that breaks a rule                              422
+    │   └── IncompleteError                an application that cannot be submitted: all that it lacks
     ├── UnavailableError (PublicError)     a part of the hub does not answer at present            503
     ├── EnrolmentError (PublicError)       a Trust cannot be enrolled
     ├── AuditError                         the audit chain is broken, or a write had no entry
@@ -20,6 +21,9 @@ Only a ``PublicError`` reaches a person; the routes turn it into a status and an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from flip_sdk.contract.violations import Violation
 from flip_sdk.errors import NotAllowedError, NotFoundError, PublicError
 
 
@@ -77,6 +81,21 @@ class InvalidError(HubError, PublicError):
     """Content that breaks a rule."""
 
     code = "invalid"
+
+
+class IncompleteError(InvalidError):
+    """An application that cannot be submitted.
+
+    Attributes:
+        violations: everything that it lacks; ``where`` is the form's field.
+    """
+
+    code = "incomplete"
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        lines = "\n".join(f"  • {one.message} {one.mend}".rstrip() for one in violations)
+        super().__init__(f"The application cannot be submitted as it is:\n{lines}")
 
 
 class UnavailableError(HubError, PublicError):

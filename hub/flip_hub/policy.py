@@ -64,6 +64,8 @@ class Object:
     public: bool = False
     inside: bool = False
     outside: bool = False
+    recused: frozenset[str] = frozenset()
+    unsigned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,8 @@ def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
         "submitted": target.submitted,
         "reviewers": sorted(target.reviewers),
         "reviewing_organisations": sorted(map(same_organisation, target.reviewing_organisations)),
+        "recused": sorted(target.recused),
+        "unsigned": sorted(target.unsigned),
     }
     return [person, {"uid": _uid(target), "attrs": attributes, "parents": []}]
 

@@ -17,6 +17,7 @@ from flip_hub.errors import (
     ConflictError,
     DeniedError,
     EnrolmentError,
+    IncompleteError,
     InvalidError,
     NotSignedInError,
     TooLargeError,
@@ -51,6 +52,6 @@ def body_of(error: PublicError) -> ErrorBody:
         code=error.code,
         message=error.message,
         mend=error.mend,
-        violations=error.violations if isinstance(error, SpecError) else (),
+        violations=error.violations if isinstance(error, SpecError | IncompleteError) else (),
         policy=error.policy if isinstance(error, DeniedError) else "",
     )

@@ -17,12 +17,20 @@ from fastapi.testclient import TestClient
 from flip_hub.api import create_app
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, Project, Routine, now, upgrade
-from flip_hub.governance import notices, people, projects, reviews, trusts
+from flip_hub.governance import agreement, notices, people, projects, reviews, trusts
 from flip_hub.governance.office import Office, identify
 from flip_hub.keys import make_keys
 from flip_hub.policy import Subject
 from flip_hub.testing import FakeAuthenticator, SigningTrust
-from flip_sdk.contract.api import Application, NewProject, Review, SubmitJob
+from flip_sdk.contract.api import SubmitJob
+from flip_sdk.contract.applications import (
+    Application,
+    DataAsked,
+    NewProject,
+    NewSignature,
+    PlannedOutput,
+    Review,
+)
 from flip_sdk.contract.jobs import CountSpec
 from flip_sdk.contract.notices import CatalogueConcept, fingerprint
 
@@ -46,6 +54,7 @@ CONCEPTS = (
     CatalogueConcept(concept_id=2_000_000_101, name="malignant", domain="Condition"),
     CatalogueConcept(concept_id=2_000_000_201, name="female", domain="Gender"),
 )
+APPROVE = Review(decision="approve", declares="none")
 API = "/services/flip/api"
 TEMPLATE = "template_of_hubs"
 HERE = Path(__file__).parent
@@ -72,12 +81,23 @@ class Hub:
             "title": "Breast cytology",
             "lay_summary": "Can a model tell malignant from benign cells?",
             "public_benefit": "Fewer people wait for a diagnosis they need.",
+            "technical_summary": "A logistic regression on nuclear features, judged by its AUC.",
+            "request_category": "efficacy",
             "organisation": "Northbridge University",
+            "sector": "academic",
+            "article_6": "6_1_e",
+            "article_9": "9_2_j",
+            "confidentiality": "not_engaged",
+            "opt_out": "applied",
+            "sensitivity": "de_personalised",
             "trusts": TRUSTS,
             "epsilon": 10.0,
             "expires_at": now() + timedelta(days=90),
+            "planned_outputs": (PlannedOutput(kind="model", audience="publication", description="One model"),),
         }
-        return Application(**(content | changes))
+        content |= changes
+        asked = (DataAsked(trust=trust, what="Cytology of adults", why="To train on") for trust in content["trusts"])
+        return Application(**({"data": tuple(asked)} | content))
 
     def draft(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
         wanted = NewProject(project_id=project_id, application=self.application(**changes))
@@ -92,8 +112,18 @@ class Hub:
     def approved(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
         self.submitted(project_id, owner, **changes)
         for reviewer in ("rufus", "mina"):
-            reviews.review(self.office, self.who(reviewer), project_id, Review(decision="approve"))
+            reviews.review(self.office, self.who(reviewer), project_id, APPROVE)
+        self.sign(project_id)
         return project_id
+
+    def sign(self, project_id: str = "cytology", *names: str) -> None:
+        """Members put their names under the agreement; all of them unless told."""
+        with self.office.database.read() as session:
+            project = session.get_one(Project, project_id)
+            text, members = agreement.agreement_of(project).digest, project.members
+        for name in names or members:
+            signature = NewSignature(agreement=text, typed_name=name.title())
+            agreement.sign(self.office, self.who(name), project_id, signature)
 
     def ready(self, project_id: str = "cytology", owner: str = "ada", **changes: Any) -> str:
         """Approved, with catalogues, and every Trust opted in."""

@@ -26,6 +26,15 @@ _REVIEWED = Object(
     reviewers=frozenset({"rufus"}),
     reviewing_organisations=frozenset({"Health Data Board"}),
 )
+_RECUSED = Object(
+    "cytology",
+    "ada",
+    frozenset({"ada"}),
+    frozenset({"Northbridge University"}),
+    submitted=True,
+    recused=frozenset({"rufus"}),
+)
+_UNSIGNED = Object("cytology", "ada", frozenset({"ada"}), submitted=True, unsigned=frozenset({"ada"}))
 _HUB = Object()
 _ITEM = Object(
     "cytology",
@@ -96,6 +105,20 @@ TABLE = [
     (_NORA, "review_project", _PROJECT, DENIED, "projects.review_own_organisation"),
     (_RUFUS, "review_project", _REVIEWED, DENIED, "projects.review_twice"),
     (_ROSE, "review_project", _REVIEWED, DENIED, "projects.review_same_organisation"),
+    (_RUFUS, "review_project", _RECUSED, DENIED, "projects.review_recused"),
+    (_RUFUS, "confirm_condition", _RECUSED, DENIED, "projects.review_recused"),
+    (_RUFUS, "comment_project", _PROJECT, ALLOWED, "projects.comment"),
+    (_ADA, "comment_project", _PROJECT, ALLOWED, "projects.comment"),
+    (_ADA, "comment_project", _DRAFT, DENIED, "projects.comment"),
+    (_BEA, "comment_project", _PROJECT, DENIED, "projects.comment"),
+    (_RUFUS, "confirm_condition", _REVIEWED, ALLOWED, "projects.confirm_condition"),
+    (_OLGA, "confirm_condition", _PROJECT, DENIED, "projects.confirm_condition"),
+    (_NORA, "confirm_condition", _PROJECT, DENIED, "projects.confirm_own_condition"),
+    (_ADA, "sign_agreement", _PROJECT, ALLOWED, "people.sign_agreement"),
+    (_RUFUS, "sign_agreement", _PROJECT, DENIED, "people.sign_agreement"),
+    (_ADA_AT_WORK, "sign_agreement", _PROJECT, DENIED, "people.workspace_governance"),
+    (_ADA, "submit_job", _UNSIGNED, DENIED, "people.unsigned"),
+    (_ADA, "open_workspace", _UNSIGNED, DENIED, "people.unsigned"),
     (_OLGA, "change_project_state", _PROJECT, ALLOWED, "projects.change_state"),
     (_RUFUS, "change_project_state", _PROJECT, DENIED, "projects.change_state"),
     (_ADA_OPERATES, "change_project_state", _PROJECT, DENIED, "projects.change_own_state"),

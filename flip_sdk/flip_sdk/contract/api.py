@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from flip_sdk.contract.applications import Application, ConditionView, ReviewView
 from flip_sdk.contract.calibration import Calibration
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.jobs import JobKind, JobSpec, ModelRef, Scaling, TrustModelName
 from flip_sdk.contract.notices import CatalogueConcept, LedgerMirror, TotalLine
-from flip_sdk.contract.records import Delta, Digest, Epsilon, Finite, Instant, Line, Name, Record, Text, Token
+from flip_sdk.contract.records import Digest, Finite, Instant, Line, Name, Record, Text, Token
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
 from flip_sdk.contract.statistics import MOST_ESTIMATES, Estimate
 from flip_sdk.contract.tasks import RefusalCode
@@ -38,54 +39,14 @@ class Me(Record):
     workspace_project: Name | None = None
 
 
-class Application(Record):
-    """What a researcher applies with (Five Safes, HDR UK register fields; the full form comes with governance)."""
-
-    title: Annotated[str, Field(min_length=3, max_length=200)]
-    lay_summary: Annotated[str, Field(min_length=20, max_length=4000)]
-    public_benefit: Annotated[str, Field(min_length=20, max_length=4000)]
-    organisation: Annotated[str, Field(min_length=2, max_length=200)]
-    team: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
-    trusts: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
-    job_kinds: Annotated[tuple[JobKind, ...], Field(min_length=1)] = (
-        "count",
-        "train",
-        "evaluate",
-        "statistics",
-    )
-    epsilon: Epsilon
-    delta: Delta = 1e-5
-    expires_at: Instant
-    legal_basis: Text = ""
-    planned_outputs: Text = ""
-
-
-class NewProject(Record):
-    """A draft application; ``project_id`` is chosen by the researcher and is in every address afterwards."""
-
-    project_id: Name
-    application: Application
-
-
-class Review(Record):
-    """One reviewer's decision."""
-
-    decision: Literal["approve", "request_changes", "reject"]
-    comment: Text = ""
-
-
-class ReviewView(Record):
-    """A decision as others see it."""
-
-    reviewer: Line
-    organisation: Line
-    decision: Literal["approve", "request_changes", "reject"]
-    comment: Text
-    decided_at: Instant
-
-
 class ProjectView(Record):
-    """A project as its members and reviewers see it."""
+    """A project as its members and reviewers see it.
+
+    Attributes:
+        version: how often its application was submitted.
+        conditions: what its approval hangs on.
+        reason: why it was suspended or closed.
+    """
 
     project_id: Name
     state: ProjectState
@@ -95,6 +56,9 @@ class ProjectView(Record):
     reviews: tuple[ReviewView, ...]
     created_at: Instant
     expires_at: Instant
+    version: int = 0
+    conditions: tuple[ConditionView, ...] = ()
+    reason: Text = ""
 
 
 class TrustBudget(Record):

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from flip_sdk.contract.api import (
-    Application,
     DashboardView,
     ErrorBody,
     JobEvents,
@@ -24,6 +23,7 @@ from flip_sdk.contract.api import (
     PublishDashboard,
     SubmitJob,
 )
+from flip_sdk.contract.applications import Application
 from flip_sdk.contract.check import Violation, check
 from flip_sdk.contract.concepts import unknown_concepts
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec

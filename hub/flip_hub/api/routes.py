@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from flip_sdk.contract.api import (
-    Application,
-    Me,
-    NewProject,
-    ProjectView,
-    Review,
-    TrustBudget,
-    TrustCatalogue,
-)
-from flip_sdk.contract.records import Line, Name, Record
+from flip_sdk.contract.api import Me, ProjectView, TrustBudget, TrustCatalogue
+from flip_sdk.contract.applications import Application, NewProject, Review
+from flip_sdk.contract.records import Line, Name, Record, Text
 from pydantic import Field
 
 from flip_hub.api.sessions import Asking, At
@@ -23,9 +16,10 @@ router = APIRouter()
 
 
 class NewState(Record):
-    """What an operator sets: ``suspended``, ``approved`` (resume) or ``closed``."""
+    """What an operator sets: ``suspended``, ``approved`` (resume) or ``closed``; and why."""
 
     state: Line = Field(min_length=1)
+    reason: Text = ""
 
 
 @router.get("/me")
@@ -82,7 +76,7 @@ def review_project(subject: Asking, office: At, project_id: Name, body: Review) 
 @router.post("/projects/{project_id}/state")
 def change_state(subject: Asking, office: At, project_id: Name, body: NewState) -> ProjectView:
     """Suspend, resume or close a project (operators)."""
-    return projects.change_state(office, subject, project_id, body.state)
+    return projects.change_state(office, subject, project_id, body.state, body.reason)
 
 
 @router.get("/projects/{project_id}/budget")

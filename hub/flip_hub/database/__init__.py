@@ -1,6 +1,16 @@
 """The hub's database: SQLAlchemy 2 models, for SQLite (WAL) and PostgreSQL, and their migrations."""
 
 from flip_hub.database.airlock import CheckRun, Ingress, Output, OutputDecisionRow, Release, ReleaseRequest
+from flip_hub.database.applications import (
+    Closing,
+    Comment,
+    Condition,
+    DraftField,
+    ExpiryWarning,
+    Signature,
+    Submission,
+    TrustPurgeRow,
+)
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
 from flip_hub.database.engine import Database, also, now
@@ -29,10 +39,15 @@ __all__ = [
     "Catalogue",
     "CheckRun",
     "Checkpoint",
+    "Closing",
+    "Comment",
+    "Condition",
     "Consent",
     "Dashboard",
     "Database",
+    "DraftField",
     "Entry",
+    "ExpiryWarning",
     "Ingress",
     "Job",
     "JobEventRow",
@@ -50,8 +65,11 @@ __all__ = [
     "Review",
     "Routine",
     "SharedSum",
+    "Signature",
+    "Submission",
     "TaskRow",
     "Trust",
+    "TrustPurgeRow",
     "also",
     "now",
     "upgrade",

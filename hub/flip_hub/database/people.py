@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flip_sdk.contract.api import Application
+from flip_sdk.contract.applications import Application
 from flip_sdk.contract.notices import CatalogueNotice, LedgerMirror, TotalLine
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from flip_hub.database.applications import Condition
 from flip_hub.database.base import LINE, NAME, TOKEN, Base
 from flip_hub.database.columns import RecordText
 
@@ -26,7 +27,12 @@ class Person(Base):
 
 
 class Project(Base):
-    """A project. ``version`` counts submissions of the application; a review holds for one of them."""
+    """A project. ``version`` counts submissions of the application; a review holds for one of them.
+
+    Attributes:
+        state_reason: why it was suspended or closed.
+        workspaces_closed_at: when its workspaces were told to stop; None while they may run.
+    """
 
     __tablename__ = "project"
 
@@ -37,7 +43,10 @@ class Project(Base):
     version: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    state_reason: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    workspaces_closed_at: Mapped[datetime | None]
     reviews: Mapped[list[Review]] = relationship(back_populates="project", order_by="Review.review_id")
+    conditions: Mapped[list[Condition]] = relationship(order_by="Condition.condition_id")
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -46,7 +55,11 @@ class Project(Base):
 
 
 class Review(Base):
-    """One reviewer's decision on one submission."""
+    """One reviewer's decision on one submission.
+
+    Attributes:
+        declared: the conflict of interest that they named; ``none`` where they declared to have none.
+    """
 
     __tablename__ = "review"
     __table_args__ = (UniqueConstraint("project_id", "version", "reviewer"),)
@@ -58,6 +71,7 @@ class Review(Base):
     organisation: Mapped[str] = mapped_column(LINE)
     decision: Mapped[str] = mapped_column(NAME)
     comment: Mapped[str]
+    declared: Mapped[str] = mapped_column(default="", server_default=text("''"))
     decided_at: Mapped[datetime]
     project: Mapped[Project] = relationship(back_populates="reviews")
 

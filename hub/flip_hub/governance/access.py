@@ -39,7 +39,7 @@ def visible(office: Office, session: Session, subject: Subject, project_id: str)
     missing = MissingError(f"There is no project {project_id} of yours.", "See your projects on the hub's first page.")
     if project is None:
         raise missing
-    decision = office.policies.decide(subject, "view_project", object_of(session, project))
+    decision = office.policies.decide(subject, "view_project", object_of(session, project, signatures=False))
     if decision.allowed:
         return project
     if subject.name in project.members:
@@ -47,11 +47,22 @@ def visible(office: Office, session: Session, subject: Subject, project_id: str)
     raise missing
 
 
-def object_of(session: Session, project: Project) -> Object:
-    """A project as the policies see it."""
+def object_of(session: Session, project: Project, *, signatures: bool = True) -> Object:
+    """A project as the policies see it.
+
+    Args:
+        session: the database.
+        project: the project.
+        signatures: whether to look up who has not signed its agreement; ``view_project`` does not ask. Before approval
+            there is nothing to sign yet, and its state keeps everybody out.
+    """
+    from flip_hub.governance.agreement import unsigned
+
     members = frozenset(project.members)
     organisations = set(session.scalars(select(Person.organisation).where(Person.name.in_(members))))
-    current = [review for review in project.reviews if review.version == project.version]
+    current = [
+        review for review in project.reviews if review.version == project.version and review.decision != "recused"
+    ]
     return Object(
         project=project.project_id,
         owner=project.owner,
@@ -59,5 +70,7 @@ def object_of(session: Session, project: Project) -> Object:
         organisations=frozenset(organisations | {project.application.organisation}),
         submitted=project.version > 0,
         reviewers=frozenset(review.reviewer for review in current),
+        recused=frozenset(review.reviewer for review in project.reviews if review.decision == "recused"),
+        unsigned=unsigned(session, project) if signatures and project.state == "approved" else frozenset(),
         reviewing_organisations=frozenset(review.organisation for review in current),
     )

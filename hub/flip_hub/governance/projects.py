@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from flip_sdk.contract.api import Application, NewProject, ProjectView, ReviewView
+from flip_sdk.contract.api import ProjectView
+from flip_sdk.contract.applications import Application, NewProject, ReviewView
+from flip_sdk.contract.check import Violation
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from flip_hub.database import Database, Entry, Person, Project, Routine, Trust, now
-from flip_hub.errors import ConflictError, InvalidError
+from flip_hub.errors import ConflictError, IncompleteError, InvalidError
+from flip_hub.governance import conditions, drafts, submissions
 from flip_hub.governance.access import HUB, object_of, permit, visible
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import move, settle, state_of, stop_jobs
@@ -29,6 +32,7 @@ def view(project: Project) -> ProjectView:
                 organisation=review.organisation,
                 decision=review.decision,
                 comment=review.comment,
+                declared=review.declared,
                 decided_at=review.decided_at,
             )
             for review in project.reviews
@@ -36,6 +40,9 @@ def view(project: Project) -> ProjectView:
         ),
         created_at=project.created_at,
         expires_at=project.expires_at,
+        version=project.version,
+        conditions=tuple(conditions.view(row) for row in conditions.conditions_of(project)),
+        reason=project.state_reason,
     )
 
 
@@ -45,7 +52,7 @@ def projects_of(office: Office, session: Session, subject: Subject) -> list[Proj
     return [
         project
         for project in everything
-        if office.policies.decide(subject, "view_project", object_of(session, project)).allowed
+        if office.policies.decide(subject, "view_project", object_of(session, project, signatures=False)).allowed
     ]
 
 
@@ -69,7 +76,7 @@ def create(office: Office, subject: Subject, wanted: NewProject) -> ProjectView:
             owner=subject.name,
             version=0,
             created_at=now(),
-            expires_at=wanted.application.expires_at,
+            expires_at=wanted.application.ends_at,
             reviews=[],
         )
         session.add(project)
@@ -88,7 +95,8 @@ def edit(office: Office, subject: Subject, project_id: str, application: Applica
     with office.database.write(entry) as session:
         project = permit(office, session, subject, "edit_project", project_id)
         project.application = application
-        project.expires_at = application.expires_at
+        project.expires_at = application.ends_at
+        drafts.drop(session, project_id)
         return view(project)
 
 
@@ -97,26 +105,29 @@ def submit(office: Office, subject: Subject, project_id: str) -> ProjectView:
 
     Raises:
         DeniedError: only its owner submits it.
-        InvalidError: it names people or Trusts that this hub does not know, or ends in the past.
+        IncompleteError: it lacks something, names people or Trusts that are unknown, or ends in the past.
         ConflictError: it is submitted already.
     """
     entry = Entry(subject.name, "project.submitted", f"project/{project_id}")
     with office.database.write(entry) as session:
         project = permit(office, session, subject, "submit_project", project_id)
         entry.details.update(move(project, ProjectState.SUBMITTED, subject.name).details)
-        _check_complete(session, project)
+        if found := problems(session, project):
+            raise IncompleteError(found)
+        drafts.drop(session, project_id)
         project.version += 1
+        submissions.keep(session, project, subject.name)
         entry.details.update(version=project.version, application=project.application.digest())
         return view(project)
 
 
-def change_state(office: Office, subject: Subject, project_id: str, target: str) -> ProjectView:
-    """Suspend, resume or close a project.
+def change_state(office: Office, subject: Subject, project_id: str, target: str, reason: str = "") -> ProjectView:
+    """Suspend, resume or close a project; the reason is shown to everybody who sees the project.
 
     Raises:
         DeniedError: only operators do.
         ConflictError: its state does not have this step.
-        InvalidError: not a state that an operator sets.
+        InvalidError: not a state that an operator sets, or a suspension without a reason.
     """
     events = {
         ProjectState.SUSPENDED: "project.suspended",
@@ -126,6 +137,8 @@ def change_state(office: Office, subject: Subject, project_id: str, target: str)
     if target not in events:
         raise InvalidError(f"An operator does not set {target!r}.", f"Choose one of {', '.join(events)}.")
     wanted = ProjectState(target)
+    if wanted is ProjectState.SUSPENDED and not reason.strip():
+        raise InvalidError("A suspension needs a reason.", "Say why: the team reads it.")
     entry = Entry(subject.name, events[wanted], f"project/{project_id}")
     with office.database.write(entry) as session:
         project = permit(office, session, subject, "change_project_state", project_id)
@@ -133,7 +146,8 @@ def change_state(office: Office, subject: Subject, project_id: str, target: str)
         step = move(project, wanted, subject.name)
         if step.event != entry.event:
             raise ConflictError("Only a suspended project resumes.", "Reviewers approve the others.")
-        entry.details.update(step.details)
+        entry.details.update(step.details, reason=reason.strip())
+        project.state_reason = reason.strip()
         if wanted is not ProjectState.APPROVED:
             stop_jobs(session, project)
         return view(project)
@@ -163,17 +177,24 @@ def expire(database: Database) -> list[str]:
     return due
 
 
-def _check_complete(session: Session, project: Project) -> None:
-    application = project.application
+def problems(session: Session, project: Project) -> list[Violation]:
+    """Everything that keeps an application from being submitted: of the form, and of what this hub knows."""
+    draft = drafts.draft_of(session, project)
+    found = list(draft.filled.problems)
     known = set(session.scalars(select(Person.name).where(Person.active, Person.name.in_(project.members))))
     if strangers := sorted(set(project.members) - known):
+        told = f"This hub does not know: {', '.join(strangers)}."
         mend = "Ask the operator to register them, or take them off the team."
-        raise InvalidError(f"This hub does not know: {', '.join(strangers)}.", mend)
+        found.append(Violation(rule="person_unknown", where="team", message=told, mend=mend))
     enrolled = set(session.scalars(select(Trust.name).where(Trust.active)))
-    if strangers := sorted(set(application.trusts) - enrolled):
-        raise InvalidError(f"No such Trust is enrolled: {', '.join(strangers)}.", f"Enrolled: {_names(enrolled)}.")
-    if application.expires_at <= now():
-        raise InvalidError("The project would have ended already.", "Give an end date in the future.")
+    if strangers := sorted(set(project.application.trusts) - enrolled):
+        told, mend = f"No such Trust is enrolled: {', '.join(strangers)}.", f"Enrolled: {_names(enrolled)}."
+        found.append(Violation(rule="trust_unknown", where="trusts", message=told, mend=mend))
+    if project.application.ends_at <= now():
+        where = "expires_at" if project.application.expires_at <= now() else "references"
+        told, mend = "The project would have ended already.", "Give an end in the future."
+        found.append(Violation(rule="ends_in_the_past", where=where, message=told, mend=mend))
+    return found
 
 
 def _names(names: set[str]) -> str:

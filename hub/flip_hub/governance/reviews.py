@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flip_sdk.contract.api import ProjectView, Review
+from flip_sdk.contract.api import ProjectView
+from flip_sdk.contract.applications import Decided, NewCondition, Review
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy.orm import Session
 
-from flip_hub.database import Entry, Project, also, now
+from flip_hub.database import Condition, Entry, Project, also, now
 from flip_hub.database import Review as ReviewRow
-from flip_hub.errors import NotNowError
+from flip_hub.errors import InvalidError, NotNowError
 from flip_hub.governance.access import object_of, permit
 from flip_hub.governance.office import Office
 from flip_hub.governance.projects import view
@@ -19,33 +20,65 @@ APPROVALS_NEEDED = 2
 
 
 def review(office: Office, subject: Subject, project_id: str, decision: Review) -> ProjectView:
-    """Record one reviewer's decision, and what follows from it.
+    """Record one reviewer's decision, and what follows from it. One who names a conflict of interest steps aside.
 
     Raises:
+        InvalidError: it is not declared whether there is a conflict, or which.
         DeniedError: not a reviewer, or one with a conflict of interest: the policy says which.
         NotNowError: the application does not wait for reviews.
     """
-    entry = Entry(subject.name, "project.reviewed", f"project/{project_id}", {"decision": decision.decision})
+    recused = decision.declares == "conflict"
+    kept: Decided = "recused" if recused else decision.decision
+    entry = Entry(subject.name, "project.recused" if recused else "project.reviewed", f"project/{project_id}")
+    entry.details.update(decision=kept, declared=decision.conflict if recused else "none")
     with office.database.write(entry) as session:
         project = permit(office, session, subject, "review_project", project_id)
-        if project.state == ProjectState.SUBMITTED:
+        _check(decision)
+        if project.state == ProjectState.SUBMITTED and not recused:
             also(session, move(project, ProjectState.IN_REVIEW, subject.name))
-        project.reviews.append(
-            ReviewRow(
-                version=project.version,
-                reviewer=subject.name,
-                organisation=subject.organisation,
-                decision=decision.decision,
-                comment=decision.comment,
-                decided_at=now(),
-            )
-        )
+        project.reviews.append(_row(subject, project, kept, decision))
+        if kept == "approve":
+            project.conditions += [_condition(subject, project, wanted) for wanted in decision.conditions]
         session.flush()
         entry.details.update(version=project.version, comment=decision.comment)
-        target = _outcome(project, decision)
+        if kept == "approve" and decision.conditions:
+            entry.details.update(conditions=[wanted.model_dump(mode="json") for wanted in decision.conditions])
+        target = None if recused else _outcome(project, decision)
         if target is not None:
             also(session, move(project, target, subject.name))
         return view(project)
+
+
+def _check(decision: Review) -> None:
+    if decision.declares is None:
+        raise InvalidError(
+            "You have not said whether you have a conflict of interest.", "Declare that you have none, or name it."
+        )
+    if decision.declares == "conflict" and not decision.conflict.strip():
+        raise InvalidError("You have not named your conflict of interest.", "Say in a few words what it is.")
+
+
+def _row(subject: Subject, project: Project, kept: Decided, decision: Review) -> ReviewRow:
+    return ReviewRow(
+        version=project.version,
+        reviewer=subject.name,
+        organisation=subject.organisation,
+        decision=kept,
+        comment=decision.comment,
+        declared=decision.conflict.strip() if kept == "recused" else "none",
+        decided_at=now(),
+    )
+
+
+def _condition(subject: Subject, project: Project, wanted: NewCondition) -> Condition:
+    return Condition(
+        version=project.version,
+        text=wanted.text,
+        due_on=wanted.due_on,
+        before_start=wanted.before_start,
+        set_by=subject.name,
+        set_at=now(),
+    )
 
 
 def refusal(office: Office, session: Session, subject: Subject, project: Project) -> str:

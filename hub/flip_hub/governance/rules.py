@@ -15,6 +15,7 @@ from flip_sdk.pricing import epsilon_of, refused
 from sqlalchemy.orm import Session
 
 from flip_hub.database import BlobUse, Project
+from flip_hub.governance.conditions import open_before_start
 from flip_hub.governance.consents import budgets, catalogues, takes_part
 from flip_hub.governance.office import Office
 from flip_hub.governance.sharing import accepts, sharing_violations
@@ -27,6 +28,7 @@ def violations(office: Office, session: Session, project: Project, spec: Spec) -
     parts = budgets(office.config, session, project)
     return [
         *check(spec),
+        *open_before_start(project),
         *_scope(project, spec),
         *_trusts(project, spec, parts),
         *_sharing(project, spec, parts),

@@ -19,6 +19,11 @@ _RELEASING = frozenset({_S.APPROVED, _S.EXPIRED})
 STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "edit_project": frozenset({_S.DRAFT, _S.CHANGES_REQUESTED}),
     "review_project": frozenset({_S.SUBMITTED, _S.IN_REVIEW}),
+    "comment_project": frozenset(
+        {_S.SUBMITTED, _S.IN_REVIEW, _S.CHANGES_REQUESTED, _S.REJECTED, _S.APPROVED, _S.SUSPENDED}
+    ),
+    "confirm_condition": frozenset({_S.APPROVED, _S.SUSPENDED}),
+    "sign_agreement": frozenset({_S.APPROVED, _S.SUSPENDED}),
     "upload": _WORKING,
     "download": _WORKING,
     "submit_job": _WORKING,
@@ -43,17 +48,19 @@ _WORDS: dict[ProjectState, tuple[str, str]] = {
     ),
     _S.APPROVED: ("is approved", "This is done before approval only."),
     _S.REJECTED: ("was rejected", "Read the reviewers' comments, and apply with a new project."),
-    _S.SUSPENDED: ("was suspended by an operator", "Ask the operator why, and when it resumes."),
+    _S.SUSPENDED: ("was suspended by an operator", "Ask the operator when it resumes."),
     _S.EXPIRED: ("has expired", "Apply for a new project to go on."),
     _S.CLOSED: ("is closed", "Apply for a new project to go on."),
 }
-_EXPIRES = frozenset({_S.APPROVED, _S.SUSPENDED})
+_TOLD = frozenset({_S.SUSPENDED, _S.CLOSED})
+EXPIRES = frozenset({_S.APPROVED, _S.SUSPENDED})
+"""States that an end comes to."""
 
 
 def state_of(project: Project, moment: datetime | None = None) -> ProjectState:
     """A project's state at this moment: one whose time is over has expired, whatever was written last."""
     state = ProjectState(project.state)
-    if state in _EXPIRES and project.expires_at <= (moment or now()):
+    if state in EXPIRES and project.expires_at <= (moment or now()):
         return _S.EXPIRED
     return state
 
@@ -67,7 +74,8 @@ def check_when(action: str, project: Project) -> None:
     state = state_of(project)
     if state not in STATES_OF_ACTION.get(action, frozenset(ProjectState)):
         words, mend = _WORDS[state]
-        raise NotNowError(f"Project {project.project_id} {words}.", mend)
+        reason = f" The reason: {project.state_reason}" if state in _TOLD and project.state_reason else ""
+        raise NotNowError(f"Project {project.project_id} {words}.{reason}", mend)
 
 
 def move(project: Project, target: ProjectState, actor: str) -> Entry:

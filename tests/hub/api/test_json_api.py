@@ -19,11 +19,11 @@ from flip_sdk.contract.api import (
     JobResult,
     JobView,
     Me,
-    NewProject,
     ProjectView,
     TrustBudget,
     TrustCatalogue,
 )
+from flip_sdk.contract.applications import NewProject
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JobState, ProjectState
 from pydantic import TypeAdapter
@@ -35,6 +35,9 @@ NOTEBOOK = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_min
 def _post(client: TestClient, path: str, body: Any = None) -> Any:
     content = body.canonical() if hasattr(body, "canonical") else json.dumps(body or {})
     return client.post(f"{API}/{path}", content=content, headers={"content-type": "application/json"})
+
+
+APPROVE = {"decision": "approve", "declares": "none", "comment": "ok"}
 
 
 def _error(response: Any, status: int) -> ErrorBody:
@@ -90,17 +93,17 @@ def test_from_application_to_approval(hub) -> None:
     assert ProjectView.parse(edited.content).application.title == "Cytology II"
     assert ProjectView.parse(_post(ada, "projects/cytology/submit").content).state is ProjectState.SUBMITTED
     for reviewer in ("rufus", "mina"):
-        response = _post(hub.client(reviewer), "projects/cytology/reviews", {"decision": "approve", "comment": "ok"})
+        response = _post(hub.client(reviewer), "projects/cytology/reviews", APPROVE)
     assert ProjectView.parse(response.content).state is ProjectState.APPROVED
     assert [p["project_id"] for p in ada.get(f"{API}/projects").json()] == ["cytology"]
     assert hub.client("bea").get(f"{API}/projects").json() == []
-    suspended = _post(hub.client("olga"), "projects/cytology/state", {"state": "suspended"})
+    suspended = _post(hub.client("olga"), "projects/cytology/state", {"state": "suspended", "reason": "Asked to."})
     assert ProjectView.parse(suspended.content).state is ProjectState.SUSPENDED
 
 
 def test_a_denial_names_its_policy_and_is_audited(hub) -> None:
     hub.submitted()
-    body = _error(_post(hub.client("nora"), "projects/cytology/reviews", {"decision": "approve"}), 403)
+    body = _error(_post(hub.client("nora"), "projects/cytology/reviews", APPROVE), 403)
     assert body.policy == "projects.review_own_organisation"
     assert body.mend
     assert hub.events()[-1] == "access.denied"

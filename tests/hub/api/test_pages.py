@@ -13,6 +13,7 @@ from flip_hub.database import JobResultRow, Routine
 from flip_hub.governance import intake, projects
 from flip_hub.testing import FakeAuthenticator
 from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.filling import posted
 from flip_sdk.contract.states import ProjectState
 from flip_sdk.contract.statistics import Estimate
 from flip_sdk.mechanisms.aggregate import class_figures
@@ -86,12 +87,16 @@ def test_a_reviewer_decides_by_the_form(hub) -> None:
     hub.submitted()
     page = "projects/cytology"
     for reviewer in ("rufus", "mina"):
-        answer = _send(hub.browser(reviewer), page, f"{page}/reviews", decision="approve", comment="Clear.")
+        answer = _send(
+            hub.browser(reviewer), page, f"{page}/reviews", decision="approve", declares="none", comment="Clear."
+        )
         assert (answer.status_code, answer.headers["location"]) == (303, f"{BASE}/{page}")
     assert _state(hub) is ProjectState.APPROVED
     html = hub.browser("ada").get(f"{BASE}/{page}").text
     assert "Rufus (Health Data Board)" in html
-    assert "Open the workspace" in html
+    assert "Open the workspace" not in html
+    hub.sign()
+    assert "Open the workspace" in hub.browser("ada").get(f"{BASE}/{page}").text
 
 
 def test_a_reviewer_with_a_conflict_reads_why(hub) -> None:
@@ -126,29 +131,20 @@ def test_a_form_without_its_token_is_refused(hub) -> None:
 
 def test_a_researcher_applies_changes_and_submits(hub) -> None:
     browser = hub.browser("ada")
-    fields = {
-        "project_id": "cytology",
-        "title": "Cytology",
-        "lay_summary": "Can a model tell malignant from benign cells?",
-        "public_benefit": "Fewer people wait for a diagnosis they need.",
-        "organisation": "Northbridge University",
-        "trusts": ["aldgate", "brookfield"],
-        "job_kinds": ["count", "train"],
-        "epsilon": "10",
-        "delta": "0.00001",
-        "expires_at": "2099-12-31",
-    }
-    answer = _send(browser, "apply", "apply", **(fields | {"epsilon": "many", "trusts": []}))
+    for wrong in ({"project_id": "No id"}, {"title": "x"}, {"title": "x" * 201}):
+        answer = _send(browser, "apply", "apply", **({"project_id": "cytology", "title": "Cytology"} | wrong))
+        assert answer.status_code == 422
+        assert f'href="#{next(iter(wrong))}"' in answer.text
+    begun = {"project_id": "cytology", "title": "Cytology"}
+    page = "projects/cytology/edit"
+    assert _send(browser, "apply", "apply", **begun).headers["location"] == f"{BASE}/{page}"
+    assert _send(browser, "apply", "apply", **begun).status_code == 422
+    fields = posted(hub.application(title="Cytology"))
+    answer = _send(browser, page, page, does="submit", **(fields | {"epsilon": "many", "trusts": []}))
     assert answer.status_code == 422
     assert 'href="#epsilon"' in answer.text
     assert 'href="#trusts"' in answer.text
-    assert "Fewer people wait" in answer.text
-    answer = _send(browser, "apply", "apply", **fields)
-    assert answer.headers["location"] == f"{BASE}/projects/cytology"
-    assert _send(browser, "apply", "apply", **fields).status_code == 422
-    page = "projects/cytology/edit"
-    assert 'value="2099-12-31"' in browser.get(f"{BASE}/{page}").text
-    assert _send(browser, page, page, **(fields | {"title": "x"})).status_code == 422
+    assert 'value="many"' in answer.text
     assert _send(browser, page, page, **(fields | {"title": "Cytology II"})).status_code == 303
     assert _send(browser, "projects/cytology", "projects/cytology/submit").status_code == 303
     view = projects.show(hub.office, hub.who("ada"), "cytology")
@@ -172,7 +168,10 @@ def test_an_operator_suspends_and_resumes(hub) -> None:
     hub.approved()
     browser = hub.browser("olga")
     for state in ("suspended", "approved"):
-        assert _send(browser, "projects/cytology", "projects/cytology/state", state=state).status_code == 303
+        assert (
+            _send(browser, "projects/cytology", "projects/cytology/state", state=state, reason="Asked to.").status_code
+            == 303
+        )
         assert _state(hub) == state
     assert 'name="state"' not in hub.browser("ada").get(f"{BASE}/projects/cytology").text
 

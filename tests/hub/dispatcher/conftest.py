@@ -19,7 +19,8 @@ from flip_hub.dispatcher.tools import Tools
 from flip_hub.dispatcher.watch import Limits
 from flip_hub.flower.testing import FakeCarrier
 from flip_hub.models import BlobStore
-from flip_sdk.contract.api import Application, JobResult
+from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.applications import Application
 from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import AnySpec, CountSpec, EvaluateSpec, ModelRef, Privacy, TrainSpec
 from flip_sdk.contract.signatures import SigningKey

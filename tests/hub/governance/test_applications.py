@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 from flip_hub.database import Job, Project, Routine, now
-from flip_hub.errors import ConflictError, DeniedError, InvalidError, MissingError, NotNowError
+from flip_hub.errors import ConflictError, DeniedError, IncompleteError, InvalidError, MissingError, NotNowError
 from flip_hub.governance import intake, projects, reviews
-from flip_sdk.contract.api import NewProject, ProjectView, Review
+from flip_sdk.contract.api import ProjectView
+from flip_sdk.contract.applications import NewProject, Review
 from flip_sdk.contract.states import ProjectState
 
-APPROVE = Review(decision="approve", comment="Clear.")
+APPROVE = Review(decision="approve", comment="Clear.", declares="none")
 
 
 def _review(hub, name: str, decision: Review = APPROVE) -> ProjectView:
@@ -69,7 +70,7 @@ def test_a_team_members_organisation_may_not_decide(hub) -> None:
 def test_changes_requested_start_over(hub) -> None:
     hub.submitted()
     _review(hub, "rufus")
-    view = _review(hub, "mina", Review(decision="request_changes", comment="Say which scanners."))
+    view = _review(hub, "mina", Review(decision="request_changes", comment="Say which scanners.", declares="none"))
     assert view.state is ProjectState.CHANGES_REQUESTED
     projects.edit(hub.office, hub.who("ada"), "cytology", hub.application(title="Breast cytology, again"))
     assert projects.submit(hub.office, hub.who("ada"), "cytology").reviews == ()
@@ -78,7 +79,10 @@ def test_changes_requested_start_over(hub) -> None:
 
 def test_one_rejection_ends_it(hub) -> None:
     hub.submitted()
-    assert _review(hub, "rufus", Review(decision="reject", comment="No benefit.")).state is ProjectState.REJECTED
+    assert (
+        _review(hub, "rufus", Review(decision="reject", comment="No benefit.", declares="none")).state
+        is ProjectState.REJECTED
+    )
     with pytest.raises(NotNowError):
         _review(hub, "mina")
     with pytest.raises(ConflictError):
@@ -101,7 +105,7 @@ def test_an_approved_application_cannot_be_edited(hub) -> None:
 )
 def test_an_application_that_cannot_work_is_not_submitted(hub, changes) -> None:
     hub.draft(**changes)
-    with pytest.raises(InvalidError):
+    with pytest.raises(IncompleteError):
         projects.submit(hub.office, hub.who("ada"), "cytology")
     view = projects.show(hub.office, hub.who("ada"), "cytology")
     assert view.state is ProjectState.DRAFT
@@ -131,7 +135,7 @@ def test_drafts_are_the_teams_own(hub) -> None:
 def test_an_operator_suspends_resumes_and_closes(hub) -> None:
     hub.approved()
     for target, state in (("suspended", "suspended"), ("approved", "approved"), ("closed", "closed")):
-        assert projects.change_state(hub.office, hub.who("olga"), "cytology", target).state == state
+        assert projects.change_state(hub.office, hub.who("olga"), "cytology", target, "Asked to.").state == state
     with pytest.raises(ConflictError):
         projects.change_state(hub.office, hub.who("olga"), "cytology", "approved")
     assert {"project.suspended", "project.resumed", "project.closed"} <= set(hub.events())
@@ -141,7 +145,7 @@ def test_an_operator_suspends_resumes_and_closes(hub) -> None:
 def test_others_do_not_change_its_state(hub, name: str, error: type[Exception]) -> None:
     hub.approved()
     with pytest.raises(error):
-        projects.change_state(hub.office, hub.who(name), "cytology", "suspended")
+        projects.change_state(hub.office, hub.who(name), "cytology", "suspended", "Asked to.")
 
 
 def test_an_operator_cannot_approve(hub) -> None:
@@ -174,7 +178,7 @@ def test_what_runs_is_stopped_with_the_project(hub, ending: str) -> None:
             session.get_one(Project, "cytology").expires_at = now() - timedelta(seconds=1)
         projects.expire(hub.office.database)
     else:
-        projects.change_state(hub.office, hub.who("olga"), "cytology", ending)
+        projects.change_state(hub.office, hub.who("olga"), "cytology", ending, "Asked to.")
     with hub.office.database.read() as session:
         assert session.get_one(Job, job.job_id).cancel_requested
 

@@ -9,11 +9,14 @@ import nbformat
 from flip_hub.config import HubConfig
 from flip_hub.dashboards.access import NOTEBOOK, folder
 from flip_hub.database import Dashboard, Database, Project, Routine, now
+from flip_hub.governance import agreement
+from flip_hub.governance.office import Office, identify
 from flip_hub.governance.people import add_person
 from flip_hub.home import make_home
 from flip_hub.jupyterhub.accounts import set_password
-from flip_sdk.contract.api import Application
+from flip_sdk.contract.applications import Application, NewSignature
 from flip_sdk.contract.states import OutputState, ProjectState
+from sqlalchemy import select
 
 from demo.notebook_runner import Login
 
@@ -38,7 +41,21 @@ def populated_home(path: Path) -> HubConfig:
         session.add(project(DRAFT, ProjectState.DRAFT, ADA))
         session.add(project(OTHER, ProjectState.APPROVED, BEN))
     database.close()
+    sign(config)
     return config
+
+
+def sign(config: HubConfig) -> None:
+    """Everybody signs the agreement of every open project that they are in."""
+    office = Office.of(config)
+    with office.database.read() as session:
+        rows = [row for row in session.scalars(select(Project)) if row.state == ProjectState.APPROVED]
+        texts = {row.project_id: (agreement.agreement_of(row).digest, row.members) for row in rows}
+    for name, (text, members) in texts.items():
+        for person in members:
+            with office.database.read() as session:
+                subject = identify(session, person)
+            agreement.sign(office, subject, name, NewSignature(agreement=text, typed_name=person.title()))
 
 
 def project(name: str, state: ProjectState, owner: Login, *team: Login) -> Project:

@@ -37,6 +37,7 @@ COLOURS = {
     "approve": "green",
     "request_changes": "orange",
     "reject": "red",
+    "recused": "grey",
     "requested": "blue",
 }
 

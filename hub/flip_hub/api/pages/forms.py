@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from flip_sdk.contract.api import Application, NewProject, Review
-from flip_sdk.contract.jobs import JobKind
+from flip_sdk.contract.applications import Review
 from flip_sdk.contract.records import Name
-from flip_sdk.errors import PublicError
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from flip_hub.api.pages.drawing import draw
-from flip_hub.api.pages.project_pages import show
+from flip_hub.api.pages.project_pages import CONDITIONS, show
 from flip_hub.api.sessions import CSRF_FIELD, Asking, At, check_csrf, desk_of
-from flip_hub.governance import access, projects, reviews, trusts
-from flip_hub.governance.office import Office
-from flip_hub.governance.people import people
-from flip_hub.policy import Subject
+from flip_hub.errors import InvalidError
+from flip_hub.governance import access, conditions, projects, reviews
 
 router = APIRouter()
-FIELDS = (
-    "project_id",
-    "title",
-    "lay_summary",
-    "public_benefit",
-    "organisation",
-    "epsilon",
-    "delta",
-    "expires_at",
-    "legal_basis",
-    "planned_outputs",
-)
-LISTS = ("team", "trusts", "job_kinds")
 
 
 async def checked_form(request: Request, _subject: Asking) -> FormData:
@@ -48,129 +29,79 @@ async def checked_form(request: Request, _subject: Asking) -> FormData:
 Sent = Annotated[FormData, Depends(checked_form)]
 
 
-@router.get("/apply")
-def apply_page(request: Request, subject: Asking, office: At) -> Response:
-    """An empty application."""
-    office.policies.authorise(subject, "apply", access.HUB)
-    values = {"organisation": subject.organisation, "delta": "0.00001", "job_kinds": list(get_args(JobKind))}
-    return _form(request, office, subject, values)
-
-
-@router.post("/apply")
-def apply(request: Request, subject: Asking, office: At, form: Sent) -> Response:
-    """Begin a draft, or say everything that is wrong with it."""
-    values = _values(form)
-    problems: dict[str, str] = {}
-    try:
-        wanted = NewProject.model_validate({"project_id": values["project_id"], "application": _application(values)})
-        projects.create(office, subject, wanted)
-    except ValidationError as error:
-        problems = _problems(error)
-    except PublicError as error:
-        problems = {"project_id": f"{error.message} {error.mend}"}
-    if problems:
-        return _form(request, office, subject, values, problems)
-    return _to_project(request, wanted.project_id)
-
-
-@router.get("/projects/{project_id}/edit")
-def edit_page(request: Request, subject: Asking, office: At, project_id: Name) -> Response:
-    """An application that was begun."""
-    with office.database.read() as session:
-        row = access.permit(office, session, subject, "edit_project", project_id)
-        values = row.application.model_dump(mode="json") | {"project_id": project_id}
-    values["expires_at"] = values["expires_at"][:10]
-    return _form(request, office, subject, values, action=f"projects/{project_id}/edit")
-
-
-@router.post("/projects/{project_id}/edit")
-def edit(request: Request, subject: Asking, office: At, project_id: Name, form: Sent) -> Response:
-    """Change a draft, or say everything that is wrong with it."""
-    values = _values(form) | {"project_id": project_id}
-    try:
-        projects.edit(office, subject, project_id, Application.model_validate(_application(values)))
-    except ValidationError as error:
-        return _form(request, office, subject, values, _problems(error), action=f"projects/{project_id}/edit")
-    return _to_project(request, project_id)
-
-
-@router.post("/projects/{project_id}/submit")
-def submit(request: Request, subject: Asking, office: At, project_id: Name, _form: Sent) -> Response:
-    """Hand an application in."""
-    try:
-        projects.submit(office, subject, project_id)
-    except PublicError as error:
-        return show(request, office, subject, project_id, f"{error.message} {error.mend}".strip(), status=422)
-    return _to_project(request, project_id)
-
-
 @router.post("/projects/{project_id}/reviews")
 def review(request: Request, subject: Asking, office: At, project_id: Name, form: Sent) -> Response:
     """Decide on an application."""
+    with office.database.read() as session:
+        access.permit(office, session, subject, "review_project", project_id)
+    problem = _what_is_missing(form)
     try:
-        decision = Review.model_validate({"decision": form.get("decision"), "comment": str(form.get("comment", ""))})
-    except ValidationError:
-        problem = "Choose a decision: approve, ask for changes, or reject. A comment has at most 4,000 characters."
-        return show(request, office, subject, project_id, problem, status=422)
-    if decision.decision != "approve" and not decision.comment.strip():
-        problem = "Say in the comment what has to change, or why you reject it."
+        decision = None if problem else Review.model_validate(_review(form))
+    except ValidationError as error:
+        fields = sorted({str(detail["loc"][0]) for detail in error.errors()})
+        problem = f"This cannot be taken: {', '.join(fields)}. Texts have at most 4,000 characters, conditions 2,000."
+    if problem or decision is None:
         return show(request, office, subject, project_id, problem, status=422)
     reviews.review(office, subject, project_id, decision)
-    return _to_project(request, project_id)
+    return to_project(request, project_id)
+
+
+@router.post("/projects/{project_id}/conditions/{condition_id}")
+def confirm(request: Request, subject: Asking, office: At, project_id: Name, condition_id: int, form: Sent) -> Response:
+    """A reviewer confirms that a condition is met."""
+    try:
+        conditions.confirm(office, subject, project_id, condition_id, str(form.get("how", "")))
+    except InvalidError as error:
+        return show(request, office, subject, project_id, f"{error.message} {error.mend}", status=422)
+    return to_project(request, project_id)
 
 
 @router.post("/projects/{project_id}/state")
 def change_state(request: Request, subject: Asking, office: At, project_id: Name, form: Sent) -> Response:
     """An operator's step."""
-    projects.change_state(office, subject, project_id, str(form.get("state", "")))
-    return _to_project(request, project_id)
-
-
-def _form(
-    request: Request,
-    office: Office,
-    subject: Subject,
-    values: dict[str, Any],
-    problems: dict[str, str] | None = None,
-    action: str = "apply",
-) -> Response:
-    with office.database.read() as session:
-        enrolled = trusts.enrolled(session)
-    colleagues = [p for p in people(office.database) if p.active and p.name != subject.name and "researcher" in p.roles]
-    return draw(
-        request,
-        "apply.html",
-        status=422 if problems else 200,
-        values=values,
-        problems=problems or {},
-        action=action,
-        trusts=enrolled,
-        colleagues=colleagues,
-    )
-
-
-def _values(form: FormData) -> dict[str, Any]:
-    single = {name: str(form.get(name, "")).strip() for name in FIELDS}
-    return single | {name: [str(value) for value in form.getlist(name)] for name in LISTS}
-
-
-def _application(values: dict[str, Any]) -> dict[str, Any]:
-    content = {name: value for name, value in values.items() if name != "project_id"}
     try:
-        last_day = datetime.strptime(values["expires_at"], "%Y-%m-%d").date()  # noqa: DTZ007
-        content["expires_at"] = datetime.combine(last_day, time(23, 59, 59), UTC)
-    except ValueError:
-        content["expires_at"] = values["expires_at"]
-    return content
+        projects.change_state(
+            office, subject, project_id, str(form.get("state", "")), str(form.get("reason", ""))[:4000]
+        )
+    except InvalidError as error:
+        return show(request, office, subject, project_id, f"{error.message} {error.mend}", status=422)
+    return to_project(request, project_id)
 
 
-def _problems(error: ValidationError) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for detail in error.errors(include_url=False, include_input=False):
-        fields = [str(part) for part in detail["loc"] if part in (*FIELDS, *LISTS)]
-        found.setdefault(fields[0] if fields else "project_id", f"{detail['msg']}.")
-    return found
+def _what_is_missing(form: FormData) -> str:
+    said, declared = str(form.get("decision", "")), str(form.get("declares", ""))
+    if declared == "conflict":
+        return "" if str(form.get("conflict", "")).strip() else "Say what your conflict of interest is."
+    if said not in {"approve", "request_changes", "reject"}:
+        return "Choose a decision: approve, ask for changes, or reject."
+    if declared != "none":
+        return "Declare whether you have a conflict of interest."
+    if said != "approve" and not str(form.get("comment", "")).strip():
+        return "Say in the comment what has to change, or why you reject it."
+    return ""
 
 
-def _to_project(request: Request, project_id: str) -> Response:
+def _review(form: FormData) -> dict[str, Any]:
+    declares = str(form.get("declares", ""))
+    wanted = [
+        {
+            "text": text,
+            "due_on": str(form.get(f"due_on-{number}", "")).strip() or None,
+            "before_start": form.get(f"before_start-{number}") == "yes",
+        }
+        for number in range(CONDITIONS)
+        if (text := str(form.get(f"condition-{number}", "")).strip())
+    ]
+    return {
+        # one who steps aside decides nothing
+        "decision": str(form.get("decision", "")) or "request_changes",
+        "comment": str(form.get("comment", "")),
+        "declares": declares or None,
+        "conflict": str(form.get("conflict", "")),
+        "conditions": wanted,
+    }
+
+
+def to_project(request: Request, project_id: str) -> Response:
+    """Back to a project's page, after a form was taken."""
     return RedirectResponse(f"{desk_of(request).prefix}projects/{project_id}", status_code=303)

@@ -11,13 +11,15 @@ from starlette.responses import Response
 
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.sessions import Asking, At
-from flip_hub.database import AuditRow, Person, Project
-from flip_hub.governance import access, consents, dashboards, jobs, projects, reviews
+from flip_hub.database import AuditRow, Person, Project, now
+from flip_hub.governance import access, agreement, comments, consents, dashboards, expiry, jobs, projects, reviews
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 from flip_hub.policy import Subject
 
 router = APIRouter()
+CONDITIONS = 3
+"""How many a decision's form has room for; the API takes more."""
 _OPERATOR_STEPS = {
     ProjectState.SUSPENDED: "Suspend",
     ProjectState.APPROVED: "Resume",
@@ -69,9 +71,15 @@ def show(
             jobs=jobs.jobs_of(office, session, subject, project_id),
             dashboards=dashboards.dashboards_of(office, session, subject, project_id) if is_member and works else [],
             is_member=is_member,
-            may=lambda action: _may(office, session, subject, row, action),
+            may=lambda action: may(office, session, subject, row, action),
             may_review=may_review(subject),
             review_refusal=reviews.refusal(office, session, subject, row),
+            condition_room=CONDITIONS,
+            today=now().date(),
+            ending=expiry.words(row),
+            must_sign=subject.name in (missing := agreement.unsigned(session, row)),
+            unsigned=[names.get(name, name) for name in sorted(missing)] if works else [],
+            open_comments=sum(one.open for found in comments.threads_of(session, row).values() for one in found),
             steps=_operator_steps(office, session, subject, row),
             history=_history(session, project_id),
         )
@@ -87,13 +95,14 @@ def may_review(subject: Subject) -> bool:
     return "governance reviewer" in subject.roles
 
 
-def _may(office: Office, session: Session, subject: Subject, project: Project, action: str) -> bool:
+def may(office: Office, session: Session, subject: Subject, project: Project, action: str) -> bool:
+    """Whether this person may do this to this project, in its state."""
     allowed = office.policies.decide(subject, action, access.object_of(session, project)).allowed
     return allowed and state_of(project) in STATES_OF_ACTION.get(action, frozenset(ProjectState))
 
 
 def _operator_steps(office: Office, session: Session, subject: Subject, project: Project) -> dict[str, str]:
-    if not _may(office, session, subject, project, "change_project_state"):
+    if not may(office, session, subject, project, "change_project_state"):
         return {}
     state = state_of(project)
     events = {"project.suspended", "project.resumed", "project.closed"}
