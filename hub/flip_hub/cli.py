@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flip_hub.backup_cli import By, Home
+from flip_hub.backup_cli import register as register_backup
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
 from flip_hub.errors import AuditError
@@ -30,8 +32,6 @@ app.add_typer(audit_app, name="audit")
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Home = Annotated[Path | None, typer.Option(envvar="FLIP_HUB_HOME", help="The hub's home folder.")]
-By = Annotated[str, typer.Option(help="Who does this, for the audit log; your login name unless given.")]
 _out, _err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 
 
@@ -269,11 +269,13 @@ def _entries(file: Path) -> list[dict[str, Any]]:
 @_command(app, "serve")
 def serve(home: Home = None) -> None:
     """Run the governance service (JupyterHub starts this)."""
+    from flip_hub.running import in_use
     from flip_hub.serving import serve as run
 
     config, _ = _open(home)
     _log()
-    run(config)
+    with in_use(config.home):
+        run(config)
 
 
 @_command(app, "gateway")
@@ -282,31 +284,37 @@ def gateway(home: Home = None) -> None:
     from flip_hub.certificates import make_certificates
     from flip_hub.flower.superlink import run_gateway
     from flip_hub.governance.trusts import node_keys
+    from flip_hub.running import in_use
     from flip_hub.trust_api import create_app
 
     config, database = _open(home)
     _log()
     make_certificates(config)
-    run_gateway(config, create_app(config, database), lambda: node_keys(database))
+    with in_use(config.home):
+        run_gateway(config, create_app(config, database), lambda: node_keys(database))
 
 
 @_command(app, "dispatch")
 def dispatch(home: Home = None) -> None:
     """Run the dispatcher."""
     from flip_hub.dispatcher import run
+    from flip_hub.running import in_use
 
     config, _ = _open(home)
     _log()
-    run(config)
+    with in_use(config.home):
+        run(config)
 
 
 @_command(app, "dashboards")
 def dashboards(home: Home = None) -> None:
     """Run Voila for the published dashboards (JupyterHub starts this)."""
     from flip_hub.dashboards import serve as run
+    from flip_hub.running import in_use
 
     config, _ = _open(home)
-    run(config)
+    with in_use(config.home):
+        run(config)
 
 
 def _open(home: Path | None) -> tuple[HubConfig, Database]:
@@ -322,3 +330,6 @@ def _by(given: str) -> str:
 
 def _log() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+register_backup(app, _command, _open, _by)

@@ -58,7 +58,7 @@ APPROVE = Review(decision="approve", declares="none")
 API = "/services/flip/api"
 TEMPLATE = "template_of_hubs"
 HERE = Path(__file__).parent
-BOTH = ("database", "governance")
+BOTH = ("backup", "database", "governance")
 """Folders whose tests run on both databases in ``make test``; ``make test-all`` runs the rest on both."""
 PAGES = "/services/flip"
 
@@ -172,12 +172,14 @@ class Hub:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """On which databases a test runs: one that asks for a hub or a ``store`` asks for this."""
+    """On which databases a test that asks for a hub or a ``store`` runs; its module may name fewer (``DATABASES``)."""
     if "database_kind" not in metafunc.fixturenames:
         return
     place = metafunc.definition.path.relative_to(HERE).parts[0]
     marks = () if place in BOTH else (pytest.mark.slow,)
-    metafunc.parametrize("database_kind", ["sqlite", pytest.param("postgresql", marks=marks)], scope="session")
+    on = getattr(metafunc.module, "DATABASES", ("sqlite", "postgresql"))
+    kinds = [pytest.param(kind, marks=marks if kind == "postgresql" else ()) for kind in on]
+    metafunc.parametrize("database_kind", kinds, scope="session")
 
 
 @dataclass
@@ -234,6 +236,20 @@ def _templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Templates]
 def postgres(_templates: _Templates) -> Cluster:
     """A running PostgreSQL."""
     return _templates.cluster
+
+
+@pytest.fixture
+def postgres_of(_templates: _Templates) -> Iterator[Callable[[], str]]:
+    """Makes empty databases in PostgreSQL: their addresses."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(_templates.cluster.make())
+        return _templates.cluster.url(made[-1])
+
+    yield make
+    for name in made:
+        _templates.cluster.drop(name)
 
 
 @pytest.fixture
