@@ -24,6 +24,11 @@ _NAMED = (
     "model_version.weights",
     "dashboard.notebook",
     "shared_sum.roster",
+    "output.content",
+    "release.content",
+    "release.crate",
+    "release.criteria",
+    "ingress.content",
 )
 """Columns that name a blob."""
 
