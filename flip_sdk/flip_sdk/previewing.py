@@ -76,8 +76,10 @@ def in_words(chosen: Mapping[str, Any], transforms: Sequence[contract.AnyTransfo
     return f"Images: {what}: {'; '.join(parts)}"
 
 
-def words_of(asked: contract.SeriesImages) -> str:
+def words_of(asked: contract.AnyImages) -> str:
     """The contract's record as a person says it."""
+    if isinstance(asked, contract.TileImages):
+        return tiles_in_words(asked)
     return in_words({name: getattr(asked, name) for name in type(asked).model_fields}, asked.transforms)
 
 

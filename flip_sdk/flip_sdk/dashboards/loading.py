@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
+from flip_sdk.previewing import words_of
 
 if TYPE_CHECKING:
     from flip_sdk.frames import Frame
@@ -41,13 +42,12 @@ class Results(Sequence[JobResult]):
 
     def provenance(self) -> Frame:
         """One row a job: what was asked, of whom, at what cost, and which model by content."""
-        from polars import Float64, Int64, String
+        from polars import Float64, String
 
         from flip_sdk.frames import frame
 
         schema = {
-            **dict.fromkeys(("job", "kind", "asked", "trusts", "refused"), String),
-            "features": Int64,
+            **dict.fromkeys(("job", "kind", "asked", "shown", "trusts", "refused"), String),
             **dict.fromkeys(("epsilon", "delta"), Float64),
             **dict.fromkeys(("model", "spec"), String),
         }
@@ -77,14 +77,21 @@ def _row(result: JobResult) -> dict[str, object]:
         "job": result.job_id,
         "kind": result.kind,
         "asked": asked,
+        "shown": _shown(spec) if isinstance(spec, TrainSpec | EvaluateSpec) else "",
         "trusts": ", ".join(result.trusts),
         "refused": "; ".join(f"{r.trust}: {r.words}" for r in result.refusals),
-        "features": len(spec.features) if isinstance(spec, TrainSpec | EvaluateSpec) else None,
         "epsilon": result.epsilon,
         "delta": result.delta,
         "model": _short(result.model.weights) if result.model else "",
         "spec": _short(spec.digest()) if spec else _short(result.provenance.get("spec", "")),
     }
+
+
+def _shown(spec: TrainSpec | EvaluateSpec) -> str:
+    """What a model is shown of a person: how many numbers, and images with all that is done to them."""
+    count = len(spec.features)
+    parts = [f"{count} number{'s' if count > 1 else ''}"] if count else []
+    return "; ".join([*parts, words_of(spec.images)] if spec.images else parts)
 
 
 def _short(address: str) -> str:

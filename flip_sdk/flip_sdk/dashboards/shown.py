@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from flip_sdk.contract.features import ClassLabel
-from flip_sdk.contract.images import AnyImages, SeriesImages, Stack
+from flip_sdk.contract.images import SeriesImages, Stack
 from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
 from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.pictures import Picture, canvas, picture
 from flip_sdk.dashboards.words import Words
 from flip_sdk.errors import PublicError
-from flip_sdk.previewing import tiles_in_words, words_of
+from flip_sdk.previewing import words_of
 
 Pixels = npt.NDArray[Any]
 _NAMED = 5
@@ -32,7 +32,7 @@ def inputs(results: Results) -> Words:
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         told.append(f"Numbers of a person: {', '.join(named[:_NAMED])}{more}.")
     if spec.images is not None:
-        told.append(f"{in_words(spec.images)}. These are the same steps at every Trust, whatever its scanner.")
+        told.append(f"{words_of(spec.images)}. These are the same steps at every Trust, whatever its scanner.")
     return Words(*told, _told_apart(spec))
 
 
@@ -45,11 +45,6 @@ def examples(results: Results) -> Picture | Words:
         return _drawn(spec.images)
     except PublicError as error:
         return Words(f"Examples cannot be shown here. {error}")
-
-
-def in_words(asked: AnyImages) -> str:
-    """A job's images as a person says them."""
-    return words_of(asked) if isinstance(asked, SeriesImages) else tiles_in_words(asked)
 
 
 def _spec(results: Results) -> TrainSpec | EvaluateSpec | None:

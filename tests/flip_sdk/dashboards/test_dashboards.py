@@ -131,7 +131,7 @@ def test_the_same_results_draw_the_same_bytes() -> None:
 def test_provenance_names_what_was_asked_and_of_whom() -> None:
     table = Results(EVERYTHING).provenance()
     row = table.row(1, named=True)
-    assert (row["job"], row["trusts"], row["features"]) == ("t1", "aldgate, carrick", 1)
+    assert (row["job"], row["trusts"], row["shown"]) == ("t1", "aldgate, carrick", "1 number")
     assert "dunmore" in row["refused"]
     assert MODEL.weights.removeprefix("sha256:").startswith(row["model"])
     assert SPEC.digest().removeprefix("sha256:").startswith(row["spec"])

@@ -35,6 +35,16 @@ def test_images_are_told_in_words_and_shown_on_made_up_people():
     assert drawn.alt
 
 
+def test_the_table_of_jobs_tells_the_images_and_what_is_done_to_them():
+    numbers = tuple(Feature(concept_id=i, low=0, high=1, name=f"f{i}") for i in range(2))
+    for asked, words in (
+        ({"images": CT.record()}, ("axial CT of the chest", "3 neighbouring slices", "a_min=-1000", "32 × 32")),
+        ({"images": TileImages(mpp=1.0), "features": numbers}, ("2 numbers; Tiles", "1 µm each")),
+    ):
+        row = results(**asked).provenance().row(0, named=True)
+        assert all(word in row["shown"] for word in words), row["shown"]
+
+
 VOLUME = flip.images("CT").window(-1000, 400).spacing(20, 10, 10).volume(4, 16, 16)
 
 
