@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,8 @@ import pytest
 from flip_trust import scaleout
 from flip_trust.errors import IngestError, SetupError
 from flip_trust.scaleout import HERE, KILLED, LOCAL, Done, Failed, Where
+
+from tests.trust.world import wait_until
 
 ROOT = Path(__file__).parents[2]
 BATCHES = [[1, 2, 3], [4, 5], [6]]
@@ -134,15 +135,6 @@ def test_an_answer_that_dies_with_its_worker_is_made_again():
         wait_until(lambda: future.status != "finished")
 
         assert scaleout._answer(future) != first
-
-
-def wait_until(condition, seconds=60.0):
-    waiting = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        waiting.wait(0.05)
-    raise AssertionError
 
 
 def test_progress_moves_on():

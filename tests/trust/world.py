@@ -253,7 +253,7 @@ def notice_of(trust: Trust, jws: str):
     return verify(jws, load_identity(trust.config).public, SignedNotice).notice
 
 
-def wait_until(condition, seconds: float = 20.0) -> None:
+def wait_until(condition, seconds: float = 60.0) -> None:
     """Wait until a condition holds, or fail."""
     deadline = time.monotonic() + seconds
     while not condition():

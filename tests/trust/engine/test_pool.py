@@ -22,6 +22,7 @@ from safetensors.numpy import save
 
 from tests.flip_sdk.models.zoo import FEATURES
 from tests.trust.engine.cases import BOUNDS, graph, model, node, people, value
+from tests.trust.world import wait_until
 
 SANDBOX = "bubblewrap" if sandbox_available() else "none"
 ENDLESS = DPSGD(local_steps=1000, sampling_rate=1.0)
@@ -33,13 +34,6 @@ MANY = 20_000
 def pool(tmp_path_factory):
     with EnginePool(tmp_path_factory.mktemp("trust") / "slots", SANDBOX, settle=0.0) as pool:
         yield pool
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def gone(pid):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import httpx
 from pydicom.dataset import Dataset
 
 from tests.trust.imaging.senders import QUICK, STORESCU
+from tests.trust.world import wait_until
 
 ORTHANC, PLUGIN = "/usr/sbin/Orthanc", "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 NAME, PASSWORD = "reader", "of images"
@@ -86,12 +86,3 @@ def running(folder: Path) -> Iterator[Orthanc]:
         yield pacs
     finally:
         pacs.kill()
-
-
-def wait_until(condition, seconds=60.0):
-    waiting = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        waiting.wait(0.05)
-    raise AssertionError

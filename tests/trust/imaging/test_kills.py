@@ -15,6 +15,7 @@ from flip_trust.imaging.index import Index
 from pydicom import dcmread
 
 from tests.trust.imaging.senders import ECHOSCU, QUICK, STORESCU, Study
+from tests.trust.world import wait_until
 
 pytestmark = pytest.mark.processes
 INSTANCES = 500
@@ -133,12 +134,3 @@ def test_a_receiver_killed_while_it_de_identifies_is_gone_on_with(home, start, t
     start()
     wait_until(lambda: cleaned(home).collect().height == 40)
     assert cleaned(home).collect()["path"].n_unique() == 40
-
-
-def wait_until(condition, seconds=60.0):
-    waiting = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        waiting.wait(0.05)
-    raise AssertionError

@@ -21,8 +21,9 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from tests.trust.imaging import orthanc
-from tests.trust.imaging.orthanc import NAME, PASSWORD, Orthanc, wait_until
+from tests.trust.imaging.orthanc import NAME, PASSWORD, Orthanc
 from tests.trust.imaging.senders import Study
+from tests.trust.world import wait_until
 
 pytestmark = pytest.mark.processes
 WAYS = ("move", "get", "web")
