@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import combinations
 
 import polars as pl
@@ -68,6 +69,30 @@ def test_new_files_are_seen(omop):
     pl.read_parquet(path).filter(pl.col("person_id") != ill[0]).write_parquet(path)
 
     assert who(omop, (HasCondition(concept_ids=(MALIGNANT,)),)) == ill[1:]
+
+
+class Exchanging(Omop):
+    """Tables that are exchanged while a rule is looked up in them, and that another thread then asks about."""
+
+    def latest(self, concept_ids):
+        path = self.folder / "person.parquet"
+        person = pl.read_parquet(path)
+        first = person.head(1).with_columns(pl.lit(0).cast(person.schema["person_id"]).alias("person_id"))
+        pl.concat([first, person]).write_parquet(path)
+        another = threading.Thread(target=rules.ready, args=(Omop(self.folder),))
+        another.start()
+        another.join()
+        return super().latest(concept_ids)
+
+
+def test_columns_are_not_exchanged_between_two_rules_of_one_question(omop):
+    asked = HasCondition(concept_ids=(MALIGNANT,)), MeasurementBetween(concept_id=RADIUS, low=10, high=20)
+    expected = who(omop, asked)
+    rules.load(resident(omop.folder))
+
+    assert who(Exchanging(omop.folder), asked) == expected
+    assert len(expected) > 5
+    assert 0 in who(omop, (AgeBetween(low=0, high=150),))
 
 
 def test_conditions_without_a_date_are_scanned_for(omop):
