@@ -74,6 +74,29 @@ def test_an_error_for_people_ends_the_run(where):
         list(scaleout.run(functools.partial(trouble, "public", 2), BATCHES, where))
 
 
+@pytest.mark.parametrize(
+    "where", [HERE, LOCAL, pytest.param(Where(workers=2), marks=[pytest.mark.processes, pytest.mark.slow])]
+)
+def test_in_order_what_failed_has_its_place_too(where):
+    ended = scaleout.run(
+        functools.partial(trouble, "raises", 2), [[1, 2, 3], *([n] for n in range(4, 40))], where, in_order=True
+    )
+
+    told = [one.result[0] if isinstance(one, Done) else one.item for one in ended]
+    assert told == [2, 2, 6, *(2 * n for n in range(4, 40))]
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_in_order_an_item_that_kills_has_its_place_and_no_bystander_is_blamed():
+    ended = list(
+        scaleout.run(functools.partial(trouble, "dies", 3), [[n] for n in range(12)], Where(workers=2), in_order=True)
+    )
+
+    assert [one for one in ended if isinstance(one, Failed)] == [ended[3]] == [Failed(3, KILLED)]
+    assert [one.result for one in ended if isinstance(one, Done)] == [[2 * n] for n in range(12) if n != 3]
+
+
 def test_batches_are_taken_as_they_are_needed():
     taken = []
 

@@ -14,10 +14,11 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import connection, get_context, parent_process
@@ -97,7 +98,7 @@ _Spread = Callable[[Work[Any, Any], Iterable[list[Any]]], Iterator[_Answer]]
 
 
 def run(
-    work: Work[Item, Result], batches: Iterable[list[Item]], where: Where = LOCAL
+    work: Work[Item, Result], batches: Iterable[list[Item]], where: Where = LOCAL, *, in_order: bool = False
 ) -> Iterator[Done[Item, Result] | Failed[Item]]:
     """Do the work on every batch.
 
@@ -105,24 +106,34 @@ def run(
         work: what is done with one batch. A ``PublicError`` that it raises ends the whole run.
         batches: taken as they are needed, so that there may be more of them than fit into memory.
         where: on what.
+        in_order: results come in the order of the batches, a batch that failed in its place; workers go no further
+            ahead than they have batches at hand, so that few results wait. Else in that in which they are done.
 
     Yields:
-        Each batch's result, in no particular order; each item that is in none of them as failed.
+        Each batch's result; each item that is in none of them as failed.
 
     Raises:
         SetupError: the cluster cannot be used, or went away.
         PublicError: the work raised it.
     """
-    with _pool(where, iter(batches)) as (spread, left):
+    with _pool(where, iter(batches), in_order=in_order) as (spread, left):
         suspects: list[Item] = []
         for items, answer in spread(work, left):
-            if isinstance(answer, _Trouble):
-                suspects += items
-            else:
+            if not isinstance(answer, _Trouble):
                 yield Done(items, _unless_public(answer))
-        for item in suspects:
-            [(items, answer)] = spread(work, [[item]])
-            yield Failed(item, answer.why) if isinstance(answer, _Trouble) else Done(items, _unless_public(answer))
+            elif in_order:
+                yield from _each_alone(spread, work, items)
+            else:
+                suspects += items
+        yield from _each_alone(spread, work, suspects)
+
+
+def _each_alone(
+    spread: _Spread, work: Work[Item, Result], suspects: list[Item]
+) -> Iterator[Done[Item, Result] | Failed[Item]]:
+    for item in suspects:
+        [(items, answer)] = spread(work, [[item]])
+        yield Failed(item, answer.why) if isinstance(answer, _Trouble) else Done(items, _unless_public(answer))
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -146,7 +157,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _pool(where: Where, batches: Iterator[list[Item]]) -> Iterator[tuple[_Spread, Iterable[list[Item]]]]:
+def _pool(
+    where: Where, batches: Iterator[list[Item]], *, in_order: bool
+) -> Iterator[tuple[_Spread, Iterable[list[Item]]]]:
     if where.here:
         yield _here, batches
         return
@@ -157,7 +170,8 @@ def _pool(where: Where, batches: Iterator[list[Item]]) -> Iterator[tuple[_Spread
             yield child.spread, batches
         return
     with _client(where) as client:
-        yield _Cluster(client).spread, batches
+        cluster = _Cluster(client)
+        yield cluster.in_order if in_order else cluster.spread, batches
 
 
 def _attempt(work: Work[Any, Any], items: list[Any]) -> Any:
@@ -246,6 +260,25 @@ class _Cluster:
             fill()
             yield items, _answer(future)
 
+    def in_order(self, work: Work[Any, Any], batches: Iterable[list[Any]]) -> Iterator[_Answer]:
+        left, flying = iter(batches), deque[tuple[list[Any], Any]]()
+
+        def fill() -> None:
+            for items in islice(left, max(0, _AHEAD * self._threads() - len(flying))):
+                flying.append((items, self._client.submit(_attempt, work, items, pure=False)))
+
+        fill()
+        self._wait_for_workers()
+        while flying:
+            items, future = flying.popleft()
+            answer = _answer(future)
+            if isinstance(answer, _Trouble):
+                _land([one for _, one in flying])  # it is tried again alone
+            else:
+                fill()
+            yield items, answer
+            fill()
+
     def _threads(self) -> int:
         """How many the cluster has; asked now and then, because a batch is done sooner than the scheduler answers."""
         now = time.monotonic()
@@ -283,6 +316,15 @@ def _answer(future: Any) -> Any:
         ) from error
 
 
+def _land(futures: list[Any]) -> None:
+    """Wait until they are done, whatever became of them."""
+    import distributed
+
+    untyped: Any = distributed
+    with suppress(asyncio.CancelledError, CancelledError):  # told where their answers are taken
+        untyped.wait(futures)
+
+
 @contextmanager
 def _client(where: Where) -> Iterator[Client]:
     import distributed
@@ -314,6 +356,8 @@ def _own_cluster(workers: int) -> Iterator[Any]:
         "dashboard_address": "127.0.0.1:0",
         "security": True,
         "silence_logs": logging.ERROR,
+        # each has its share of the processors: as many threads more would only wait for each other
+        "env": {"POLARS_MAX_THREADS": f"{max(1, (os.cpu_count() or 1) // (workers or os.cpu_count() or 1))}"},
         # an item that kills its worker is not tried on every other one
         "scheduler_kwargs": {"allowed_failures": 1, "dashboard": False},
     }

@@ -9,13 +9,13 @@ from flip_trust.ingest.fhir import load as loading
 from flip_trust.ingest.fhir import pieces
 from flip_trust.ingest.fhir.load import load
 from flip_trust.ingest.fhir.pieces import pieces_of
-from flip_trust.ingest.fhir.resume import FILE
 from flip_trust.scaleout import Where
 
 from tests.trust.ingest import samples
 from tests.trust.ingest.samples import tables
 
 MANY = 60
+FILE = "fhir/load.json"
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from flip_trust.ingest.fhir import parts, patients
 from flip_trust.ingest.fhir.parts import Part
 from flip_trust.ingest.fhir.pieces import Piece, batches_of, pieces_of
 from flip_trust.ingest.fhir.reading import files_of
-from flip_trust.ingest.fhir.resume import Resume
 from flip_trust.ingest.quarantine import Refused
 from flip_trust.ingest.report import MappingReport
+from flip_trust.ingest.resume import Resume
 from flip_trust.keys import write_private
 from flip_trust.scaleout import HERE, Where
 
@@ -51,13 +51,12 @@ def load(
     """
     report = MappingReport("FHIR")
     files = files_of(path)
-    resume = Resume.of(home, files)
+    resume = Resume.of(home, "fhir", files)
     refused: dict[str, list[Refused]] = defaultdict(list)
     drugs = _load_patients(home, list(pieces_of(files)), where, advance, refused, report)
     for name, earlier in resume.refused.items():
         refused[name] += earlier
-    if resume.done:
-        report.passed_over["parts of the files that an interrupted load had taken before"] = len(resume.done)
+    resume.tell(report)
     with _kept(home, drugs) as drugs_file:
         work = partial(parts.read_others, str(home.absolute()), str(drugs_file), secrets.token_hex(8))
         todo = [piece for piece in pieces_of(files) if piece.number not in resume.done]
@@ -85,7 +84,7 @@ def _load_others(
         report.passed_over += part.passed_over
         refused[piece.file] += part.refused
         whole.add(part)
-        resume.note(piece, part.refused)
+        resume.note(piece.number, piece.file, part.refused)
         if whole.size >= RESOURCES_AT_A_TIME:
             _write(home, whole, report)
             resume.save()

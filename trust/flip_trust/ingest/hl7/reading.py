@@ -14,7 +14,6 @@ from flip_trust.ingest import people
 from flip_trust.ingest.events import EHR, Code, Event, Moment, UnusableError, code_of, event_key, moment_of
 from flip_trust.ingest.hl7.messages import WITHOUT_VISIT, Message
 from flip_trust.ingest.hl7.who import Who
-from flip_trust.ingest.report import MappingReport
 
 SEX_CONCEPTS = {"M": 8507, "F": 8532, "O": 44814653, "U": 8551}
 """PID-8 (table 0001) to OMOP's gender concepts."""
@@ -122,7 +121,7 @@ def visit_row(message: Message, who: Who, keyed: Keyed) -> dict[str, Any] | None
     return row
 
 
-def results(message: Message, who: Who, keyed: Keyed, report: MappingReport) -> Iterator[Event | int]:
+def results(message: Message, who: Who, keyed: Keyed, passed_over: Counter[str]) -> Iterator[Event | int]:
     """An ORU's results: events, and the keys of those that the laboratory took back."""
     request, seen = ["OBR"], Counter[str]()
     for segment in message.segments:
@@ -131,10 +130,10 @@ def results(message: Message, who: Who, keyed: Keyed, report: MappingReport) -> 
         elif segment[0] == "OBX":
             status, kind = message.get(segment, 11), message.get(segment, 2)
             if status in _NOT_YET:
-                report.passed_over["OBX: no result yet"] += 1
+                passed_over["OBX: no result yet"] += 1
                 continue
             if kind in _WORDS:
-                report.passed_over["OBX: a result in free text, or a document"] += 1
+                passed_over["OBX: a result in free text, or a document"] += 1
                 continue
             order = message.get(request, 3) or message.get(request, 2) or message.get(message.segments[0], 10)
             name = "/".join([order, message.get(segment, 3) or message.get(segment, 3, 2), message.get(segment, 4)])

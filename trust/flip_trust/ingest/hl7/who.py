@@ -68,19 +68,29 @@ class Identities:
         self._in_use: set[int] = set()
         self._new: list[tuple[str, int, int]] = []
 
-    def remember(self, merging: Iterable[Sequence[str]]) -> None:
-        """Read the ids that are in use for merged persons, and for those with these numbers, who are about to be."""
-        keys = [links.key_of(self._keyed, number) for numbers in merging for number in numbers]
+    def keys_of(self, numbers: Iterable[str]) -> list[int]:
+        """The keys of a patient's numbers."""
+        return [links.key_of(self._keyed, number) for number in numbers]
+
+    def remember(self, merging: Iterable[Sequence[int]]) -> None:
+        """Read the ids that are in use for merged persons, and for those with these keys, who are about to be."""
+        keys = [key for group in merging for key in group]
         persons = {*self._now, *self._now.values(), *(self._first[key] for key in keys if key in self._first)}
         self._in_use = set(_ids_of(self._home / "omop", persons)) if persons else set()
 
-    def find(self, numbers: Sequence[str]) -> Who:
-        """Who is known by these numbers; somebody new, where none is known.
+    def guess(self, keys: Sequence[int]) -> Who | None:
+        """Who these keys seem to be, with no id in use; None where they are different persons, or merged ones."""
+        persons = {self._first[key] for key in keys if key in self._first} or {keys[0]}
+        own = persons.pop()
+        alone = not persons and own not in self._now and own not in self._same
+        return Who(own, (own,), set()) if alone else None
+
+    def find(self, keys: Sequence[int]) -> Who:
+        """Who is known by these keys; somebody new, where none is known.
 
         Raises:
             UnusableError: they are different persons'.
         """
-        keys = [links.key_of(self._keyed, number) for number in numbers]
         known = [self._first[key] for key in keys if key in self._first]
         persons = {self._end(person) for person in known}
         if len(persons) > 1:
@@ -91,13 +101,12 @@ class Identities:
         others = [one for one in (now, *sorted(self._same[now])) if one != own] if now in self._same else []
         return Who(now, (own, *others), self._in_use)
 
-    def merge(self, kept: Sequence[str], gone: Sequence[str]) -> None:
-        """Make everyone with a number of ``gone`` the person of ``kept``.
+    def merge(self, kept_keys: Sequence[int], gone_keys: Sequence[int]) -> None:
+        """Make everyone with a key of the latter the person of the former.
 
         Raises:
-            UnusableError: the numbers of ``kept`` are still of different persons.
+            UnusableError: the former are still different persons'.
         """
-        kept_keys, gone_keys = ([links.key_of(self._keyed, number) for number in numbers] for numbers in (kept, gone))
         self._link(gone_keys, next((self._first[key] for key in gone_keys if key in self._first), gone_keys[0]))
         prior = {self._end(self._first[key]) for key in gone_keys}
         known = {self._end(self._first[key]) for key in kept_keys if key in self._first}

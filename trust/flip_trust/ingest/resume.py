@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from flip_trust.ingest.fhir.pieces import Piece
 from flip_trust.ingest.quarantine import Refused
+from flip_trust.ingest.report import MappingReport
 from flip_trust.keys import write_private
 
-FILE = Path("fhir", "load.json")
+FILE = "load.json"
 
 
 @dataclass
@@ -31,9 +31,15 @@ class Resume:
     refused: dict[str, list[Refused]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of(cls, home: Path, files: Sequence[Path]) -> Resume:
-        """Where a load of these files came to; nothing is done where they are others, or the file is damaged."""
-        path, source = home / FILE, _source(home, files)
+    def of(cls, home: Path, kind: str, files: Sequence[Path]) -> Resume:
+        """Where a load of these files came to; nothing is done where they are others, or the file is damaged.
+
+        Args:
+            home: the Trust's home.
+            kind: of records: its folder in the home.
+            files: what is loaded.
+        """
+        path, source = home / kind / FILE, _source(home, files)
         fresh = cls(path, source)
         try:
             kept = json.loads(path.read_bytes()) if path.exists() else {}
@@ -44,10 +50,15 @@ class Resume:
         except (ValueError, TypeError, KeyError, AttributeError):
             return fresh
 
-    def note(self, piece: Piece, refused: Sequence[Refused]) -> None:
-        """A piece is about to be written."""
-        self.done.add(piece.number)
-        self.refused[piece.file] += refused
+    def tell(self, report: MappingReport) -> None:
+        """Say in a report how much was done before."""
+        if self.done:
+            report.passed_over["parts of the files that an interrupted load had taken before"] = len(self.done)
+
+    def note(self, number: int, file: str, refused: Sequence[Refused]) -> None:
+        """A piece is about to be written, or was."""
+        self.done.add(number)
+        self.refused[file] += refused
 
     def save(self) -> None:
         """Everything that was noted is in the tables."""
