@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +17,12 @@ from flip_trust.tls import Tls
 
 if TYPE_CHECKING:
     from flip_trust.ingest.report import MappingReport
+    from flip_trust.scaleout import Where
 
 ingest_app = typer.Typer(no_args_is_help=True, help="Records in: OMOP tables, vocabularies, FHIR, HL7, opt-outs.")
 quality_app = typer.Typer()
 LITTLE_BYTES = 8 * 2**20
-"""So little FHIR is read sooner than workers have started."""
+"""So little is read sooner than workers have started."""
 KILOBYTE = 1024
 Report = Annotated[
     Path | None, typer.Option(help="Write the mapping report: a page where the name ends in .html, else JSON.")
@@ -29,13 +32,18 @@ Report = Annotated[
 @command(ingest_app, "omop")
 def ingest_omop(
     path: Annotated[Path, typer.Argument(help="A CSV or Parquet file named after its table, or a folder of them.")],
+    dask: Dask = "",
+    workers: Workers = 0,
     report: Report = None,
     home: Home = None,
 ) -> None:
     """Load OMOP CDM 5.4 tables; a row replaces the one with the same key."""
     from flip_trust.ingest import omop
 
-    _show(omop.load(TrustConfig.load(home).home, path), report)
+    folder, size = TrustConfig.load(home).home, _size(omop.files_of(path))
+    with _reading(size) as advance:
+        made = omop.load(folder, path, _where(size, dask, workers), advance)
+    _show(made, report)
 
 
 @command(ingest_app, "vocabulary")
@@ -59,26 +67,25 @@ def ingest_fhir(
     home: Home = None,
 ) -> None:
     """Load FHIR R4B resources into OMOP; a resource replaces what was loaded from it before."""
-    from flip_trust import scaleout
     from flip_trust.ingest.fhir.load import load
     from flip_trust.ingest.fhir.reading import files_of
 
-    folder, size = TrustConfig.load(home).home, sum(file.stat().st_size for file in files_of(path))
-    little = size < LITTLE_BYTES and not dask and not workers
-    where = scaleout.HERE if little else scaleout.Where(dask, workers)
+    folder, size = TrustConfig.load(home).home, _size(files_of(path))
     # patients are read first, then the rest: every byte twice
-    with scaleout.progress("Reading, in kB", 2 * size // KILOBYTE) as advance:
-        made = load(folder, path, where, lambda count: advance(count // KILOBYTE))
+    with _reading(2 * size) as advance:
+        made = load(folder, path, _where(size, dask, workers), advance)
     _show(made, report)
 
 
 @command(ingest_app, "hl7")
-def ingest_hl7(
+def ingest_hl7(  # noqa: PLR0913, PLR0917 (a form: every option has a name and a preset)
     file: Annotated[Path | None, typer.Argument(help="A file of messages; without it, what the listener took.")] = None,
     listen: Annotated[str, typer.Option(help="HOST:PORT to take messages at (MLLP), until told to stop.")] = "",
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM; the listener then speaks TLS only.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM: the certificate's key.")] = None,
     tls_authority: Annotated[Path | None, typer.Option(help="PEM: senders must show a certificate of it.")] = None,
+    dask: Dask = "",
+    workers: Workers = 0,
     report: Report = None,
     home: Home = None,
 ) -> None:
@@ -87,9 +94,19 @@ def ingest_hl7(
     if listen:
         _listen(folder, listen, Tls.of(tls_certificate, tls_key, tls_authority))
         return
-    from flip_trust.ingest.hl7.load import load_file, load_journal
+    from flip_trust.ingest.hl7 import journal
+    from flip_trust.ingest.hl7.listener import JOURNAL_FOLDER
+    from flip_trust.ingest.hl7.load import load_file, load_journal, place_of
 
-    _show(load_file(folder, file) if file else load_journal(folder), report)
+    if file is None:
+        size = journal.size(folder / JOURNAL_FOLDER, place_of(folder))
+        with _reading(size) as advance:
+            made = load_journal(folder, _where(size, dask, workers), advance)
+    else:
+        size = _size([file])
+        with _reading(size) as advance:
+            made = load_file(folder, file, _where(size, dask, workers), advance)
+    _show(made, report)
 
 
 @command(ingest_app, "periods")
@@ -156,6 +173,32 @@ def quality(
         say(f"The report is in {report}.")
 
 
+def _size(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _where(size: int, dask: str, workers: int) -> Where:
+    from flip_trust.scaleout import HERE, Where
+
+    return HERE if size < LITTLE_BYTES and not dask and not workers else Where(dask, workers)
+
+
+@contextmanager
+def _reading(size: int) -> Iterator[Callable[[int], None]]:
+    """A bar that is moved on by bytes."""
+    from flip_trust import scaleout
+
+    read = 0
+    with scaleout.progress("Reading, in kB", size // KILOBYTE) as advance:
+
+        def count(more: int) -> None:
+            nonlocal read
+            advance((read + more) // KILOBYTE - read // KILOBYTE)
+            read += more
+
+        yield count
+
+
 def _listen(home: Path, address: str, tls: Tls | None) -> None:
     import asyncio
     import signal
@@ -189,3 +232,5 @@ def _show(report: MappingReport, path: Path | None) -> None:
     if path is not None:
         report.save(path)
         say(f"The report is in {path}.")
+    if report.not_read:
+        raise typer.Exit(1)

@@ -34,6 +34,7 @@ class MappingReport:
         moved: rows of persons who were merged, that went to the person who survives.
         periods: persons by where their period of observation is from, after the run.
         kept_in: files of the quarantine.
+        not_read: files of a folder that could not be read at all, and why; they stay where they are.
     """
 
     source: str
@@ -47,6 +48,7 @@ class MappingReport:
     moved: int = 0
     periods: Counter[str] = field(default_factory=Counter)
     kept_in: list[Path] = field(default_factory=list)
+    not_read: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as JSON values."""
@@ -62,6 +64,7 @@ class MappingReport:
             "moved": self.moved,
             "observation_periods": dict(self.periods),
             "kept_in": [str(path) for path in self.kept_in],
+            "not_read": self.not_read,
         }
 
     def tables(self) -> Iterator[Table]:
@@ -103,6 +106,7 @@ class MappingReport:
         yield "Moved", ("what", "rows"), moved
         yield "Periods of observation", ("where they are from", "persons"), _pairs(+self.periods)
         yield "Refused", ("reason", "how many"), _pairs(self.refused)
+        yield "Files that could not be read", ("file", "why"), list(self.not_read.items())
         yield "Refused things are kept in", ("file",), [(str(path),) for path in self.kept_in]
 
 

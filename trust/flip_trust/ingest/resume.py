@@ -39,7 +39,7 @@ class Resume:
             kind: of records: its folder in the home.
             files: what is loaded.
         """
-        path, source = home / kind / FILE, _source(home, files)
+        path, source = home / kind / FILE, state_of([*files, home / "vocabulary" / "concept.parquet"])
         fresh = cls(path, source)
         try:
             kept = json.loads(path.read_bytes()) if path.exists() else {}
@@ -72,9 +72,10 @@ class Resume:
         self.path.unlink(missing_ok=True)
 
 
-def _source(home: Path, files: Sequence[Path]) -> str:
+def state_of(files: Sequence[Path]) -> str:
+    """What tells files from others, and from what they were before, without reading them."""
     told = hashlib.sha256()
-    for file in (*files, home / "vocabulary" / "concept.parquet"):
+    for file in files:
         state = file.stat() if file.exists() else None
         told.update(f"{file.absolute()}\0{(state.st_size, state.st_mtime_ns) if state else None}\0".encode())
     return told.hexdigest()

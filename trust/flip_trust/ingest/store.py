@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -28,7 +29,7 @@ def writing(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write(path: Path, frame: pl.DataFrame) -> None:
+def write(path: Path, frame: pl.DataFrame, compression: Literal["zstd", "lz4"] = "zstd") -> None:
     """Replace a table's file, in one step and readable by its owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -36,7 +37,7 @@ def write(path: Path, frame: pl.DataFrame) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            frame.write_parquet(stream)
+            frame.write_parquet(stream, compression=compression)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

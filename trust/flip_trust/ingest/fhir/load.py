@@ -13,7 +13,7 @@ from typing import Any
 
 from flip_trust import scaleout
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import mapping, merges, people, periods, quarantine, store, vocabulary
+from flip_trust.ingest import mapping, merges, people, periods, quarantine, store, vocabulary, workers
 from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.events import UnusableError
 from flip_trust.ingest.fhir import parts, patients
@@ -58,7 +58,8 @@ def load(
         refused[name] += earlier
     resume.tell(report)
     with _kept(home, drugs) as drugs_file:
-        work = partial(parts.read_others, str(home.absolute()), str(drugs_file), secrets.token_hex(8))
+        mark, run = workers.mark_of(Keyed.load(home)), secrets.token_hex(8)
+        work = partial(parts.read_others, str(home.absolute()), mark, str(drugs_file), run)
         todo = [piece for piece in pieces_of(files) if piece.number not in resume.done]
         read = _in_order(_spread(work, todo, where, advance), [piece.number for piece in todo])
         _load_others(home, read, resume, refused, report)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
-from flip_trust.ingest import links
+from flip_trust.ingest import links, workers
 from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.fhir import resources
 from flip_trust.ingest.fhir.checks import check
@@ -63,27 +63,39 @@ class Part:
 
 
 def read_patients(pieces: list[Piece]) -> list[Patients]:
-    """The patients of each piece."""
+    """The patients of each piece.
+
+    Raises:
+        SetupError: this worker does not see the files.
+    """
+    workers.sees(*(piece.file for piece in pieces))
     return [_patients(piece) for piece in pieces]
 
 
-def read_others(home: str, drugs: str, run: str, pieces: list[Piece]) -> list[Part]:
+def read_others(home: str, mark: str, drugs: str, run: str, pieces: list[Piece]) -> list[Part]:
     """Everything else in each piece.
 
     Args:
         home: the Trust's home: whose links and key are read where the work is done, and never sent.
+        mark: which key it is.
         drugs: a file of the codings of Medications, by their id.
         run: tells this load from others: links are read once in each.
         pieces: whose patients were loaded before.
+
+    Raises:
+        SetupError: this worker does not see the files or the home.
     """
-    context = _context(home, drugs, run)
+    context = _context(home, mark, drugs, run)
+    workers.sees(*(piece.file for piece in pieces))
     return [_others(piece, context) for piece in pieces]
 
 
 @lru_cache(maxsize=1)
-def _context(home: str, drugs: str, _run: str) -> resources.Context:
+def _context(home: str, mark: str, drugs: str, _run: str) -> resources.Context:
     folder = Path(home)
-    return resources.Context(Keyed.load(folder), links.known_resources(folder), json.loads(Path(drugs).read_bytes()))
+    return resources.Context(
+        workers.key(folder, mark), links.known_resources(folder), json.loads(Path(drugs).read_bytes())
+    )
 
 
 def _patients(piece: Piece) -> Patients:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flip_trust.deidentification.keyed import Keyed
+from flip_trust.ingest import workers
 from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.hl7 import messages, reading
 from flip_trust.ingest.hl7.messages import Message, RejectedError
@@ -69,15 +70,20 @@ class Draft:
         return self.said is not None and who.same == (self.taken_for,) and who.person_id == self.taken_for
 
 
-def read(home: str, run: str, pieces: list[Piece]) -> list[list[Draft]]:
+def read(home: str, mark: str, run: str, pieces: list[Piece]) -> list[list[Draft]]:
     """The drafts of each piece, one a message.
 
     Args:
         home: the Trust's home: whose links and key are read where the work is done, and never sent.
+        mark: which key it is.
         run: tells this load from others: links are read once in each.
         pieces: in which messages are.
+
+    Raises:
+        SetupError: this worker does not see the files or the home.
     """
-    keyed, known = _context(home, run)
+    keyed, known = _context(home, mark, run)
+    workers.sees(*(piece.source for piece in pieces))
     return [[_draft(raw, keyed, known) for _, raw in piece.messages()] for piece in pieces]
 
 
@@ -95,8 +101,8 @@ def said(message: Message, who: Who, keyed: Keyed) -> Said:
 
 
 @lru_cache(maxsize=1)
-def _context(home: str, _run: str) -> tuple[Keyed, Identities]:
-    keyed = Keyed.load(Path(home))
+def _context(home: str, mark: str, _run: str) -> tuple[Keyed, Identities]:
+    keyed = workers.key(Path(home), mark)
     return keyed, Identities(Path(home), keyed)
 
 

@@ -115,6 +115,12 @@ def read(folder: Path, after: Position = START) -> Iterator[tuple[Position, byte
             yield from _records(_path(folder, number), number, after.offset if number == after.file else 0)
 
 
+def size(folder: Path, after: Position = START) -> int:
+    """How many bytes there are after a position, or were set aside for messages to come."""
+    found = {number: _path(folder, number).stat().st_size for number in _numbers(folder) if number >= after.file}
+    return sum(found.values()) - min(after.offset, found.get(after.file, 0))
+
+
 def _records(path: Path, number: int, offset: int) -> Iterator[tuple[Position, bytes]]:
     with path.open("rb") as stream:
         stream.seek(offset)

@@ -7,6 +7,7 @@ written after the tables are, and mapping a message twice changes nothing: a run
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 from flip_trust import scaleout
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.errors import IngestError
-from flip_trust.ingest import links, mapping, merges, people, periods, quarantine, store, vocabulary
+from flip_trust.ingest import links, mapping, merges, people, periods, quarantine, store, vocabulary, workers
 from flip_trust.ingest.cdm import definition
 from flip_trust.ingest.events import Code, Event, UnusableError
 from flip_trust.ingest.hl7 import drafts, journal, messages, pieces
@@ -34,6 +35,7 @@ from flip_trust.keys import write_private
 from flip_trust.scaleout import HERE, Where
 
 PIECES_AT_A_TIME = 5
+OBJECTS_UNTIL_COLLECTED = 1_000_000
 PLACE_FILE = Path("hl7", "mapped.json")
 AnyPiece = TypeVar("AnyPiece", FilePiece, JournalPiece)
 
@@ -95,7 +97,7 @@ def load_file(
         raise IngestError(f"{file} cannot be read.", "Give a file of HL7 version 2 messages.") from error
     for done, refused in _map_all(home, todo, where, advance, report):
         for piece in done:
-            resume.note(piece.number, piece.file, [])
+            resume.note(piece.number, piece.source, [])
         resume.note(done[-1].number, str(file.absolute()), refused)
         resume.save()
     if not report.read["messages"] and not is_begun:
@@ -112,7 +114,9 @@ def load_file(
 def load_journal(home: Path, where: Where = HERE, advance: Callable[[int], object] = lambda _: None) -> MappingReport:
     """Map what the listener took since the last run; the arguments are those of :func:`load_file`."""
     report = MappingReport("HL7 messages")
-    for done, refused in _map_all(home, pieces.of_journal(home / JOURNAL_FOLDER, _place(home)), where, advance, report):
+    for done, refused in _map_all(
+        home, pieces.of_journal(home / JOURNAL_FOLDER, place_of(home)), where, advance, report
+    ):
         # named after where its first message ends
         _keep(home, f"journal {done[0].first}".encode(), refused, report)
         merges.apply(home, report)
@@ -130,7 +134,9 @@ def _map_all(
 ) -> Iterator[tuple[list[AnyPiece], list[Refused]]]:
     """So many pieces at a time, once they are in the tables, with what was refused of them."""
     keyed = Keyed.load(home)
-    work = partial(drafts.read, str(home.absolute()), secrets.token_hex(8))
+    # millions of small objects without a cycle: looking for some took half the time
+    gc.set_threshold(OBJECTS_UNTIL_COLLECTED)
+    work = partial(drafts.read, str(home.absolute()), workers.mark_of(keyed), secrets.token_hex(8))
     read = scaleout.run(work, ([piece] for piece in todo), where, in_order=True)
     for part in scaleout.batched(_each(read, advance), PIECES_AT_A_TIME):
         batch = _Batch(keyed, Identities(home, keyed), people.in_table(home))
@@ -240,7 +246,12 @@ def _write(home: Path, batch: _Batch, report: MappingReport) -> None:
     mapping.place(home, events, (key for key, event in batch.events.items() if event is None), report)
 
 
-def _place(home: Path) -> Position:
+def place_of(home: Path) -> Position:
+    """Where in the journal the last run came to.
+
+    Raises:
+        IngestError: the file that says so is damaged.
+    """
     path = home / PLACE_FILE
     try:
         return Position(**json.loads(path.read_text("utf-8"))) if path.exists() else journal.START

@@ -25,21 +25,21 @@ class FilePiece:
 
     Attributes:
         number: its place among the pieces of the file.
-        file: which file.
+        source: which file.
         offset: where it begins.
         length: in bytes.
         first: the number of its first message.
     """
 
     number: int
-    file: str
+    source: str
     offset: int
     length: int
     first: int
 
     def messages(self) -> list[Named]:
         """What is in it."""
-        with Path(self.file).open("rb") as stream:
+        with Path(self.source).open("rb") as stream:
             stream.seek(self.offset)
             content = stream.read(self.length)
         return [(f"message {n}", raw) for n, raw in enumerate(messages.messages_of(content), start=self.first)]
@@ -50,7 +50,7 @@ class JournalPiece:
     """Records of the journal.
 
     Attributes:
-        folder: where the journal is.
+        source: the folder of the journal.
         after: the position before its first record.
         count: how many records.
         first: the position behind its first record.
@@ -58,7 +58,7 @@ class JournalPiece:
         length: in bytes.
     """
 
-    folder: str
+    source: str
     after: Position
     count: int
     first: Position
@@ -67,7 +67,7 @@ class JournalPiece:
 
     def messages(self) -> list[Named]:
         """What is in it."""
-        records = islice(journal.read(Path(self.folder), self.after), self.count)
+        records = islice(journal.read(Path(self.source), self.after), self.count)
         return [(f"journal {at.file}, up to byte {at.offset}", raw) for at, raw in records]
 
 
