@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from flip_sdk.errors import PublicError
@@ -35,6 +36,7 @@ FEW: Final = 4
 """So many batches are done sooner by one child than a cluster has started."""
 LITTLE: Final = 256
 KILLED: Final = "it took its worker down"
+CONNECT_SECONDS: Final = 20
 _AHEAD: Final = 3
 _ASK_SECONDS: Final = 1.0
 _NO_WORKERS_SECONDS: Final = 120
@@ -141,6 +143,17 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     left = iter(items)
     while batch := list(islice(left, size)):
         yield batch
+
+
+def sees(*paths: str | Path) -> None:
+    """For work: end the run where this worker does not see what it needs, as it would fail on every item.
+
+    Raises:
+        SetupError: one of the paths is not there.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise SetupError(f"A worker does not see {path}.", "Let the workers see the same files as this machine.")
 
 
 @contextmanager
@@ -332,7 +345,7 @@ def _client(where: Where) -> Iterator[Client]:
     untyped: Any = distributed
     if where.dask:
         try:
-            client = untyped.Client(where.dask, timeout=20)
+            client = untyped.Client(where.dask, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
             raise SetupError(f"No Dask scheduler answers at {where.dask}.", "Check the address.") from error
         with client:

@@ -116,6 +116,7 @@ def _arguments(order: Order) -> tuple[str, str, str, str]:
 
 @lru_cache(maxsize=4)
 def _engine(profile_text: str, key_file: str) -> Engine:
+    scaleout.sees(key_file)  # where it is not there, another one would be made
     return Engine(profile.parsed(profile_text), Keyed.from_file(Path(key_file)))
 
 

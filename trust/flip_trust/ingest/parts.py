@@ -14,7 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from flip_trust.ingest import ragged, store, workers
+from flip_trust import scaleout
+from flip_trust.ingest import ragged, store
 from flip_trust.ingest.casting import LINE, REASON, cast
 from flip_trust.ingest.cdm import definitions
 from flip_trust.ingest.resume import state_of
@@ -96,7 +97,7 @@ def make(parts: Parts, pieces: list[Piece]) -> None:
         SetupError: the worker does not see the files.
     """
     for piece in pieces:
-        workers.sees(piece.source.file, parts.folder)
+        scaleout.sees(piece.source.file, parts.folder)
         rows, lost = piece.rows()
         taken, refused = cast(rows, definitions()[piece.source.table])
         if not lost.is_empty():

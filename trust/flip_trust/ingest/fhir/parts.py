@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from flip_trust import scaleout
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.ingest import links, workers
 from flip_trust.ingest.events import Code, Event, UnusableError
@@ -68,7 +69,7 @@ def read_patients(pieces: list[Piece]) -> list[Patients]:
     Raises:
         SetupError: this worker does not see the files.
     """
-    workers.sees(*(piece.file for piece in pieces))
+    scaleout.sees(*(piece.file for piece in pieces))
     return [_patients(piece) for piece in pieces]
 
 
@@ -86,7 +87,7 @@ def read_others(home: str, mark: str, drugs: str, run: str, pieces: list[Piece])
         SetupError: this worker does not see the files or the home.
     """
     context = _context(home, mark, drugs, run)
-    workers.sees(*(piece.file for piece in pieces))
+    scaleout.sees(*(piece.file for piece in pieces))
     return [_others(piece, context) for piece in pieces]
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from flip_trust import scaleout
 from flip_trust.deidentification.keyed import Keyed
 from flip_trust.ingest import workers
 from flip_trust.ingest.events import Code, Event, UnusableError
@@ -83,7 +84,7 @@ def read(home: str, mark: str, run: str, pieces: list[Piece]) -> list[list[Draft
         SetupError: this worker does not see the files or the home.
     """
     keyed, known = _context(home, mark, run)
-    workers.sees(*(piece.source for piece in pieces))
+    scaleout.sees(*(piece.source for piece in pieces))
     return [[_draft(raw, keyed, known) for _, raw in piece.messages()] for piece in pieces]
 
 
