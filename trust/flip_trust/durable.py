@@ -8,12 +8,10 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-_SYNCING: Final = 4
 _PART: Final = re.compile(r"\..+\.[0-9a-f]{1,16}\.part")
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -30,27 +28,27 @@ def sync_folder(folder: Path) -> None:
 class Together:
     """Files that get their names together, once all of them are on the disk: never half a file under its own name.
 
-    Each is flushed beside the work on the next, so that who writes many waits for the disk once and not for each, and
-    one commit of the file system's journal serves several. Use it in a ``with`` block; what has no name at its end is
-    removed, and what a killed process leaves is removed by :func:`tidied`.
+    The disk writes each beside the work on the next, so that who writes many hardly waits, and one commit of the file
+    system's journal serves all of them. Use it in a ``with`` block; what has no name at its end is removed, and what a
+    killed process leaves is removed by :func:`tidied`.
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_SYNCING, "flush")
-        self._flushed: list[Future[None]] = []
+        self._open: list[BinaryIO] = []
         self._begun: list[tuple[Path, Path, bool]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
+        for stream in self._open:
+            stream.close()
         for _path, part, _replace in self._begun:
             with suppress(OSError):  # a broken disk is being told of already; the next run tries again
                 part.unlink(missing_ok=True)
 
     def write(self, path: Path, parts: Iterable[bytes], *, beside: Path | None = None, replace: bool = False) -> None:
-        """Write a file and begin to flush it.
+        """Write a file; the disk begins with it.
 
         Args:
             path: its name to be.
@@ -68,8 +66,10 @@ class Together:
             stream = opened.enter_context(os.fdopen(descriptor, "wb"))
             stream.writelines(parts)
             stream.flush()
+            # its pages are not needed again: Linux begins to write them at once, and nobody waits
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             opened.pop_all()
-        self._flushed.append(self._pool.submit(_flush, stream))
+        self._open.append(stream)
 
     def content(self, path: Path) -> bytes | None:
         """What lies under a name, or will; ``None`` where nothing does.
@@ -92,10 +92,11 @@ class Together:
         Raises:
             OSError: not all of them could be flushed and named. Those without a name are removed.
         """
-        for flushed in self._flushed:
-            flushed.result()
+        for stream in self._open:
+            with stream:
+                os.fsync(stream.fileno())
         taken = {path for path, part, replace in self._begun if not _named(part, path, replace)}
-        self._flushed, self._begun = [], []
+        self._open, self._begun = [], []
         return taken
 
 
@@ -135,11 +136,6 @@ def _remove_parts(folder: Path) -> None:
         for name in names:
             if _PART.fullmatch(name):
                 (Path(where) / name).unlink(missing_ok=True)
-
-
-def _flush(stream: BinaryIO) -> None:
-    with stream:
-        os.fsync(stream.fileno())
 
 
 def _named(part: Path, path: Path, replace: bool) -> bool:
