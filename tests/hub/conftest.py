@@ -59,7 +59,7 @@ API = "/services/flip/api"
 TEMPLATE = "template_of_hubs"
 HERE = Path(__file__).parent
 BOTH = ("backup", "database")
-"""Folders whose tests run on both databases in ``make test``; ``make test-all`` runs governance, the API … on both too."""
+"""Folders whose tests run on both databases in ``make test``; ``make test-all`` runs all others on both as well."""
 PAGES = "/services/flip"
 
 

@@ -26,6 +26,7 @@ from flip_trust.consent import Consent
 from flip_trust.database import Database, Statement, Transaction
 from flip_trust.errors import RefusedError
 from flip_trust.ledger import queries, store
+from flip_trust.ledger.restored import is_unreconciled
 from flip_trust.sharing import Sharing
 from flip_trust.sums import trust_model_of
 from flip_trust.verify import VerifiedTask
@@ -180,6 +181,8 @@ def _accept(
     now: datetime,
 ) -> AcceptedTask:
     task, spec = verified.task, verified.job.spec
+    if is_unreconciled(transaction):
+        raise RefusedError(RefusalCode.CONSENT_PAUSED)
     agreed = consent.require(consent.standing(transaction, task.project_id), spec.kind, now, trust_model_of(spec))
     job = _job(transaction, task.job_id)
     if job and job["spec"] != spec.digest():

@@ -16,6 +16,7 @@ from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.notices import CATALOGUE_EPSILON, fingerprint
 from rich.markup import escape
 
+from flip_trust import backup_cli
 from flip_trust.commands import Home, asked, command, in_words, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
@@ -41,6 +42,7 @@ app.add_typer(ingest_app, name="ingest")
 app.add_typer(features_app, name="features")
 app.add_typer(quality_app)
 imaging_cli.register(app, ingest_app)
+backup_cli.register(app)
 
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]
 Project = Annotated[str, typer.Argument(help="The project's id, as flip-trust consent list shows it.")]
@@ -145,6 +147,20 @@ def ledger_queries(
         return
     near = list(queries.nearest(found, Omop(config.omop), datetime.now(UTC).year))
     out.print(console.queries_table(found, near, config.floor, Omop(config.omop).names()))
+
+
+@command(ledger_app, "reconcile")
+def ledger_reconcile(
+    spent: Annotated[list[str] | None, typer.Option(help="PROJECT=EPSILON, once for each project.")] = None,
+    total: Annotated[float, typer.Option(help="Epsilon that the whole data set has spent.", min=0)] = 0.0,
+    write_off: Annotated[bool, typer.Option(help="Count all that is left as spent, of each and of the whole.")] = False,
+    steward: Steward = "",
+    home: Home = None,
+) -> None:
+    """After a restore: debit what the backup's ledger has forgotten, so that the Trust answers again."""
+    from flip_trust.backup_cli import run_reconcile
+
+    run_reconcile(spent or [], total, write_off, steward or getpass.getuser(), home)
 
 
 @command(consent_app, "list")

@@ -61,5 +61,9 @@ CREATE TABLE query (
 CREATE INDEX query_project ON query (project_id, question);
 """
 
-STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES)
+_RESTORED = """
+CREATE TABLE restored (at TEXT NOT NULL, archive TEXT NOT NULL, reconciled_at TEXT);
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

@@ -16,10 +16,13 @@ from flip_sdk.contract.notices import MOST_ENTRIES, LedgerEntry, LedgerMirror
 
 from flip_trust.audit import Entry, Reader
 from flip_trust.database import Transaction
+from flip_trust.errors import SetupError
+from flip_trust.ledger.restored import is_unreconciled
 from flip_trust.ledger.sums import sums_of
 
 _MOST_WRITTEN = 1e6
 """A larger epsilon says no more than this one, and an infinity cannot be written in JSON."""
+_RECONCILE = "The data steward runs: flip-trust ledger reconcile."
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,18 @@ def is_debited(reader: Reader, job_id: str) -> bool:
 
 
 def debit(transaction: Transaction, project_id: str | None, job_id: str, debits: Iterable[Debit], actor: str) -> None:
-    """Write a job's debits, with their audit event."""
+    """Write a job's debits, with their audit event.
+
+    Raises:
+        SetupError: the Trust was restored, and its ledger may have forgotten debits.
+    """
+    if is_unreconciled(transaction):
+        raise SetupError("This Trust was restored from a backup, and its ledger is not reconciled.", _RECONCILE)
+    write(transaction, project_id, job_id, debits, actor)
+
+
+def write(transaction: Transaction, project_id: str | None, job_id: str, debits: Iterable[Debit], actor: str) -> None:
+    """Write debits even where the ledger is not reconciled: for the reconciliation itself."""
     lines = [(item.purpose, item.event) for item in debits]
     details = {purpose: event.model_dump(mode="json") for purpose, event in lines}
     at = datetime.now(UTC).isoformat()
