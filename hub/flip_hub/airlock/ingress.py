@@ -147,6 +147,13 @@ def waiting(office: Office, subject: Subject) -> list[IngressView]:
         return [view(row) for row in ingress_queue(office, session, subject)]
 
 
+def show_to_decide(office: Office, subject: Subject, ingress_id: str) -> tuple[IngressView, bytes]:
+    """A file on its way in, for whoever decides on it: what is said of it, and its bytes."""
+    with office.database.read() as session:
+        row = load_ingress(office, session, subject, "review_ingress", ingress_id)
+    return view(row), _bytes(office, row)
+
+
 def content_of(office: Office, subject: Subject, ingress_id: str) -> tuple[str, bytes]:
     """A file on its way in, for whoever decides on it.
 

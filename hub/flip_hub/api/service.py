@@ -22,7 +22,18 @@ from flip_hub.api import airlock_routes, job_routes, routes
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
 from flip_hub.api.guard import Guard
-from flip_hub.api.pages import application_pages, catalogue_pages, draft_pages, forms, job_pages, project_pages, sign_in
+from flip_hub.api.pages import (
+    airlock_pages,
+    application_pages,
+    catalogue_pages,
+    draft_pages,
+    forms,
+    ingress_pages,
+    job_pages,
+    project_pages,
+    public_pages,
+    sign_in,
+)
 from flip_hub.api.pulse import Pulse
 from flip_hub.api.sessions import Asking, At, Desk
 from flip_hub.api.static_files import static_routes
@@ -65,9 +76,9 @@ def create_app(
     base = prefix.rstrip("/")
     for router in (routes.router, job_routes.router, airlock_routes.router, _service):
         app.include_router(router, prefix=f"{base}/api", responses=_ERRORS)
-    pages = (project_pages, application_pages, draft_pages, catalogue_pages, job_pages, forms, sign_in)
-    for router in (page.router for page in pages):
-        app.include_router(router, prefix=base, include_in_schema=False)
+    applying = (project_pages, application_pages, draft_pages, forms, sign_in)
+    for page in (*applying, catalogue_pages, job_pages, ingress_pages, airlock_pages, public_pages):
+        app.include_router(page.router, prefix=base, include_in_schema=False)
     app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))
     app.add_middleware(Guard, prefix=prefix)
     handle_errors(app)

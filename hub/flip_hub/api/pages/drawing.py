@@ -39,6 +39,19 @@ COLOURS = {
     "reject": "red",
     "recused": "grey",
     "requested": "blue",
+    "checked": "blue",
+    "blocked": "red",
+    "released": "green",
+    "withheld": "orange",
+    "withdrawn": "grey",
+    "revoked": "red",
+    "admitted": "green",
+    "refused": "red",
+    "pass": "green",
+    "flag": "orange",
+    "block": "red",
+    "note": "grey",
+    "withhold": "orange",
 }
 
 

@@ -1,0 +1,142 @@
+"""The airlock's pages: the queue, one review screen for each request, and the forms that decide."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from flip_sdk.contract.airlock import DecideOutputs, WithReason
+from flip_sdk.contract.records import Name, Token
+from flip_sdk.errors import NotAllowedError, PublicError
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from flip_hub.airlock import decisions, ingress, previews, releases, requests
+from flip_hub.airlock.queue import queue
+from flip_hub.api.pages.airlock_view import screen_of
+from flip_hub.api.pages.drawing import draw
+from flip_hub.api.pages.forms import Sent
+from flip_hub.api.pages.project_pages import display_names
+from flip_hub.api.sending import attachment, image
+from flip_hub.api.sessions import Asking, At, desk_of
+from flip_hub.errors import MissingError
+from flip_hub.governance.access import HUB
+from flip_hub.governance.office import Office
+from flip_hub.governance.projects import projects_of
+from flip_hub.policy import Subject
+
+router = APIRouter()
+
+
+@router.get("/airlock")
+def airlock_page(request: Request, subject: Asking, office: At) -> Response:
+    """What waits at the airlock for this person, or for somebody else that they asked."""
+    with office.database.read() as session:
+        checks = office.policies.decide(subject, "check_outputs", HUB).allowed
+        waiting = queue(office, session, subject) if checks else []
+        mine = [project for project in projects_of(office, session, subject) if subject.name in project.members]
+        names = display_names(session)
+    asked = {project.project_id: requests.requests_of(office, subject, project.project_id) for project in mine}
+    return draw(
+        request,
+        "airlock.html",
+        checks=checks,
+        queue=waiting,
+        ingress=ingress.waiting(office, subject),
+        mine=mine,
+        asked=asked,
+        names=names,
+    )
+
+
+@router.get("/airlock/{request_id}")
+def request_page(request: Request, subject: Asking, office: At, request_id: Token, file: str = "") -> Response:
+    """One request, and one of its files."""
+    return show(request, office, subject, request_id, file)
+
+
+@router.post("/airlock/{request_id}/decisions")
+def decide(request: Request, subject: Asking, office: At, request_id: Token, form: Sent) -> Response:
+    """A checker's decision on one file, or on all that pass."""
+    outputs = [str(value) for value in form.getlist("outputs")]
+    at = outputs[0] if len(outputs) == 1 else ""
+    try:
+        wanted = DecideOutputs.model_validate(
+            {"outputs": outputs, "decision": form.get("decision"), "reason": str(form.get("reason", ""))}
+        )
+        decisions.decide(office, subject, request_id, wanted)
+    except ValidationError:
+        problem = "Choose a file and a decision: approve or withhold. A reason has at most 4,000 characters."
+        return show(request, office, subject, request_id, at, problem, 422)
+    except NotAllowedError:
+        raise
+    except PublicError as error:
+        problem = f"{error.message} {error.mend}".strip()
+        return show(request, office, subject, request_id, at, problem, 422)
+    request.app.state.airlock.wake()
+    return _to(request, f"airlock/{request_id}")
+
+
+@router.post("/airlock/{request_id}/withdraw")
+def withdraw(request: Request, subject: Asking, office: At, request_id: Token, _form: Sent) -> Response:
+    """Take a request back."""
+    requests.withdraw(office, subject, request_id)
+    return _to(request, f"airlock/{request_id}")
+
+
+@router.post("/airlock/outputs/{output_id}/revoke")
+def revoke(request: Request, subject: Asking, office: At, output_id: Token, form: Sent) -> Response:
+    """Serve a released file no longer."""
+    try:
+        wanted = WithReason.model_validate({"reason": str(form.get("reason", "")).strip()})
+    except ValidationError:
+        request_id = str(form.get("request", ""))
+        problem = "Say why the release is revoked: the team and the register read it."
+        return show(request, office, subject, request_id, output_id, problem, 422)
+    done = releases.revoke(office, subject, output_id, wanted.reason)
+    return _to(request, f"airlock/{done.request_id}?file={output_id}")
+
+
+@router.get("/airlock/outputs/{output_id}/content")
+def output_content(subject: Asking, office: At, output_id: Token) -> Response:
+    """A file under review, to save, for its checkers."""
+    output, content = previews.content_for_checker(office, subject, output_id)
+    return attachment(content, output.path)
+
+
+@router.get("/airlock/outputs/{output_id}/image")
+def output_image(subject: Asking, office: At, output_id: Token) -> Response:
+    """An image under review, to look at, for its checkers."""
+    output, content = previews.content_for_checker(office, subject, output_id)
+    media_type = previews.IMAGES.get(previews.suffix_of(output.path))
+    if media_type is None or output.examined is None or output.examined.kind != "image":
+        raise MissingError("This is no image.", "Save the file instead.")
+    return image(content, media_type)
+
+
+@router.get("/projects/{project_id}/releases")
+def releases_page(request: Request, subject: Asking, office: At, project_id: Name) -> Response:
+    """What a project released, to fetch, and what was revoked of it."""
+    found = releases.releases_of(office, subject, project_id)
+    with office.database.read() as session:
+        names = display_names(session)
+    return draw(
+        request,
+        "releases.html",
+        project_id=project_id,
+        releases=found,
+        asked=requests.requests_of(office, subject, project_id),
+        names=names,
+    )
+
+
+def show(
+    request: Request, office: Office, subject: Subject, request_id: str, file: str, problem: str = "", status: int = 200
+) -> Response:
+    """The review screen, with a problem on top where there is one."""
+    with office.database.read() as session:
+        screen = screen_of(office, session, subject, request_id, file)
+        names = display_names(session)
+    return draw(request, "review.html", status=status, screen=screen, names=names, problem=problem)
+
+
+def _to(request: Request, path: str) -> Response:
+    return RedirectResponse(f"{desk_of(request).prefix}{path}", status_code=303)
