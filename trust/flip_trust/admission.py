@@ -19,7 +19,7 @@ from flip_sdk.contract.signatures import PublicKey
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import RefusalCode
 
-from flip_trust import consent, sharing, taskbook, told
+from flip_trust import consent, seen, sharing, taskbook, told
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
@@ -111,7 +111,7 @@ def admit(
     with database.transaction() as transaction:
         if taskbook.is_known(transaction, task.task_id):
             raise RefusedError(RefusalCode.REPLAYED, task.task_id, task.job_id)
-        taskbook.offer(transaction, verified, queries.note(verified, now))
+        taskbook.offer(transaction, verified, queries.note(verified, now), *seen.note(verified, now))
         try:
             # first: a cancelled job's graph is deleted, and that is not the reason to give
             _check_not_cancelled(transaction, task.job_id)
@@ -204,6 +204,7 @@ def _accept(
     if not repeated and not store.is_debited(transaction, task.job_id):
         _debit(transaction, verified, agreed, config)
     new = (*(_first_task(verified) if not job else ()), *(shared.new if shared else ()), *taken)
+    new += seen.modelled(verified.graph)
     shown = isinstance(spec, TrainSpec) and task.step == "prepare" and told.shows_floor(transaction, spec, config)
     details = sharing.described(shared) | ({"floor": "shown by a number told before"} if shown else {})
     details |= {"answer": "as given before"} if taken else {}

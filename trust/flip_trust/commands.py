@@ -56,18 +56,18 @@ def opened(home: Path | None) -> tuple[TrustConfig, Database]:
     return config, Database.open(config.database)
 
 
-def asked(config: TrustConfig) -> list[ProjectForTrust]:
-    """Which projects the hub says want this Trust's data; none, and a warning, where it does not answer."""
-    from flip_trust import egress
+def asked(config: TrustConfig, database: Database) -> list[ProjectForTrust]:
+    """Which projects the hub says want this Trust's data; else what it said last, and a warning."""
+    from flip_trust import egress, heard
     from flip_trust.agent.hub_client import HubClient, HubRefusedError, HubUnreachableError
     from flip_trust.keys import load_hub, load_identity
 
     request = TrustRequest(trust=config.name, asks="projects", request_id=egress.new_id(), issued_at=datetime.now(UTC))
     try:
         with HubClient(load_hub(config.hub_file)) as client:
-            return egress.ask_projects(client, request, load_identity(config))
+            heard.keep(database, egress.ask_projects(client, request, load_identity(config)), datetime.now(UTC))
     except HubRefusedError:
         err.print("[yellow]The hub does not know this Trust yet: hand its enrolment record to the operator.[/yellow]")
     except HubUnreachableError:
         err.print("[yellow]The hub cannot be reached; this is what this Trust itself knows.[/yellow]")
-    return []
+    return [project.record for project in heard.every(database) if project.listed]

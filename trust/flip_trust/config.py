@@ -54,6 +54,7 @@ class TrustConfig:
         feature_workers: processes of this machine that make images for jobs; 0: one for few, else one a processor.
         image_cache_gigabytes: what is kept of images made for jobs; the longest unused make room.
         keep_snapshot_hours: a job's frozen cohort is deleted after this, even when its end was never heard of.
+        console_idle_minutes: who is signed in to the console and does nothing for so long is signed out.
     """
 
     home: Path
@@ -79,6 +80,7 @@ class TrustConfig:
     feature_workers: int = 0
     image_cache_gigabytes: float = 100.0
     keep_snapshot_hours: float = 48.0
+    console_idle_minutes: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse settings that would weaken what the Trust promises."""
@@ -96,6 +98,7 @@ class TrustConfig:
                 min(self.feature_workers, self.image_cache_gigabytes) >= 0
             ),
             "status_interval must be above 0": self.status_interval > 0,
+            "console_idle_minutes must be above 0, and at most 60": 0 < self.console_idle_minutes <= 60,
             "sandbox must be bubblewrap or none": self.sandbox in get_args(Sandbox),
             "sandbox = none is not for production": not (self.production and self.sandbox == "none"),
         }
@@ -168,6 +171,20 @@ class TrustConfig:
     def slots(self) -> Path:
         """The engine workers' folders."""
         return self.home / "slots"
+
+
+def sources(home: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where each setting comes from: ``environment``, ``file`` or ``default``.
+
+    Raises:
+        SetupError: the file cannot be read.
+    """
+    in_file, in_environment = _from_file(home / FILE_NAME), _from_environment(environ)
+
+    def source(name: str) -> str:
+        return "environment" if name in in_environment else "file" if name in in_file else "default"
+
+    return {name: source(name) for name in _TYPES}
 
 
 _TYPES = {field.name: str(field.type) for field in fields(TrustConfig) if field.name != "home"}

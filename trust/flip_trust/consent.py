@@ -93,7 +93,9 @@ def require(consent: Consent | None, kind: str | None, now: datetime, trust_mode
     return consent
 
 
-def opt_in(database: Database, project_id: str, terms: Terms, steward: str, now: datetime | None = None) -> Consent:
+def opt_in(
+    database: Database, project_id: str, terms: Terms, steward: str, now: datetime | None = None, reason: str = ""
+) -> Consent:
     """Allow a project to send jobs, on these terms; a second opt-in replaces the terms, never what was spent.
 
     Raises:
@@ -113,37 +115,37 @@ def opt_in(database: Database, project_id: str, terms: Terms, steward: str, now:
             "Give --epsilon-alone at least as much as --epsilon.",
         )
     with database.transaction() as transaction:
-        return _decide(transaction, project_id, "opted_in", terms, steward, at)
+        return _decide(transaction, project_id, "opted_in", terms, steward, at, reason)
 
 
-def pause(database: Database, project_id: str, steward: str) -> Consent:
+def pause(database: Database, project_id: str, steward: str, reason: str = "") -> Consent:
     """Refuse every further task until the project is resumed.
 
     Raises:
         ConsentError: the project is not opted in to.
         LedgerUnavailableError: it cannot be written.
     """
-    return _change(database, project_id, ("opted_in",), "paused", steward)
+    return _change(database, project_id, ("opted_in",), "paused", steward, reason)
 
 
-def resume(database: Database, project_id: str, steward: str) -> Consent:
+def resume(database: Database, project_id: str, steward: str, reason: str = "") -> Consent:
     """End a pause, on the terms there were.
 
     Raises:
         ConsentError: the project is not paused.
         LedgerUnavailableError: it cannot be written.
     """
-    return _change(database, project_id, ("paused",), "opted_in", steward)
+    return _change(database, project_id, ("paused",), "opted_in", steward, reason)
 
 
-def leave(database: Database, project_id: str, steward: str) -> Consent:
+def leave(database: Database, project_id: str, steward: str, reason: str = "") -> Consent:
     """Take the Trust out of a project; the next task is refused and frozen cohorts are deleted.
 
     Raises:
         ConsentError: the Trust is not in the project.
         LedgerUnavailableError: it cannot be written.
     """
-    return _change(database, project_id, ("opted_in", "paused"), "left", steward)
+    return _change(database, project_id, ("opted_in", "paused"), "left", steward, reason)
 
 
 def unannounced(reader: Reader) -> list[Consent]:
@@ -180,7 +182,9 @@ def notice_of(consent: Consent, trust: str, notice_id: str, now: datetime) -> Co
     )
 
 
-def _change(database: Database, project_id: str, sources: tuple[State, ...], target: State, steward: str) -> Consent:
+def _change(
+    database: Database, project_id: str, sources: tuple[State, ...], target: State, steward: str, reason: str
+) -> Consent:
     with database.transaction() as transaction:
         consent = standing(transaction, project_id)
         if consent is None or consent.state not in sources:
@@ -188,11 +192,11 @@ def _change(database: Database, project_id: str, sources: tuple[State, ...], tar
             raise ConsentError(
                 f"The project '{project_id}' is {now}, so this is not possible.", "See flip-trust consent list."
             )
-        return _decide(transaction, project_id, target, consent.terms, steward, datetime.now(UTC))
+        return _decide(transaction, project_id, target, consent.terms, steward, datetime.now(UTC), reason)
 
 
 def _decide(
-    transaction: Transaction, project_id: str, state: State, terms: Terms, steward: str, at: datetime
+    transaction: Transaction, project_id: str, state: State, terms: Terms, steward: str, at: datetime, reason: str
 ) -> Consent:
     row = (
         project_id,
@@ -213,7 +217,7 @@ def _decide(
         "epsilon_alone": terms.cap.epsilon_alone,
         "delta": terms.cap.delta,
         "expires_at": terms.expires_at.isoformat(),
-    }
+    } | ({"reason": reason} if reason else {})
     transaction.write(
         Entry(f"steward/{steward}", _EVENTS[state], f"project/{project_id}", details),
         (_REPLACE, row),

@@ -6,6 +6,9 @@
     ├── PeerError (PublicError)            another Trust's key that cannot be confirmed or forgotten
     ├── ImagingError (PublicError)         images that cannot be received, fetched or indexed as asked
     ├── IngestError (PublicError)          records that cannot be read at all
+    ├── DeniedError (PublicError)          the console's policies say no, and why
+    ├── NotSignedInError (PublicError)     nobody is signed in to the console, or not any more
+    ├── MissingError (PublicError)         there is no such page, project, task or file
     ├── AuditBrokenError (PublicError)     the audit chain does not verify: which entry
     ├── RefusedError                       a task is refused, with its fixed code
     │   └── LedgerUnavailableError         the database cannot be written (disk full): nothing may be computed
@@ -56,6 +59,32 @@ class IngestError(TrustError, PublicError):
     """Records cannot be taken in as a whole; a single bad one is refused and kept instead."""
 
     code = "bad_records"
+
+
+class DeniedError(TrustError, PublicError):
+    """The console's policies do not permit this to this person.
+
+    Attributes:
+        policy: that decided.
+    """
+
+    code = "denied"
+
+    def __init__(self, message: str, mend: str = "", policy: str = "") -> None:
+        self.policy = policy
+        PublicError.__init__(self, message, mend)
+
+
+class NotSignedInError(TrustError, PublicError):
+    """Nobody is signed in to the console, or not any more."""
+
+    code = "not_signed_in"
+
+
+class MissingError(TrustError, PublicError):
+    """What was asked for is not there."""
+
+    code = "missing"
 
 
 class AuditBrokenError(TrustError, PublicError):

@@ -11,6 +11,7 @@ from flip_sdk.contract.notices import PeerKey, fingerprint
 
 from flip_trust.commands import Home, asked, command, opened, out, say
 from flip_trust.config import TrustConfig
+from flip_trust.database import Database
 
 peers_app = typer.Typer(no_args_is_help=True, help="Other Trusts that this one may share noise with.")
 Name = Annotated[str, typer.Argument(help="The other Trust's name, as flip-trust peers list shows it.")]
@@ -20,10 +21,11 @@ Operator = Annotated[str, typer.Option(help="Who compared the fingerprint; your 
 @command(peers_app, "list")
 def peers_list(home: Home = None) -> None:
     """Show the other Trusts of this Trust's projects, their keys' fingerprints, and which are confirmed."""
-    from flip_trust import console, peers
+    from flip_trust import peers
+    from flip_trust.console import tables
 
     config, database = opened(home)
-    out.print(console.peers_table(_offered(config), peers.every(database)))
+    out.print(tables.peers_table(_offered(config, database), peers.every(database)))
 
 
 @command(peers_app, "fingerprint")
@@ -43,7 +45,7 @@ def peers_confirm(
     from flip_trust import peers
 
     config, database = opened(home)
-    offered = [record for record in _offered(config) if record.trust == name]
+    offered = [record for record in _offered(config, database) if record.trust == name]
     peers.confirm(database, _own(config), offered, fingerprint, operator or getpass.getuser())
     say(f"{name}: confirmed.")
 
@@ -64,6 +66,6 @@ def _own(config: TrustConfig) -> PeerKey:
     return PeerKey(trust=config.name, identity_key=load_identity(config).public.x)
 
 
-def _offered(config: TrustConfig) -> list[PeerKey]:
+def _offered(config: TrustConfig, database: Database) -> list[PeerKey]:
     """Every key of another Trust that the hub hands out, each once."""
-    return list(dict.fromkeys(peer for project in asked(config) for peer in project.peers))
+    return list(dict.fromkeys(peer for project in asked(config, database) for peer in project.peers))

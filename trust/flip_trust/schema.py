@@ -65,5 +65,23 @@ _RESTORED = """
 CREATE TABLE restored (at TEXT NOT NULL, archive TEXT NOT NULL, reconciled_at TEXT);
 """
 
-STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED)
+_CONSOLE = """
+CREATE TABLE told_project (
+    project_id TEXT PRIMARY KEY, record TEXT NOT NULL, first_at TEXT NOT NULL, changed_at TEXT NOT NULL,
+    listed INTEGER NOT NULL);
+CREATE TABLE seen_job (
+    job_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, record TEXT NOT NULL, persons INTEGER, at TEXT NOT NULL);
+CREATE TABLE model_graph (digest TEXT PRIMARY KEY, graph BLOB NOT NULL);
+CREATE TABLE console_person (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, passphrase TEXT NOT NULL, active INTEGER NOT NULL,
+    added_at TEXT NOT NULL);
+CREATE INDEX task_project ON task (project_id, received_at);
+CREATE INDEX task_received ON task (received_at);
+CREATE INDEX task_job ON task (job_id);
+CREATE INDEX audit_event ON audit (event);
+CREATE INDEX audit_actor ON audit (actor);
+CREATE INDEX audit_subject ON audit (subject);
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

@@ -10,8 +10,9 @@ from flip_sdk.contract.cohorts import AgeBetween, Cohort
 from flip_sdk.contract.jobs import StatisticsSpec
 from flip_sdk.contract.statistics import AgeBands, CrossTable
 from flip_sdk.contract.tasks import Refusal, RefusalCode
-from flip_trust import catalogue, console
+from flip_trust import catalogue
 from flip_trust.cohort.omop import Omop
+from flip_trust.console import tables
 from flip_trust.database import Database
 from flip_trust.ledger import queries
 from rich.console import Console
@@ -132,7 +133,7 @@ def test_a_steward_sees_every_question_in_words_and_which_cohorts_are_near(repea
     floor = near[1].persons + 1
     with (tmp_path / "shown").open("w") as file:
         shown = Console(width=160, file=file)
-        shown.print(console.queries_table(found, near, floor, omop.names()))
+        shown.print(tables.queries_table(found, near, floor, omop.names()))
     text = (tmp_path / "shown").read_text()
     assert "Everybody." in text
     assert "under the" in text

@@ -1,4 +1,7 @@
-"""What the Trust tells the hub of its own accord: signs of life with the ledger's figures, and consents it missed."""
+"""What the Trust tells the hub of its own accord: signs of life with the ledger's figures, and consents it missed.
+
+Now and then it asks as well which projects want this Trust's data, so that its steward reads it on the console.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,18 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 
-from flip_sdk.contract.notices import BudgetLine, CatalogueNotice, ConsentNotice, StatusNotice, TotalLine
+from flip_sdk.contract.notices import (
+    BudgetLine,
+    CatalogueNotice,
+    ConsentNotice,
+    StatusNotice,
+    TotalLine,
+    TrustRequest,
+)
 from flip_sdk.contract.signatures import SigningKey
 
-from flip_trust import catalogue, consent, egress
-from flip_trust.agent import log
+from flip_trust import catalogue, consent, egress, heard
+from flip_trust.agent import log, pulse
 from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
@@ -20,6 +30,7 @@ from flip_trust.database import Database
 from flip_trust.errors import TrustError
 from flip_trust.ledger import store
 
+ASK_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +51,8 @@ class Announcer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
         self._reached: bool | None = None
+        now = clock().isoformat()
+        self._pulse = pulse.Pulse(now, now, interval=config.status_interval)
 
     def start(self) -> None:
         """Begin to speak."""
@@ -67,6 +80,18 @@ class Announcer:
             catalogue.delivered(self._config)
         egress.announce(self._client, self._status(), self._key)
 
+    def ask(self) -> None:
+        """Ask which projects want this Trust's data, and keep the answer.
+
+        Raises:
+            HubUnreachableError: the hub is away.
+            HubRefusedError: the hub says no.
+            LedgerUnavailableError: it cannot be kept.
+        """
+        now, name = self._clock(), self._config.name
+        request = TrustRequest(trust=name, asks="projects", request_id=egress.new_id(), issued_at=now)
+        heard.keep(self._database, egress.ask_projects(self._client, request, self._key), now)
+
     def _told(self, notice: ConsentNotice | CatalogueNotice) -> bool:
         try:
             egress.announce(self._client, notice, self._key)
@@ -88,15 +113,34 @@ class Announcer:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            trouble, asked = "failed", False
             try:
                 self._housekeeping()
                 self.speak()
                 self._say_reached(reached=True)
+                trouble = ""
+                if asked := self._is_to_ask():
+                    self.ask()
             except HubUnreachableError:
+                trouble, asked = "away", False
                 self._say_reached(reached=False)
             except (HubRefusedError, TrustError, OSError) as error:
+                trouble, asked = "refused" if isinstance(error, HubRefusedError) else "failed", False
                 log.failure(_log, "announcement.failed", error)
+            self._beat(trouble, asked=asked)
             self._stop.wait(self._config.status_interval)
+
+    def _is_to_ask(self) -> bool:
+        last = self._pulse.asked_at
+        return not last or (self._clock() - datetime.fromisoformat(last)).total_seconds() >= ASK_SECONDS
+
+    def _beat(self, trouble: str, *, asked: bool) -> None:
+        self._pulse = self._pulse.beat(self._clock(), trouble, asked=asked)
+        try:
+            pulse.write(self._config.home, self._pulse)
+        except OSError as error:
+            # the console then says that nothing was heard: a full disk must not stop the agent from speaking
+            log.failure(_log, "pulse.unwritten", error)
 
     def _say_reached(self, *, reached: bool) -> None:
         if reached != self._reached:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -18,7 +18,7 @@ from flip_sdk.contract.prepare import weight_of_count
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import KeyShare, Refusal, RefusalCode
 
-from flip_trust import sharing, taskbook, told
+from flip_trust import seen, sharing, taskbook, told
 from flip_trust.admission import AcceptedTask, Grounds, admit, require_live
 from flip_trust.agent import log
 from flip_trust.agent.sessions import Pool, Session, Sessions
@@ -121,13 +121,15 @@ class TaskRunner:
             # the noisy count was looked at: that is a release, and asking again must not draw new noise
             with self.database.transaction() as transaction:
                 kept = self._release(accepted, None, refused.refusal)
-                taskbook.step(transaction, task.task_id, TaskState.REFUSED, kept, refusal=refused.refusal)
+                also = seen.sized(task.job_id, raw.persons)
+                taskbook.step(transaction, task.task_id, TaskState.REFUSED, kept, *also, refusal=refused.refusal)
             raise
         persons: Statement = ("UPDATE job SET persons = ? WHERE job_id = ?", (protected.persons, task.job_id))
         with self.database.transaction() as transaction:
             require_live(transaction, accepted, self.clock())
             taskbook.step(transaction, task.task_id, TaskState.EXECUTED)
             also = [persons] if protected.persons is not None else []
+            also += seen.sized(task.job_id, raw.persons)
             also += sharing.noted(accepted.verified, self.clock())
             also += self._told(accepted, protected)
             taskbook.step(
@@ -170,7 +172,7 @@ class TaskRunner:
         for may_fail in (True, False):
             try:
                 with self.sessions.lend(job.job_id, opening, keep=accepted.graph is not None) as session:
-                    return _engine(accepted, chosen, session)
+                    return replace(_engine(accepted, chosen, session), persons=chosen.snapshot.count)
             except EngineError as error:
                 if error.code != RefusalCode.ENGINE_FAILED or not may_fail:
                     raise

@@ -69,7 +69,8 @@ def select(accepted: AcceptedTask, omop: Omop, jobs: Path, now: datetime) -> Coh
 def count(accepted: AcceptedTask, omop: Omop, now: datetime) -> RawUpdate:
     """The exact number of persons of a count job; one person more or less changes it by 1."""
     frame = persons_in(accepted.verified.job.spec.cohort, omop, now.year).select(pl.len()).collect()
-    return RawUpdate({"persons": np.array([frame.item()], dtype=np.int64)}, sensitivity=1.0, noised=False)
+    persons = int(frame.item())
+    return RawUpdate({"persons": np.array([persons], dtype=np.int64)}, 1.0, noised=False, persons=persons)
 
 
 def keep_private(path: Path, content: bytes) -> None:

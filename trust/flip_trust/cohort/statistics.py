@@ -58,7 +58,7 @@ def answer(accepted: AcceptedTask, omop: Omop, jobs: Path, now: datetime) -> Raw
         sums = exact(spec.question, columns, _coefficients(verified.weights))
     except (ValueError, KeyError, SafetensorError) as error:
         raise RefusedError(RefusalCode.BAD_RECORD) from error
-    return RawUpdate(sums, release_of(spec.question).sensitivity, noised=False)
+    return RawUpdate(sums, release_of(spec.question).sensitivity, noised=False, persons=len(columns))
 
 
 def columns_of(spec: StatisticsSpec, omop: Omop, now: datetime) -> Columns:

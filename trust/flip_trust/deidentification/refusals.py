@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NO_TESSERACT = "pictures of this kind are checked for text, and tesseract is not installed"
     PIXELS = "the picture has to be checked for text or masked, and its pixels cannot be decoded"
     DUPLICATE = "another file of the same instance UID is there with other content: use a fresh folder"
+    DELETED = "deleted by the data steward"
     FAILED = "the engine failed on this file: please report it to FLIP's maintainers"
 
     @property

@@ -41,8 +41,10 @@ class RawUpdate:
         sensitivity: how far one person more or less can move all tensors together: L2, for ``scores`` L1. It comes
             from what was asked, never from the worker.
         noised: True when the noise is inside already (``dp_sgd``); False when it has still to be added.
+        persons: of the cohort, exactly, where it is known: for the Trust's own steward, and for nobody else.
     """
 
     tensors: dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]] = field(repr=False)
     sensitivity: float
     noised: bool
+    persons: int | None = field(default=None, repr=False)

@@ -33,10 +33,12 @@ from flip_trust.imaging.cleaned import Place, profile_of
 from flip_trust.imaging.index import Index
 from flip_trust.imaging.spool import RAW
 from flip_trust.ingest import store
+from flip_trust.keys import write_private
 from flip_trust.scaleout import LOCAL, Where
 
 BATCH: Final = 16
 QUARANTINE: Final = "deidentification"
+DELETED: Final = "deleted"
 _WRITE_EVERY: Final = 5.0
 _TRIED_AGAIN: Final = frozenset({Reason.NO_TESSERACT.name, Reason.FAILED.name, Reason.UNREADABLE.name})
 """Refusals that are not the instance's own fault."""
@@ -118,6 +120,24 @@ class Cleaning:
             shutil.rmtree(self.place.parts, ignore_errors=True)
             self.place.parts.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._run(self.waiting(again=again)[:most], where, done)
+
+    def again(self, names: list[str]) -> Tally:
+        """Try some instances again, at once: after tesseract was installed, say, or a file was put right.
+
+        Raises:
+            ImagingError: another process is at work; it is not waited for.
+            SetupError: the folder cannot be written.
+        """
+        try:
+            with store.writing(self.place.folder, wait=False):
+                self.place.parts.mkdir(mode=0o700, parents=True, exist_ok=True)
+                rows = clean(str(self._home.absolute()), self.place.profile.model_dump_json(), names)
+                self._write(rows)
+        except BlockingIOError as error:
+            raise ImagingError("Images are being de-identified just now.", "Wait until that is done.") from error
+        tally = Tally()
+        tally.add(rows)
+        return tally
 
     def _run(self, names: list[str], where: Where, done: Callable[[int], None]) -> Tally:
         tally, rows, wrote = Tally(), list[Row](), time.monotonic()
@@ -206,6 +226,8 @@ def _engine(home: str, profile_text: str) -> Engine:
 
 
 def _cleaned(place: Place, engine: Engine, name: str, batch: Together) -> Row:
+    if is_deleted(place.home, name):
+        return name, "", Reason.DELETED.name
     try:
         cleaned = engine.clean(files.read(_raw(place.home, name)))
         path = files.write(cleaned, place.folder, batch, replace=True, beside=place.parts)
@@ -233,6 +255,34 @@ def _refused(place: Place, name: str, reason: Reason, batch: Together) -> Row:
     except OSError as error:
         raise SetupError(f"{folder} cannot be written.", "Is the disk full? Then run this again.") from error
     return name, "", reason.name
+
+
+def delete(home: Path, name: str, why: dict[str, str]) -> None:
+    """Delete a refused instance for good, the raw file too: it is never tried again.
+
+    Args:
+        home: the Trust's home.
+        name: its file's name in the raw store.
+        why: who deleted it and for what reason; kept beside the quarantine.
+
+    Raises:
+        SetupError: the quarantine cannot be written.
+    """
+    folder = home / "quarantine" / DELETED
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # first: an instance of which this is written is never read again, even where a kill leaves its file
+        write_private(folder / f"{name}.json", json.dumps(why).encode())
+        sync_folder(folder)
+        _raw(home, name).unlink(missing_ok=True)
+        _out_of_quarantine(home, name)
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be written.", "Is the disk full? Then do this again.") from error
+
+
+def is_deleted(home: Path, name: str) -> bool:
+    """Whether an instance was deleted by a steward."""
+    return (home / "quarantine" / DELETED / f"{name}.json").exists()
 
 
 def _out_of_quarantine(home: Path, name: str) -> None:

@@ -18,12 +18,16 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Hold a folder of tables against every other writer; readers see the old file or the new one."""
+def writing(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a folder of tables against every other writer; readers see the old file or the new one.
+
+    Raises:
+        BlockingIOError: another writer holds it, and it is not to be waited for.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)

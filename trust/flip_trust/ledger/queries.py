@@ -105,9 +105,10 @@ def is_repeated(reader: Reader, job_id: str) -> bool:
     return bool(reader.read("SELECT 1 FROM query WHERE job_id = ? AND answer_of IS NOT NULL", (job_id,)))
 
 
-def queries(reader: Reader, project_id: str) -> list[Query]:
-    """Every question of a project, oldest first."""
-    rows = reader.read("SELECT * FROM query WHERE project_id = ? ORDER BY sequence", (project_id,))
+def queries(reader: Reader, project_id: str, first: int = 1, most: int = -1) -> list[Query]:
+    """A project's questions, oldest first: from the ``first`` on, ``most`` of them; every one unless given."""
+    found = "SELECT * FROM query WHERE project_id = ? ORDER BY sequence LIMIT ? OFFSET ?"
+    rows = reader.read(found, (project_id, most, first - 1))
     return [
         Query(
             number,
@@ -118,7 +119,7 @@ def queries(reader: Reader, project_id: str) -> list[Query]:
             Cohort.parse(row["cohort"].encode()),
             _outcome(reader, row),
         )
-        for number, row in enumerate(rows, start=1)
+        for number, row in enumerate(rows, start=first)
     ]
 
 

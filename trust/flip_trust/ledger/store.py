@@ -113,5 +113,26 @@ def lines(reader: Reader) -> list[Line]:
     return [_line(row) for row in reader.read("SELECT * FROM ledger ORDER BY sequence")]
 
 
+def lines_of(
+    reader: Reader, *, project_id: str | None = None, job_id: str | None = None, most: int = -1, offset: int = 0
+) -> list[Line]:
+    """Rows of a project, of a job, or without either of the whole data set: the newest first."""
+    where, parameters = _where(project_id, job_id)
+    sql = f"SELECT * FROM ledger WHERE {where} ORDER BY sequence DESC LIMIT ? OFFSET ?"  # noqa: S608
+    return [_line(row) for row in reader.read(sql, (*parameters, most, offset))]
+
+
+def count(reader: Reader, project_id: str | None = None) -> int:
+    """How many rows a project or the whole data set has."""
+    where, parameters = _where(project_id, None)
+    return int(reader.read(f"SELECT count(*) AS n FROM ledger WHERE {where}", parameters)[0]["n"])  # noqa: S608
+
+
+def _where(project_id: str | None, job_id: str | None) -> tuple[str, tuple[str, ...]]:
+    if job_id is not None:
+        return "job_id = ?", (job_id,)
+    return ("project_id = ?", (project_id,)) if project_id is not None else ("1", ())
+
+
 def _line(row: dict[str, Any]) -> Line:
     return Line(row["at"], row["project_id"] or "", row["job_id"], row["purpose"], stored_event(row["event"]))

@@ -74,7 +74,7 @@ def ledger_table(lines: Iterable[store.Line]) -> Table:
     """Every debit, oldest first."""
     table = Table("when", "project", _job_column(), "for", "mechanism", title="Ledger")
     for line in lines:
-        table.add_row(line.at[:19], line.project_id or "(data set)", line.job_id, line.purpose, _event(line.event))
+        table.add_row(line.at[:19], line.project_id or "(data set)", line.job_id, line.purpose, event_words(line.event))
     return table
 
 
@@ -135,7 +135,8 @@ def _figures(ledger: LedgerMirror) -> tuple[str, ...]:
     return (*spent, f"{ledger.delta:g}")
 
 
-def _event(event: AnyEvent) -> str:
+def event_words(event: AnyEvent) -> str:
+    """A debit's mechanism in a line."""
     match event:
         case Gaussian():
             return f"Gaussian, noise multiplier {event.noise_multiplier:.3f}, {event.steps} steps"
