@@ -121,6 +121,7 @@ def _tables(story: Story, dashboard: str) -> list[RenderableType]:
     addresses.add_row("Pages and workspaces", platform.hub_url)
     addresses.add_row("Dashboard", f"{platform.hub_url}{dashboard}")
     addresses.add_row("The Trusts' homes", str(platform.folder / "trusts"))
+    addresses.add_row("A Trust's console", platform.console_command(story.trusts[0]))
     return [
         report.accuracy_table(PROJECT, report.compare(PROJECT, graph, weights, result.scaling), result.epsilon),
         report.budget_table(report.budget_of(name, text, PROJECT) for name, text in ledgers.items()),

@@ -246,6 +246,10 @@ class Platform:
         """Run `flip-trust … --home <the Trust's home>` as its operator or steward does, and return what it prints."""
         return self._run(self.command("flip-trust"), *arguments, "--home", str(self.trust_home(name)))
 
+    def console_command(self, name: str) -> str:
+        """What a Trust's data steward types to see what it is asked, what ran and what it spent."""
+        return f"{self.command('flip-trust')} console --home {self.trust_home(name)}"
+
     @staticmethod
     def command(name: str) -> str:
         """Path of a program installed beside this Python."""

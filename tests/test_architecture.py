@@ -38,6 +38,8 @@ ENGINE = "trust/flip_trust/engine/"
 HOSPITAL = ("trust/flip_trust/imaging/", "trust/flip_trust/ingest/hl7/listener.py")
 """Receives images and messages from the hospital's own systems, and fetches from its PACS: programs of their own, which
 know neither the hub nor a job."""
+CONSOLE = "trust/flip_trust/console/"
+"""Listens on the hospital's own machine, for its data steward's browser; a program of its own, which knows no hub."""
 DIALLING = {"connect", "connect_ex", "create_connection", "bind", "sendto"}
 SENDING_METHODS = {"reply", "post_notice", "ask_projects"}
 
@@ -143,9 +145,25 @@ def test_an_agent_listens_on_nothing() -> None:
     trust = [path for path in sources() if "flip_trust" in path.parts and not place(path).startswith(HOSPITAL)]
 
     for path in trust:
+        if place(path).startswith(CONSOLE):
+            continue
         called = {name.rpartition(".")[2] for name in calls(path)}
         assert called & {"listen", "create_server", "start_server"} == set(), place(path)
         assert {name.split(".")[0] for name in imports(path)} & {"uvicorn", "fastapi", "tornado"} == set(), place(path)
+
+
+def test_the_console_knows_no_way_to_the_hub_and_the_agent_knows_no_console() -> None:
+    away = (
+        "flip_trust.egress",
+        "flip_trust.agent.carrier",
+        "flip_trust.agent.hub_client",
+        "flip_trust.agent.announcer",
+    )
+    for path in sources():
+        if place(path).startswith(CONSOLE):
+            assert [name for name in imports(path) if name.startswith(away)] == [], place(path)
+        elif place(path).startswith("trust/flip_trust/agent/"):
+            assert [name for name in imports(path) if name.startswith("flip_trust.console")] == [], place(path)
 
 
 def test_the_contract_needs_nothing_above_it() -> None:

@@ -1,4 +1,7 @@
-"""What a wheel holds besides the package: the de-identification profiles that lie beside it in the repository."""
+"""What a wheel holds besides the package: the policies that lie beside it in the repository, and the pages' styles.
+
+The design system comes by npm, into ``hub/node_modules``; whoever installs the wheel needs neither Node nor the hub.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,22 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BESIDE = {"policies/deidentification": "flip_trust/policies/deidentification"}
+BESIDE = {f"policies/{name}": f"flip_trust/policies/{name}" for name in ("deidentification", "disclosure", "trust")}
+STYLES = Path("hub", "node_modules", "nhsuk-frontend")
+STYLED = {
+    STYLES / "dist" / "nhsuk" / "nhsuk-frontend.min.css": "flip_trust/console/nhsuk/nhsuk-frontend.min.css",
+}
 
 
 class BesideThePackage(BuildHookInterface[Any]):
     """An editable install reads them where they are; a copy of them would grow old."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the folders to a real wheel."""
-        if version == "standard":
-            repository = Path(self.root).parent
-            build_data["force_include"].update({str(repository / name): inside for name, inside in BESIDE.items()})
+        """Add the folders and the styles to a real wheel."""
+        if version != "standard":
+            return
+        repository = Path(self.root).parent
+        if missing := [str(path) for path in STYLED if not (repository / path).is_file()]:
+            raise FileNotFoundError(f"The console's styles are not there: {', '.join(missing)}. Run: make install")
+        together = {**BESIDE, **STYLED}
+        build_data["force_include"].update({str(repository / name): inside for name, inside in together.items()})

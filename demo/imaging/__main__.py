@@ -108,6 +108,7 @@ def addresses(story: ImagingStory) -> Table:
     table.add_row("Pages and workspaces", platform.hub_url)
     table.add_row("Dashboard", f"{platform.hub_url}{story.dashboard}")
     table.add_row("The Trusts' homes", str(platform.folder / "trusts"))
+    table.add_row("A Trust's console", platform.console_command(story.trusts[0]))
     table.add_row("The hospitals' own files", str(platform.folder / "hospitals"))
     return table
 

@@ -19,6 +19,7 @@ from rich.markup import escape
 from flip_trust import backup_cli
 from flip_trust.commands import Home, asked, command, in_words, opened, out, say
 from flip_trust.config import TrustConfig
+from flip_trust.console import cli as console_cli
 from flip_trust.database import Database
 from flip_trust.deidentification.cli import deid_app
 from flip_trust.errors import ConsentError, SetupError
@@ -43,8 +44,10 @@ app.add_typer(features_app, name="features")
 app.add_typer(quality_app)
 imaging_cli.register(app, ingest_app)
 backup_cli.register(app)
+console_cli.register(app)
 
 Steward = Annotated[str, typer.Option(help="Who decides; your login name unless given.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
 Project = Annotated[str, typer.Argument(help="The project's id, as flip-trust consent list shows it.")]
 
 
@@ -101,12 +104,12 @@ def serve(home: Home = None) -> None:
 @command(app, "status")
 def status(home: Home = None) -> None:
     """Show the budgets and the latest tasks."""
-    from flip_trust import console
+    from flip_trust.console import tables
 
     config, database = opened(home)
     say(f"{config.title} ({config.name})")
-    out.print(console.budgets_table(database, config))
-    out.print(console.tasks_table(database))
+    out.print(tables.budgets_table(database, config))
+    out.print(tables.tasks_table(database))
 
 
 @ledger_app.callback()
@@ -117,7 +120,7 @@ def ledger(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, on one line.")] = False,
 ) -> None:
     """Show every debit, and what each project and the whole data set have spent."""
-    from flip_trust import console
+    from flip_trust.console import tables
     from flip_trust.ledger import store
 
     if context.invoked_subcommand:
@@ -126,8 +129,8 @@ def ledger(
     if as_json:
         sys.stdout.write(json.dumps(_ledger(config, database)) + "\n")
         return
-    out.print(console.ledger_table(store.lines(database)))
-    out.print(console.budgets_table(database, config))
+    out.print(tables.ledger_table(store.lines(database)))
+    out.print(tables.budgets_table(database, config))
 
 
 @command(ledger_app, "queries")
@@ -136,8 +139,8 @@ def ledger_queries(
     home: Home = None,
 ) -> None:
     """Show what a project asked, in words, what became of it, and how near its cohorts are; for this Trust alone."""
-    from flip_trust import console
     from flip_trust.cohort.omop import Omop
+    from flip_trust.console import tables
     from flip_trust.ledger import queries
 
     config, database = opened(home)
@@ -146,7 +149,7 @@ def ledger_queries(
         say(f"Nothing was asked by {project}.")
         return
     near = list(queries.nearest(found, Omop(config.omop), datetime.now(UTC).year))
-    out.print(console.queries_table(found, near, config.floor, Omop(config.omop).names()))
+    out.print(tables.queries_table(found, near, config.floor, Omop(config.omop).names()))
 
 
 @command(ledger_app, "reconcile")
@@ -166,10 +169,11 @@ def ledger_reconcile(
 @command(consent_app, "list")
 def consent_list(home: Home = None) -> None:
     """Ask the hub which projects want this Trust's data, and show what was decided."""
-    from flip_trust import consent, console
+    from flip_trust import consent
+    from flip_trust.console import tables
 
     config, database = opened(home)
-    out.print(console.projects_table(asked(config), consent.every(database)))
+    out.print(tables.projects_table(asked(config, database), consent.every(database)))
 
 
 @command(consent_app, "opt-in")
@@ -194,6 +198,7 @@ def consent_opt_in(  # noqa: PLR0913, PLR0917 (a form: every option has a name a
         ),
     ] = 0.0,
     steward: Steward = "",
+    reason: Reason = "",
     home: Home = None,
 ) -> None:
     """Allow a project to send jobs: these kinds, this much epsilon, until this day."""
@@ -208,35 +213,35 @@ def consent_opt_in(  # noqa: PLR0913, PLR0917 (a form: every option has a name a
         _trust_models(trust_models),
         _budget(epsilon_alone, 10_000) if epsilon_alone else None,
     )
-    decision = consent.opt_in(database, project, terms, steward or getpass.getuser())
+    decision = consent.opt_in(database, project, terms, steward or getpass.getuser(), reason=reason)
     _tell(config, database, decision)
 
 
 @command(consent_app, "pause")
-def consent_pause(project: Project, steward: Steward = "", home: Home = None) -> None:
+def consent_pause(project: Project, steward: Steward = "", reason: Reason = "", home: Home = None) -> None:
     """Refuse every further task of a project until it is resumed; takes effect at once."""
     from flip_trust import consent
 
     config, database = opened(home)
-    _tell(config, database, consent.pause(database, project, steward or getpass.getuser()))
+    _tell(config, database, consent.pause(database, project, steward or getpass.getuser(), reason))
 
 
 @command(consent_app, "resume")
-def consent_resume(project: Project, steward: Steward = "", home: Home = None) -> None:
+def consent_resume(project: Project, steward: Steward = "", reason: Reason = "", home: Home = None) -> None:
     """End a pause, on the terms there were."""
     from flip_trust import consent
 
     config, database = opened(home)
-    _tell(config, database, consent.resume(database, project, steward or getpass.getuser()))
+    _tell(config, database, consent.resume(database, project, steward or getpass.getuser(), reason))
 
 
 @command(consent_app, "leave")
-def consent_leave(project: Project, steward: Steward = "", home: Home = None) -> None:
+def consent_leave(project: Project, steward: Steward = "", reason: Reason = "", home: Home = None) -> None:
     """Take this Trust out of a project; takes effect at once, and frozen cohorts are deleted."""
     from flip_trust import consent
 
     config, database = opened(home)
-    _tell(config, database, consent.leave(database, project, steward or getpass.getuser()))
+    _tell(config, database, consent.leave(database, project, steward or getpass.getuser(), reason))
 
 
 @command(catalogue_app, "publish")
