@@ -39,7 +39,9 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         while isinstance(command, typer.core.TyperGroup) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"{program}: {words}"
             command = command.commands[words.pop(0)]
-        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        known = {one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)} | {
+            "--help"
+        }
         assert {word for word in words if word.startswith("--")} <= known, f"{program}: {words}"
 
 

@@ -85,7 +85,7 @@ class TestTheCommands:
         fields = {"title": "t", "lay_summary": "", "public_benefit": "", "researchers": (), "reviewers": ()}
         terms = {"job_kinds": ("train",), "epsilon": 3.0, "delta": 1e-5, "expires_at": "2030-01-01T00:00:00Z"}
 
-        def asked(_config):
+        def asked(_config, _database):
             return [ProjectForTrust(project_id=i, peers=tuple(keys), **fields, **terms) for i in ("one", "two")]
 
         monkeypatch.setattr(peers_cli, "asked", asked)
