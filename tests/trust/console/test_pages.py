@@ -42,6 +42,15 @@ def test_the_first_page_tells_how_the_agent_is(console) -> None:
     assert "Not running" in browser.open("/").text
 
 
+def test_a_restored_trust_says_that_it_refuses_everything(console) -> None:
+    browser = console.browser()
+    assert "Restored from a backup" not in browser.open("/").text
+    with console.trust.database.transaction() as transaction:
+        entry = Entry("operator", "trust.restored", "trust/aldgate")
+        transaction.write(entry, ("INSERT INTO restored (at, archive) VALUES ('2026-11-30', 'x')", ()))
+    assert "flip-trust ledger reconcile" in browser.open("/").text
+
+
 def test_a_pulse_that_cannot_be_read_is_none(tmp_path) -> None:
     assert pulse.read(tmp_path) is None
     (tmp_path / pulse.FILE).write_text("[]")

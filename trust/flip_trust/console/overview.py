@@ -14,6 +14,7 @@ from flip_trust.console.desk import Desk
 from flip_trust.console.projects import Project
 from flip_trust.console.tasks_view import TaskRow
 from flip_trust.ledger import store
+from flip_trust.ledger.restored import is_unreconciled
 
 _LITTLE = 0.05
 
@@ -55,7 +56,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class Overview:
-    """The first page."""
+    """The first page.
+
+    Attributes:
+        is_unreconciled: whether this Trust was restored, and refuses everything until its ledger is reconciled.
+    """
 
     waiting: Sequence[Project]
     changed: Sequence[Project]
@@ -65,6 +70,7 @@ class Overview:
     disk: Disk
     running: Sequence[TaskRow]
     refused_things: int
+    is_unreconciled: bool
     spent: float
     cap: float
 
@@ -83,6 +89,7 @@ def overview(desk: Desk) -> Overview:
         disk=Disk(disk.total, disk.free),
         running=tasks_view.running(desk.database),
         refused_things=quarantine_view.total(desk.config.home),
+        is_unreconciled=is_unreconciled(desk.database),
         spent=store.spent(desk.database, desk.config.total.delta),
         cap=desk.config.total.epsilon,
     )

@@ -94,6 +94,7 @@ EVENTS = {
     "peer.confirmed": "confirmed another Trust's key",
     "peer.forgotten": "forgot another Trust's key",
     "trust.initialised": "set this Trust up",
+    "trust.restored": "restored this Trust from a backup",
     "console.entered": "signed in to the console",
     "console.left": "signed out of the console",
     "console.refused": "was not let in",
