@@ -54,6 +54,7 @@ class ClosingCertificate(Record):
     """What became of a project's data; signed by the hub's governance key.
 
     Attributes:
+        hub_purged_at: when the hub had deleted its own part; None while workspaces or jobs still end.
         kept: what stays, in words: the ledgers, the audit logs and released outputs.
         pending: Trusts that have not answered yet.
     """
@@ -64,6 +65,7 @@ class ClosingCertificate(Record):
     closed_by: Line
     closed_at: Instant
     reason: Text = ""
+    hub_purged_at: Instant | None = None
     hub: Annotated[tuple[PurgedItem, ...], Field(max_length=50)] = ()
     trusts: Annotated[tuple[TrustPurge, ...], Field(max_length=200)] = ()
     kept: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
@@ -73,3 +75,10 @@ class ClosingCertificate(Record):
     def pending(self) -> tuple[str, ...]:
         """Trusts that have not answered yet."""
         return tuple(part.trust for part in self.trusts if part.purged_at is None)
+
+
+class SignedCertificate(Record):
+    """A certificate, readable and signed: ``jws`` verifies with the governance key, without the hub."""
+
+    certificate: ClosingCertificate
+    jws: str

@@ -14,7 +14,6 @@ from fastapi import APIRouter, FastAPI, Request
 from flip_sdk.contract.api import ErrorBody
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
 from flip_hub.airlock.worker import Worker
@@ -37,14 +36,13 @@ from flip_hub.api.pages import (
 from flip_hub.api.pulse import Pulse
 from flip_hub.api.sessions import Asking, At, Desk
 from flip_hub.api.static_files import static_routes
+from flip_hub.api.sweep import HubStopper, sweep_for_ever
 from flip_hub.config import HubConfig
 from flip_hub.errors import UnavailableError
 from flip_hub.governance.office import Office
-from flip_hub.governance.projects import expire
 from flip_hub.keys import secret
 
 DEFAULT_PREFIX = "/services/flip/"
-SWEEP_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody} for status in (401, 403, 404, 409, 413, 422, 500, 503)
@@ -109,7 +107,7 @@ def openapi(request: Request, subject: Asking) -> dict[str, Any]:  # noqa: ARG00
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
-    sweep = asyncio.create_task(_sweep(desk.office))
+    sweep = asyncio.create_task(sweep_for_ever(desk.office, HubStopper))
     airlock: Worker = app.state.airlock
     airlock.start()
     yield
@@ -117,16 +115,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sweep.cancel()
     with suppress(asyncio.CancelledError):
         await sweep
-
-
-async def _sweep(office: Office) -> None:
-    while True:
-        try:
-            for project in await run_in_threadpool(expire, office.database):
-                _log.info("project %s expired", project)
-        except SQLAlchemyError:
-            _log.exception("expiries could not be written down")
-        await asyncio.sleep(SWEEP_SECONDS)
 
 
 def _components(config: HubConfig) -> Path:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from flip_hub.database import Database, Entry, Person, Project, Routine, Trust, now
 from flip_hub.errors import ConflictError, IncompleteError, InvalidError
-from flip_hub.governance import conditions, drafts, submissions
+from flip_hub.governance import closing, conditions, drafts, submissions
 from flip_hub.governance.access import HUB, object_of, permit, visible
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import move, settle, state_of, stop_jobs
@@ -148,6 +148,10 @@ def change_state(office: Office, subject: Subject, project_id: str, target: str,
             raise ConflictError("Only a suspended project resumes.", "Reviewers approve the others.")
         entry.details.update(step.details, reason=reason.strip())
         project.state_reason = reason.strip()
+        if wanted is ProjectState.CLOSED:
+            closing.begin(session, project, subject.name, reason.strip())
+        if wanted is ProjectState.APPROVED:
+            project.workspaces_closed_at = None
         if wanted is not ProjectState.APPROVED:
             stop_jobs(session, project)
         return view(project)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from flip_sdk.contract.states import ProjectState
 from flip_sdk.errors import NotAllowedError
+from sqlalchemy import select
 
 from flip_hub.config import HubConfig
-from flip_hub.database import Entry
+from flip_hub.database import Database, Entry, Project, now
 from flip_hub.errors import DeniedError, MissingError
 from flip_hub.governance.access import permit
 from flip_hub.governance.office import Office, identify
@@ -27,6 +29,20 @@ def may_view_dashboard(config: HubConfig, person: str, project: str) -> None:
         NotAllowedError: with the reason, to be shown to them.
     """
     _check(config, person, project, "view_dashboard")
+
+
+def to_close(database: Database) -> list[tuple[str, tuple[str, ...]]]:
+    """Projects whose workspaces have to be stopped and were not told to yet, each with its people."""
+    states = [str(state) for state in (ProjectState.SUSPENDED, ProjectState.EXPIRED, ProjectState.CLOSED)]
+    chosen = select(Project).where(Project.state.in_(states), Project.workspaces_closed_at.is_(None))
+    with database.read() as session:
+        return [(project.project_id, project.members) for project in session.scalars(chosen)]
+
+
+def closed(database: Database, project_id: str) -> None:
+    """Write down that a project's workspaces were stopped."""
+    with database.write(Entry("governance", "project.workspaces_closed", f"project/{project_id}")) as session:
+        session.get_one(Project, project_id).workspaces_closed_at = now()
 
 
 def _check(config: HubConfig, person: str, project: str, action: str) -> None:

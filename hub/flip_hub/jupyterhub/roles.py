@@ -29,6 +29,12 @@ def roles() -> list[dict[str, Any]]:
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
             "services": [CULLER],
         },
+        {
+            "name": "project-closer",
+            "description": "Stops workspaces of projects that are suspended, expired or closed",
+            "scopes": ["delete:servers"],
+            "services": [FLIP],
+        },
     ]
 
 

@@ -20,8 +20,9 @@ from flip_hub.api.pages.project_pages import display_names, may
 from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.database import Project
 from flip_hub.errors import ConflictError, InvalidError
-from flip_hub.governance import access, agreement, comments, submissions, trusts
+from flip_hub.governance import access, agreement, closing, comments, submissions, trusts
 from flip_hub.governance.office import Office
+from flip_hub.keys import signing_key
 from flip_hub.policy import Subject
 
 router = APIRouter()
@@ -138,6 +139,16 @@ def sign(request: Request, subject: Asking, office: At, project_id: Name, form: 
         problem = {"agrees": f"{error.message} {error.mend}"}
         return _agreement(request, office, subject, project_id, problem, name)
     return RedirectResponse(f"{desk_of(request).prefix}projects/{project_id}/agreement", status_code=303)
+
+
+@router.get("/projects/{project_id}/certificate")
+def certificate_page(request: Request, subject: Asking, office: At, project_id: Name) -> Response:
+    """What became of a closed project's data."""
+    signed = closing.certificate(office, subject, project_id)
+    key = signing_key(office.config, "governance").public
+    with office.database.read() as session:
+        names = display_names(session)
+    return draw(request, "certificate.html", signed=signed, certificate=signed.certificate, key=key, names=names)
 
 
 def _agreement(
