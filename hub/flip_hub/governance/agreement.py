@@ -131,15 +131,9 @@ def _annexes(owner: str, application: Application) -> list[str]:
             value = raw[field.name]
             if field.readers == "reviewers" or not value:
                 continue
-            if field.kind in _LISTS:
-                lines += [
-                    f"**{field.label}**",
-                    "",
-                    *(f"- {' '.join(one.split())}" for one in lines_of(field, value)),
-                    "",
-                ]
-            else:
-                lines += [f"**{field.label}**", "", words_of(field, value), ""]
+            told = lines_of(field, value) if field.kind in _LISTS else words_of(field, value).splitlines()
+            # what people wrote is quoted, so that it can never read as a clause
+            lines += [f"**{field.label}**", "", *(f"> {' '.join(one.split())}".rstrip() for one in told), ""]
     return lines
 
 

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from flip_sdk.contract.applications import Application
@@ -91,6 +92,8 @@ def lines_of(field: FormField, value: Value) -> list[str]:
 
 def words_of(field: FormField, value: Value) -> str:
     """A single value as people read it."""
+    if field.kind in {"date", "end"} and value:
+        return date.fromisoformat(str(value)).strftime("%-d %B %Y")
     return field.words(str(value)) if field.kind == "choice" else str(value)
 
 
@@ -117,7 +120,7 @@ def _entry(field: FormField, entry: TypedEntry) -> str:
     told = []
     for part in field.parts:
         value = entry.get(part.name, "")
-        text = ", ".join(map(part.words, value)) if isinstance(value, list) else part.words(value)
+        text = ", ".join(map(part.words, value)) if isinstance(value, list) else words_of(part, value)
         if text:
             told.append(part.label if part.kind == "flag" else f"{part.label}: {text}")
     return "; ".join(told)

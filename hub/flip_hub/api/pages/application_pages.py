@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -26,6 +27,7 @@ from flip_hub.keys import signing_key
 from flip_hub.policy import Subject
 
 router = APIRouter()
+_ITEM = re.compile(r"\n(?=\d+\. )")
 Version = Annotated[int | None, Query(ge=1, le=100_000)]
 
 
@@ -189,12 +191,12 @@ def _current(
 
 def _blocks(text: str) -> list[tuple[str, str]]:
     """The agreement's few kinds of Markdown, block by block: what it is, and its words."""
-    kinds = {"# ": "title", "## ": "heading", "**": "label", "- ": "item"}
+    kinds = {"# ": "title", "## ": "heading", "**": "label", ">": "quote"}
     found = []
-    for block in text.split("\n\n"):
-        for line in block.splitlines() if block.startswith(("- ", "1. ")) or "\n- " in block else [block]:
-            kind = next((kind for start, kind in kinds.items() if line.startswith(start)), "words")
-            found.append((kind, line.strip("#*- ") if kind != "words" else line))
+    for block in (piece for part in text.split("\n\n") for piece in _ITEM.split(part)):
+        kind = next((kind for start, kind in kinds.items() if block.startswith(start)), "words")
+        lines = [line.strip("#*> ").strip() if kind != "words" else line.strip() for line in block.splitlines()]
+        found.append((kind, ("\n" if kind == "quote" else " ").join(lines)))
     return found
 
 

@@ -5,7 +5,8 @@ const state = document.getElementById('draft-state')
 const store = `flip-draft-${form.dataset.draft}`
 
 document.body.addEventListener('htmx:beforeRequest', event => {
-  if (event.target.matches('.flip-field')) state.textContent = 'Saving …'
+  // a link of a trouble stays where it is: leaving the field to click it sends the field once more
+  if (event.target.matches('.flip-field') && !state.dataset.trouble) state.textContent = 'Saving …'
 })
 document.body.addEventListener('htmx:responseError', event => {
   keep(event.target)
@@ -19,12 +20,16 @@ document.body.addEventListener('htmx:sendError', event => {
   say('Not saved: the hub cannot be reached. What you typed is kept in this browser and is sent again with the next change. ', 'Load the page again')
 })
 document.body.addEventListener('htmx:afterRequest', event => {
-  if (event.detail.successful && event.target.matches('.flip-field')) forget(event.target)
+  if (!event.detail.successful || !event.target.matches('.flip-field')) return
+  delete state.dataset.trouble
+  forget(event.target)
 })
 window.addEventListener('online', () => resend())
 window.addEventListener('load', () => resend())
 
 function say (words, link) {
+  if (state.dataset.trouble === words) return
+  state.dataset.trouble = words
   const again = document.createElement('a')
   again.href = window.location.pathname
   again.textContent = link
