@@ -72,7 +72,9 @@ def cluster(**settings: str) -> Iterator[Cluster]:
         with (folder / "log").open("wb") as log, _running(data, chosen, log, account):
             yield Cluster(folder)
     finally:
-        shutil.rmtree(folder)
+        # what still ends may write while it is removed
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

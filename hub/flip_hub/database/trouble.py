@@ -52,5 +52,6 @@ def in_words(error: DBAPIError) -> UnavailableError:
     known = _STATES.get(state or "") or next((words for phrase, words in _PHRASES if phrase in text), None)
     if known:
         return UnavailableError(*known)
-    reason = " ".join(text.split()) or type(error.orig).__name__
+    # libpq asks a question in the next line
+    reason = (text.strip().splitlines() or [type(error.orig).__name__])[0].rstrip(".")
     return UnavailableError(f"The hub's database cannot be used: {reason[:300]}.", "See that it runs, and try again.")
