@@ -20,6 +20,7 @@ from rich.table import Table
 
 from flip_hub.backup_cli import By, Home
 from flip_hub.backup_cli import register as register_backup
+from flip_hub.checks_cli import register as register_checks
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
 from flip_hub.errors import AuditError
@@ -27,7 +28,9 @@ from flip_hub.errors import AuditError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="FLIP's central service.")
 people_app = typer.Typer(no_args_is_help=True, help="People, their organisations and their roles.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+airlock_app = typer.Typer(no_args_is_help=True, help="What leaves.")
 app.add_typer(people_app, name="people")
+app.add_typer(airlock_app, name="airlock")
 app.add_typer(audit_app, name="audit")
 
 P = ParamSpec("P")
@@ -333,3 +336,4 @@ def _log() -> None:
 
 
 register_backup(app, _command, _open, _by)
+register_checks(airlock_app, _command)

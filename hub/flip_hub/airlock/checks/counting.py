@@ -43,6 +43,11 @@ def measures(name: str) -> bool:
     return bool(_MEASURES.search(spoken(name))) and not _COUNTS.search(spoken(name))
 
 
+def counts_persons(name: str) -> bool:
+    """Whether a column is called like a count of persons."""
+    return bool(_COUNTS.search(spoken(name)))
+
+
 @dataclass(frozen=True)
 class Counted:
     """A table with what is counted in it.

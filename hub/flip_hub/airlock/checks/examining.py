@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flip_sdk.contract.airlock import Examined, Finding, OutputStatement, verdict_of
 
 from flip_hub.airlock.checks.past import Past
 from flip_hub.airlock.checks.reading import read_file
-from flip_hub.airlock.checks.registry import CHECKS
-from flip_hub.airlock.checks.rules import Check, FileRead, Rule, Subject, listed
+from flip_hub.airlock.checks.registry import run
+from flip_hub.airlock.checks.rules import FileRead, Rule, Subject
 
 TOO_MUCH = Rule(
     "format.too_much",
@@ -22,12 +21,6 @@ TOO_MUCH = Rule(
 )
 SAME_BYTES = Rule(
     "release.same_bytes", "note", "People approved this very file before.", "Nothing: it is the same to the last byte."
-)
-NOT_RUN = Rule(
-    "check.not_run",
-    "flag",
-    "The check of {name} did not run: the hub lacks {missing}.",
-    "Nothing: tell the hub's operator, who installs flip-hub[airlock].",
 )
 STAYS = Rule("format.stays", "note", "This file helps the checkers and does not leave.")
 _OF_THE_CONTENT = ("format.", "secret.")
@@ -67,7 +60,7 @@ def examine_one(file: FileRead, files: Mapping[str, FileRead], past: Past) -> Ex
     findings = [*file.findings, *_of_the_request(file, files, past)]
     if file.kind is not None and not any(finding.severity == "block" for finding in findings):
         subject = Subject(file, past, others)
-        findings += [finding for check in CHECKS if file.kind in check.kinds for finding in _run(check, subject)]
+        findings += run(subject)
     if any(finding.rule in NOISY for finding in findings):
         findings = [softened(f) if f.rule in OF_EXACT_NUMBERS else f for f in findings]
     if not file.statement.leaves:
@@ -81,12 +74,6 @@ def examine_one(file: FileRead, files: Mapping[str, FileRead], past: Past) -> Ex
         verdict=verdict_of(findings),
         seconds=round(time.perf_counter() - began, 4),
     )
-
-
-def _run(check: Check, subject: Subject) -> Iterable[Finding]:
-    if missing := [module for module in check.needs if find_spec(module) is None]:
-        return (NOT_RUN.found(name=check.name, missing=listed(missing)),)
-    return check.run(subject)
 
 
 def _of_the_request(file: FileRead, files: Mapping[str, FileRead], past: Past) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from flip_hub.airlock.checks.worker import Order
 from flip_hub.errors import UnavailableError
 from flip_hub.sandbox import Sandbox
 
+COMMAND = (sys.executable, "-I", "-m", "flip_hub.airlock.checks.worker")
 START_SECONDS = 60
 MOST_ANSWER_BYTES = 256 * 1024 * 1024
 
@@ -128,7 +129,7 @@ def _fallen(at: str, rule: Rule, **words: Any) -> tuple[str, Rule, dict[str, Any
 
 @contextmanager
 def _worker(order: Order, sandboxed: bool) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-I", "-m", "flip_hub.airlock.checks.worker"]
+    command = list(COMMAND)
     folder = Path(order.folder)
     if sandboxed:
         command = Sandbox(folder, readable=_package()).command(command)

@@ -112,7 +112,7 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
 CHECKS = (
     Check(
         "secrets",
-        frozenset({"table", "text", "image", "notebook"}),
+        frozenset({"table", "text", "image"}),
         _secrets,
         "Passwords, tokens, private keys, connection strings, and names of computers inside the environment.",
         needs=("detect_secrets",),
