@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flip_sdk.advising import Advice, advise
+    from flip_sdk.airlock import Output, ReleaseRequest
     from flip_sdk.catalogue import Catalogue, Concept
     from flip_sdk.categories import Grouping, by_age, by_condition, by_sex
     from flip_sdk.client import Hub, connect
@@ -66,10 +67,12 @@ _HOMES = {
     "ModelError": "errors",
     "NotAllowedError": "errors",
     "NotFoundError": "errors",
+    "Output": "airlock",
     "Privacy": "privacy",
     "Project": "project",
     "PublicError": "errors",
     "RecordError": "errors",
+    "ReleaseRequest": "airlock",
     "Result": "results",
     "Rule": "cohorts",
     "SpecError": "errors",
@@ -124,10 +127,12 @@ __all__ = [
     "ModelError",
     "NotAllowedError",
     "NotFoundError",
+    "Output",
     "Privacy",
     "Project",
     "PublicError",
     "RecordError",
+    "ReleaseRequest",
     "Result",
     "Rule",
     "SpecError",

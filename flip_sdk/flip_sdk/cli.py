@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 import typer
 
 import flip_sdk as flip
+from flip_sdk.airlock_cli import commands as airlock_commands
 from flip_sdk.errors import PublicError
 
 if TYPE_CHECKING:
@@ -173,3 +174,6 @@ def _show(table: Frame, as_json: bool) -> None:
     console = Console()
     console.print(table.caption, style="bold", markup=False, highlight=False)
     console.print(drawn)
+
+
+app.add_typer(airlock_commands(_told, _show), name="airlock")

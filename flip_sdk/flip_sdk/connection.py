@@ -113,11 +113,22 @@ class Connection:
         response = self._call("POST", path, content=content, headers={"Content-Type": "application/json"})
         return _parse(response, TypeAdapter(record))
 
+    def put(self, path: str, content: bytes) -> None:
+        """Send some bytes."""
+        self._call("PUT", path, content=content, headers={"Content-Type": "application/octet-stream"})
+
+    def content(self, path: str) -> bytes:
+        """The bytes that are answered."""
+        return self._call("GET", path).content
+
+    def pause(self, seconds: float) -> None:
+        """Wait a little, before asking again."""
+        self._sleep(seconds)
+
     def upload(self, project_id: str, content: bytes) -> str:
         """Store bytes under their digest, for this project, and return the digest."""
         address = digest(content)
-        headers = {"Content-Type": "application/octet-stream"}
-        self._call("PUT", f"projects/{project_id}/blobs/{address}", content=content, headers=headers)
+        self.put(f"projects/{project_id}/blobs/{address}", content)
         return address
 
     def download(self, project_id: str, address: str) -> bytes:

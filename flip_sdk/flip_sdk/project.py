@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from flip_sdk.airlock import Airlock, File, ReleaseRequest
 from flip_sdk.asking import Files, Names, checked
 from flip_sdk.catalogue import Catalogue
 from flip_sdk.contract.api import (
@@ -275,6 +276,34 @@ class Project(Questions):
         """The project's published dashboards."""
         views = self._connection.get_all(f"projects/{self.id}/dashboards", DashboardView)
         return [Dashboard(view) for view in views]
+
+    @property
+    def airlock(self) -> Airlock:
+        """The one door out of the project's workspaces, and into them."""
+        return Airlock(self._connection, self.id)
+
+    def release(
+        self,
+        *files: File,
+        purpose: str,
+        context: str = "",
+        jobs: Sequence[Job | Result | str] = (),
+        public: bool = False,
+    ) -> ReleaseRequest:
+        """Ask for files to be released from the workspace: ``project.airlock.request``.
+
+        Args:
+            files: paths, or ``flip.Output`` with what a checker has to know.
+            purpose: which planned output they are, and who will see them.
+            context: of files that are given as paths alone: variables, population, how they were made.
+            jobs: likewise, whose results they are made of.
+            public: whether everybody may fetch them then; else the project's team.
+
+        Raises:
+            NotFoundError: a file is not there.
+            SpecError: files that cannot be taken, or that are never released: all that was found.
+        """
+        return self.airlock.request(*files, purpose=purpose, context=context, jobs=jobs, public=public)
 
     def _budgets(self) -> list[TrustBudget]:
         return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)

@@ -32,6 +32,7 @@ from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
 from flip_sdk.errors import NotAllowedError, NotFoundError, PublicError, RecordError, SpecError
 from flip_sdk.simulate.noise import SILENT, Noise
+from flip_sdk.testing.airlock import FakeAirlock
 from flip_sdk.testing.jobs import FakeJob
 from flip_sdk.testing.trusts import FakeTrust, demo_trusts
 
@@ -57,6 +58,7 @@ class FakeHub:
         api: address for ``flip.connect``; nothing listens there, use it with ``transport``.
         token: the one token that the hub knows.
         transport: give it to ``flip.connect(hub.api, hub.token, transport=hub.transport)``.
+        airlock: its release requests; ``hub.airlock.decide(…)`` plays the checkers.
         trusts: by name; change a FakeTrust to play what Trusts do.
         view: the project; ``hub.expire()`` and ``hub.set_state()`` change it.
         faults: what happens to the next requests, in order: ``restarting`` (503), ``unreachable`` (no connection),
@@ -81,6 +83,7 @@ class FakeHub:
         self.me = Me(name="ada", display_name="Ada", organisation="Northbridge University", roles=("researcher",))
         self.view = _project(project_id, tuple(self.trusts), _now())
         self.transport: httpx.BaseTransport = httpx.MockTransport(self._answer)
+        self.airlock = FakeAirlock(project_id, self.me.name, self.blobs, self._must_be_open, _now)
         self._by_key: dict[str, str] = {}
         self._routes = self._table()
 
@@ -122,6 +125,17 @@ class FakeHub:
             ("GET", "jobs/(?P<job>[^/]+)/events", self._events),
             ("POST", "jobs/(?P<job>[^/]+)/cancel", self._cancel),
             ("GET", "jobs/(?P<job>[^/]+)/result", self._result),
+            ("POST", f"{project}/airlock/checks", self.airlock.begin_check),
+            ("GET", "airlock/checks/(?P<check>[^/]+)", self.airlock.show_check),
+            ("POST", f"{project}/airlock/requests", self.airlock.request),
+            ("GET", f"{project}/airlock/requests", self.airlock.all_requests),
+            ("GET", "airlock/requests/(?P<request>[^/]+)", self.airlock.show),
+            ("POST", "airlock/requests/(?P<request>[^/]+)/withdraw", self.airlock.withdraw),
+            ("GET", f"{project}/releases", self.airlock.all_releases),
+            ("GET", "releases/(?P<release>[^/]+)/(?P<part>file|crate|criteria)", self.airlock.fetch),
+            ("PUT", f"{project}/ingress/uploads/(?P<address>[^/]+)", self.airlock.upload),
+            ("POST", f"{project}/ingress", self.airlock.bring_in),
+            ("GET", f"{project}/ingress", self.airlock.all_incoming),
         )
         return tuple((method, re.compile(pattern), handler) for method, pattern, handler in rows)
 
@@ -155,7 +169,7 @@ class FakeHub:
             match = pattern.fullmatch(path)
             if match and method == request.method:
                 arguments: dict[str, object] = dict(match.groupdict())
-                if method != "GET" and not path.endswith("/cancel"):
+                if method != "GET" and not path.endswith(("/cancel", "/withdraw")):
                     arguments["content"] = request.read()
                 elif pattern.pattern.endswith("/events"):
                     arguments["after"] = int(parse_qs(parts.query).get("after", ["0"])[0])
@@ -268,7 +282,7 @@ class FakeHub:
 
 
 def _success(request: httpx.Request, answer: Answer) -> httpx.Response:
-    created = request.method == "POST" and request.url.path.endswith("/jobs")
+    created = request.method == "POST" and request.url.path.endswith(("/jobs", "/requests", "/checks", "/ingress"))
     match answer:
         case None:
             return httpx.Response(204)
