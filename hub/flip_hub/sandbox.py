@@ -33,6 +33,7 @@ class Sandbox:
         folder: where it starts; readable, and writable where it is named in ``writable``.
         readable: further files and folders that it reads.
         writable: files and folders that it changes.
+        placed: folders that it reads at another place: where each really is, and where it sees it.
         network: whether it shares this computer's network; without, it has not even a loopback of its own to share.
         dies_with_parent: whether it ends when the process that started it ends.
         devices: device files that it uses (graphics cards).
@@ -41,6 +42,7 @@ class Sandbox:
     folder: Path
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
+    placed: tuple[tuple[Path, Path], ...] = ()
     network: bool = False
     dies_with_parent: bool = True
     devices: tuple[Path, ...] = ()
@@ -57,6 +59,7 @@ class Sandbox:
             *_system(),
             *(word for path in readable if path not in self.writable for word in ("--ro-bind", str(path), str(path))),
             *(word for path in self.writable for word in ("--bind", str(path), str(path))),
+            *(word for source, place in self.placed for word in ("--ro-bind", str(source), str(place))),
             *(word for path in self.devices for word in ("--dev-bind-try", str(path), str(path))),
             *("--chdir", str(self.folder), "--unsetenv", "JPY_PARENT_PID", "--"),
             *command,

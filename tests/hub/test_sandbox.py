@@ -81,3 +81,29 @@ def test_without_bubblewrap_production_refuses_and_a_demonstration_warns(
     with pytest.raises(ConfigError) as caught:
         sandbox.required(replace(config, production=True), log, "Dashboards")
     assert "bubblewrap" in caught.value.mend
+
+
+@needs_bubblewrap
+def test_a_folder_that_is_placed_elsewhere_is_read_and_not_changed(folder: Path) -> None:
+    shared = folder.parent / "shared"
+    shared.mkdir()
+    (folder / "incoming").mkdir()
+    box = Sandbox(folder, writable=(folder,), placed=((shared, folder / "incoming"),))
+    code = (
+        "import os, sys\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(open('incoming/codes.csv').read())\n"
+        "for path in ('incoming/new.csv', 'incoming/codes.csv'):\n"
+        "    try: open(path, 'w'); print('written')\n"
+        "    except OSError: print('refused')\n"
+        "try: os.rename('incoming', 'elsewhere'); print('moved')\n"
+        "except OSError: print('stays')\n"
+    )
+    command = box.command([sys.executable, "-c", code])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        (shared / "codes.csv").write_text("code")  # let in while the workspace is open
+        told, _ = process.communicate("go on\n", timeout=60)
+    assert told.split() == ["code", "refused", "refused", "stays"]

@@ -18,7 +18,7 @@ from traitlets import Instance, default
 from flip_hub import sandbox
 from flip_hub.config import HubConfig
 from flip_hub.governance.workspaces import may_open
-from flip_hub.jupyterhub.home import prepare_home, workspace_home
+from flip_hub.jupyterhub.home import incoming_of, link_incoming, prepare_home, workspace_home
 from flip_hub.jupyterhub.roles import FLIP, workspace_scopes
 
 CONFIGURATION = Path(__file__).parent / "workspace"
@@ -127,6 +127,7 @@ class ProjectSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def _command(self) -> list[str]:
         command = [sys.executable, "-P", "-c", START, *(["--allow-root"] if os.geteuid() == 0 else [])]
         if not sandbox.required(self.flip_config, self.log, "Workspaces"):
+            link_incoming(self.flip_config, self.name, self.user.name)
             return command
         home = Path(self.home_dir)
         # sockets need short paths, and are nobody else's inside
@@ -135,6 +136,7 @@ class ProjectSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             folder=home,
             readable=(CONFIGURATION,),
             writable=(home,),
+            placed=(incoming_of(self.flip_config, self.name, self.user.name),),
             network=True,
             dies_with_parent=False,
             devices=tuple(Path("/dev").glob("nvidia*")),

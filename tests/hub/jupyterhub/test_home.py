@@ -41,3 +41,28 @@ def test_no_two_projects_share_a_home(tmp_path: Path) -> None:
 def test_the_notebooks_of_this_source_are_found() -> None:
     package = Path(home.flip_hub.__file__).resolve().parent
     assert (package.parents[1] / "notebooks" / "tutorials").is_dir()
+
+
+def test_what_is_in_the_way_of_incoming_is_kept_beside_it(tmp_path: Path) -> None:
+    config = HubConfig(home=tmp_path / "hub")
+    made = home.prepare_home(config, "one", "ada")
+    assert (made / "incoming").is_dir()
+    (made / "incoming" / "own.csv").write_text("mine")
+    home.prepare_home(config, "one", "ada")
+    assert not any((made / "incoming").iterdir())
+    assert [path.read_text() for path in made.glob("incoming-of-mine-*/own.csv")] == ["mine"]
+    (made / "incoming").rmdir()
+    (made / "incoming").symlink_to("/etc")
+    home.prepare_home(config, "one", "ada")
+    assert not (made / "incoming").is_symlink()
+
+
+def test_without_a_sandbox_incoming_is_a_link(tmp_path: Path) -> None:
+    config = HubConfig(home=tmp_path / "hub")
+    made = home.prepare_home(config, "one", "ada")
+    for _ in range(2):
+        home.link_incoming(config, "one", "ada")
+    (config.incoming / "one" / "codes.csv").write_text("code")
+    assert (made / "incoming" / "codes.csv").read_text() == "code"
+    home.prepare_home(config, "one", "ada")
+    assert not (made / "incoming").is_symlink()
