@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 
 from flip_sdk.contract.states import JobState
 from sqlalchemy import select
@@ -46,15 +47,17 @@ def past_of(office: Office, session: Session, project: Project, *, without: str 
 
 def released_on_the_same_data(session: Session, project: Project, without: str = "") -> list[Release]:
     """Releases of this project, and of others that ask the same Trusts, newest first: revoked ones are known too."""
-    same = projects_on_the_same_data(session, project)
+    have_released = session.scalars(select(Release.project_id).distinct()).all()
+    same = on_the_same_data(session, project, have_released)
     chosen = select(Release).where(Release.project_id.in_(same), Release.request_id != without)
     return list(session.scalars(chosen.order_by(Release.sequence.desc()).limit(MOST_RELEASED)))
 
 
-def projects_on_the_same_data(session: Session, project: Project) -> list[str]:
-    """This project, and every one that asks one of its Trusts and released or may release something."""
+def on_the_same_data(session: Session, project: Project, ids: Iterable[str]) -> list[str]:
+    """Out of some projects, those that ask one of this project's Trusts; itself among them."""
     trusts = set(project.application.trusts)
-    return [other.project_id for other in session.scalars(select(Project)) if trusts & set(other.application.trusts)]
+    others = session.scalars(select(Project).where(Project.project_id.in_(list(ids))))
+    return [other.project_id for other in others if trusts & set(other.application.trusts)]
 
 
 def _table(blobs: BlobStore, row: Release, limits: Limits) -> ReleasedTable | None:

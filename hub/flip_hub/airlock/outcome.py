@@ -10,7 +10,7 @@ from flip_sdk.contract.states import OUTPUT, OutputState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flip_hub.airlock.knowledge import projects_on_the_same_data
+from flip_hub.airlock.knowledge import on_the_same_data
 from flip_hub.airlock.views import WAITING
 from flip_hub.database import Entry, Output, Project, ReleaseRequest, also, now
 
@@ -59,7 +59,8 @@ def settle(row: ReleaseRequest) -> None:
 
 def check_others_anew(session: Session, row: ReleaseRequest) -> None:
     """Something of this request was released: what others ask on the same data is compared with it before it leaves."""
-    same = projects_on_the_same_data(session, session.get_one(Project, row.project_id))
+    have_asked = session.scalars(select(ReleaseRequest.project_id).where(ReleaseRequest.open).distinct()).all()
+    same = on_the_same_data(session, session.get_one(Project, row.project_id), have_asked)
     chosen = select(ReleaseRequest).where(
         ReleaseRequest.open, ReleaseRequest.project_id.in_(same), ReleaseRequest.request_id != row.request_id
     )

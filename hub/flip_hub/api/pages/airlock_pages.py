@@ -7,6 +7,8 @@ from flip_sdk.contract.airlock import DecideOutputs, WithReason
 from flip_sdk.contract.records import Name, Token
 from flip_sdk.errors import NotAllowedError, PublicError
 from pydantic import ValidationError
+from sqlalchemy import Text, or_, select, type_coerce
+from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from flip_hub.airlock import decisions, ingress, previews, releases, requests
@@ -17,10 +19,10 @@ from flip_hub.api.pages.forms import Sent
 from flip_hub.api.pages.project_pages import display_names
 from flip_hub.api.sending import attachment, image
 from flip_hub.api.sessions import Asking, At, desk_of
+from flip_hub.database import Project
 from flip_hub.errors import MissingError
 from flip_hub.governance.access import HUB
 from flip_hub.governance.office import Office
-from flip_hub.governance.projects import projects_of
 from flip_hub.policy import Subject
 
 router = APIRouter()
@@ -32,7 +34,7 @@ def airlock_page(request: Request, subject: Asking, office: At) -> Response:
     with office.database.read() as session:
         checks = office.policies.decide(subject, "check_outputs", HUB).allowed
         waiting = queue(office, session, subject) if checks else []
-        mine = [project for project in projects_of(office, session, subject) if subject.name in project.members]
+        mine = _projects_of(session, subject.name)
         names = display_names(session)
     asked = {project.project_id: requests.requests_of(office, subject, project.project_id) for project in mine}
     return draw(
@@ -136,6 +138,13 @@ def show(
         screen = screen_of(office, session, subject, request_id, file)
         names = display_names(session)
     return draw(request, "review.html", status=status, screen=screen, names=names, problem=problem)
+
+
+def _projects_of(session: Session, name: str) -> list[Project]:
+    """Projects that somebody is a member of, newest first; the database narrows the search, the records decide."""
+    named = type_coerce(Project.application, Text).like(f'%"{name}"%')
+    chosen = select(Project).where(or_(Project.owner == name, named)).order_by(Project.created_at.desc())
+    return [project for project in session.scalars(chosen) if name in project.members]
 
 
 def _to(request: Request, path: str) -> Response:
