@@ -41,7 +41,7 @@ know neither the hub nor a job."""
 CONSOLE = "trust/flip_trust/console/"
 """Listens on the hospital's own machine, for its data steward's browser; a program of its own, which knows no hub."""
 DIALLING = {"connect", "connect_ex", "create_connection", "bind", "sendto"}
-SENDING_METHODS = {"reply", "post_notice", "ask_projects"}
+SENDING_METHODS = {"reply", "post_notice", "ask_projects", "ask_purges"}
 
 
 @cache

@@ -6,11 +6,14 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
+from flip_sdk.contract.closing import PurgedItem
 from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.notices import (
+    AnyNotice,
     CatalogueConcept,
     CatalogueNotice,
     ConsentNotice,
+    PurgeNotice,
     SignedNotice,
     StatusNotice,
     TrustEnrolment,
@@ -138,5 +141,18 @@ class SigningTrust:
         }
         return self.key.sign(TrustRequest(**(content | changes))).encode()
 
-    def _signed(self, notice: ConsentNotice | StatusNotice | CatalogueNotice) -> bytes:
+    def purged(self, project_id: str, order_id: str, *items: PurgedItem) -> bytes:
+        """A signed answer to an order to purge."""
+        notice = PurgeNotice(
+            trust=self.name,
+            notice_id=secrets.token_hex(8),
+            project_id=project_id,
+            order_id=order_id,
+            purged_at=now(),
+            items=items,
+            issued_at=now(),
+        )
+        return self._signed(notice)
+
+    def _signed(self, notice: AnyNotice) -> bytes:
         return self.key.sign(SignedNotice(notice=notice)).encode()

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from flip_hub.config import HubConfig
 from flip_hub.database import Database
 from flip_hub.errors import TooLargeError
-from flip_hub.governance.notices import answer_projects, take_notice
+from flip_hub.governance.notices import answer_projects, answer_purges, take_notice
 from flip_hub.statuses import body_of, status_of
 
 _log = logging.getLogger(__name__)
@@ -42,10 +42,15 @@ def create_app(config: HubConfig, database: Database | None = None) -> Starlette
         found = await run_in_threadpool(answer_projects, config, store, await _body(request))
         return Response(json.dumps([p.model_dump(mode="json") for p in found]), media_type="application/json")
 
+    async def purges(request: Request) -> Response:
+        found = await run_in_threadpool(answer_purges, config, store, await _body(request))
+        return Response(json.dumps(found), media_type="application/json")
+
     return Starlette(
         routes=[
             Route("/notices", notices, methods=["POST"]),
             Route("/projects", projects, methods=["POST"]),
+            Route("/purges", purges, methods=["POST"]),
         ],
         exception_handlers={PublicError: _refuse},
     )

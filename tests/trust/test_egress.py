@@ -16,7 +16,7 @@ from flip_trust.keys import load_identity
 from tests.trust.world import NAME, notice_of
 
 ROOT = Path(flip_trust.__file__).parent
-SENDING = {"reply", "post_notice", "ask_projects"}
+SENDING = {"reply", "post_notice", "ask_projects", "ask_purges"}
 MODULES = [path for path in ROOT.rglob("*.py") if path.name not in ("testing.py", "carrier.py", "hub_client.py")]
 NOW = datetime.now(UTC)
 
@@ -90,3 +90,4 @@ def test_what_leaves_is_signed_by_the_trust(trust):
     assert notice_of(trust, client.posted[0]) == status
     request = TrustRequest(trust=NAME, asks="projects", request_id=egress.new_id(), issued_at=NOW)
     assert egress.ask_projects(client, request, key) == []
+    assert egress.ask_purges(client, request, key) == []

@@ -40,6 +40,10 @@ class Client(Protocol):
         """Which projects want this Trust's data."""
         ...
 
+    def ask_purges(self, jws: str) -> list[str]:
+        """Signed orders to purge."""
+        ...
+
 
 def send(carrier: Carrier, received: Received, outgoing: Outgoing, key: SigningKey) -> None:
     """Answer a task.
@@ -77,6 +81,16 @@ def ask_projects(client: Client, request: TrustRequest, key: SigningKey) -> list
         HubRefusedError: the hub says no.
     """
     return client.ask_projects(key.sign(request))
+
+
+def ask_purges(client: Client, request: TrustRequest, key: SigningKey) -> list[str]:
+    """Ask for orders to delete what is kept for projects that were closed.
+
+    Raises:
+        HubUnreachableError: no answer.
+        HubRefusedError: the hub says no.
+    """
+    return client.ask_purges(key.sign(request))
 
 
 def new_id() -> str:

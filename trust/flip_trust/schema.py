@@ -83,5 +83,10 @@ CREATE INDEX audit_actor ON audit (actor);
 CREATE INDEX audit_subject ON audit (subject);
 """
 
-STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE)
+_PURGES = """
+CREATE TABLE purge (
+    order_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, record TEXT NOT NULL, purged_at TEXT NOT NULL);
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE, _PURGES)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

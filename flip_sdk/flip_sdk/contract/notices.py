@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from flip_sdk.contract.closing import PurgedItem
 from flip_sdk.contract.events import Event
 from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.jobs import JobKind, TrustModelName
@@ -181,8 +182,28 @@ class CatalogueNotice(Record):
     issued_at: Instant
 
 
-Notice = Annotated[ConsentNotice | StatusNotice | CatalogueNotice, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[ConsentNotice | StatusNotice | CatalogueNotice] = TypeAdapter(Notice)
+class PurgeNotice(Record):
+    """A Trust deleted what it kept for a project that was closed.
+
+    Attributes:
+        order_id: of the hub's order that this answers.
+        items: what was deleted, by count and digest.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["purge"] = "purge"
+    trust: Name
+    notice_id: Token
+    project_id: Name
+    order_id: Token
+    purged_at: Instant
+    items: Annotated[tuple[PurgedItem, ...], Field(max_length=50)] = ()
+    issued_at: Instant
+
+
+AnyNotice = ConsentNotice | StatusNotice | CatalogueNotice | PurgeNotice
+Notice = Annotated[AnyNotice, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[AnyNotice] = TypeAdapter(Notice)
 
 
 class SignedNotice(Record):
@@ -192,11 +213,11 @@ class SignedNotice(Record):
 
 
 class TrustRequest(Record):
-    """A Trust asks the hub which projects want its data; short-lived, signed by its identity key."""
+    """A Trust asks the hub which projects want its data, or which are to be purged; short-lived, signed by its key."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     trust: Name
-    asks: Literal["projects"]
+    asks: Literal["projects", "purges"]
     request_id: Token
     issued_at: Instant
 
@@ -233,7 +254,7 @@ class ProjectForTrust(Record):
     peers: Annotated[tuple[PeerKey, ...], Field(max_length=200)] = ()
 
 
-def parse_notice(content: bytes | str) -> ConsentNotice | StatusNotice | CatalogueNotice:
+def parse_notice(content: bytes | str) -> AnyNotice:
     """Validate a notice of any kind.
 
     Raises:

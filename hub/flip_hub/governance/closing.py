@@ -27,6 +27,8 @@ KEPT = (
     "The application with its decisions, comments and signatures",
     "What jobs asked, and what they cost",
     "Released outputs, with their provenance",
+    "De-identified images and caches that a Trust keeps for all projects alike",
+    "Backups, until newer ones take their place",
 )
 
 

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from flip_sdk.contract.notices import (
+    AnyNotice,
     CatalogueNotice,
     ConsentNotice,
     LedgerMirror,
     ProjectForTrust,
+    PurgeNotice,
     SignedNotice,
     StatusNotice,
     TrustRequest,
@@ -24,6 +26,7 @@ from flip_hub.config import HubConfig
 from flip_hub.database import Budget, Catalogue, Consent, Database, Entry, NoticeSeen, Project, Routine, Trust, now
 from flip_hub.errors import ConflictError, MissingError
 from flip_hub.governance.consents import projects_for
+from flip_hub.governance.purges import orders_for, take_purge
 from flip_hub.governance.trusts import identity_keys
 
 SomeRecord = TypeVar("SomeRecord", bound=Record)
@@ -36,7 +39,7 @@ def take_notice(config: HubConfig, database: Database, content: bytes) -> None:
         SignatureError: not signed by an enrolled Trust, not that Trust's own notice, or too old.
         RecordError: properly signed, but not a notice.
         ConflictError: taken before.
-        MissingError: it names a project that there is not.
+        MissingError: it names a project that there is not, or an order that was not given.
     """
     trust, envelope = _verified(database, content, SignedNotice)
     notice = envelope.notice
@@ -51,6 +54,23 @@ def take_notice(config: HubConfig, database: Database, content: bytes) -> None:
                 _mirror_status(session, notice)
             case CatalogueNotice():
                 _mirror_catalogue(session, notice)
+            case PurgeNotice():
+                take_purge(session, notice, content.decode("ascii"))
+
+
+def answer_purges(config: HubConfig, database: Database, content: bytes) -> list[str]:
+    """Verify a Trust's request, and list the signed orders to purge that it has not answered.
+
+    Raises:
+        SignatureError: not signed by an enrolled Trust, not that Trust's own request, or too old.
+        RecordError: properly signed, but not a request.
+        ConflictError: taken before.
+    """
+    trust, request = _verified(database, content, TrustRequest)
+    _check_sender(config, trust, request.trust, request.issued_at)
+    with database.write(Routine("a Trust asked what to purge; what it purges is audited")) as session:
+        _once(config, session, trust, request.request_id)
+        return orders_for(config, session, trust)
 
 
 def answer_projects(config: HubConfig, database: Database, content: bytes) -> list[ProjectForTrust]:
@@ -93,13 +113,16 @@ def _once(config: HubConfig, session: Session, trust: str, notice_id: str) -> No
     session.flush()
 
 
-def _entry(notice: ConsentNotice | StatusNotice | CatalogueNotice) -> Entry | Routine:
+def _entry(notice: AnyNotice) -> Entry | Routine:
     actor = f"trust/{notice.trust}"
     match notice:
         case ConsentNotice():
             return Entry(actor, f"consent.{notice.state}", f"project/{notice.project_id}", {"notice": notice.digest()})
         case CatalogueNotice():
             return Entry(actor, "catalogue.published", actor, {"notice": notice.digest()})
+        case PurgeNotice():
+            details = {"notice": notice.digest(), "order": notice.order_id}
+            return Entry(actor, "project.purged_at_trust", f"project/{notice.project_id}", details)
         case StatusNotice():
             return Routine("a Trust's sign of life; its ledger is audited at the Trust")
 

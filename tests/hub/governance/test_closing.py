@@ -9,10 +9,11 @@ import pytest
 from flip_hub.api.sweep import HubStopper, sweep
 from flip_hub.database import BlobUse, Job, Project, Routine, now
 from flip_hub.errors import InvalidError, MissingError
-from flip_hub.governance import closing, expiry, intake, projects
+from flip_hub.governance import closing, expiry, intake, notices, projects
 from flip_hub.keys import signing_key
 from flip_sdk.contract.applications import Reference
-from flip_sdk.contract.closing import ClosingCertificate
+from flip_sdk.contract.closing import ClosingCertificate, PurgedItem, PurgeOrder
+from flip_sdk.contract.notices import SignedNotice
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.signatures import verify
 
@@ -122,9 +123,22 @@ def test_closing_purges_the_hub_and_certifies_it(hub) -> None:
     blobs = next(item for item in found.hub if item.what == "files and models")
     assert blobs.contents == digest(f'["{own}"]'.encode())
     assert found.pending == ("aldgate", "brookfield")
+    aldgate, brookfield = hub.trusts.values()
+    (jws,) = notices.answer_purges(office.config, office.database, aldgate.request(asks="purges"))
+    order = verify(jws, signing_key(office.config, "governance").public, PurgeOrder)
+    item = PurgedItem(what="files of frozen cohorts", count=3, contents=digest(b"names"))
+    with pytest.raises(MissingError):
+        hub.notice(brookfield.purged("cytology", order.order_id, item))
+    hub.notice(aldgate.purged("cytology", order.order_id, item))
+    assert notices.answer_purges(office.config, office.database, aldgate.request(asks="purges")) == []
+    signed = closing.certificate(office, hub.who("olga"), "cytology")
+    part = signed.certificate.trusts[0]
+    assert (part.items, signed.certificate.pending) == ((item,), ("brookfield",))
+    assert verify(part.statement, aldgate.key.public, SignedNotice).notice.items == (item,)
+    assert "project.purged_at_trust" in hub.events()
     assert hub.events().count("project.purged") == 1
     page = hub.browser("ada").get("/services/flip/projects/cytology/certificate").text
-    assert "Not answered yet: aldgate, brookfield" in page
+    assert "Not answered yet: brookfield" in page
     assert hub.client("ada").get("/services/flip/api/projects/cytology/certificate").json()["jws"] == signed.jws
     assert hub.client("bea").get("/services/flip/api/projects/cytology/certificate").status_code == 404
 

@@ -1,6 +1,7 @@
 """What the Trust tells the hub of its own accord: signs of life with the ledger's figures, and consents it missed.
 
-Now and then it asks as well which projects want this Trust's data, so that its steward reads it on the console.
+Now and then it asks as well which projects want this Trust's data, so that its steward reads it on the console, and
+which were closed, to purge what is kept for them.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from flip_sdk.contract.notices import (
     BudgetLine,
     CatalogueNotice,
     ConsentNotice,
+    PurgeNotice,
     StatusNotice,
     TotalLine,
     TrustRequest,
 )
-from flip_sdk.contract.signatures import SigningKey
+from flip_sdk.contract.signatures import PublicKey, SigningKey
+from flip_sdk.errors import PublicError
 
-from flip_trust import catalogue, consent, egress, heard
+from flip_trust import catalogue, consent, egress, heard, purging
 from flip_trust.agent import log, pulse
 from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database
 from flip_trust.errors import TrustError
+from flip_trust.keys import load_hub
 from flip_trust.ledger import store
 
 ASK_SECONDS = 60.0
@@ -92,7 +96,26 @@ class Announcer:
         request = TrustRequest(trust=name, asks="projects", request_id=egress.new_id(), issued_at=now)
         heard.keep(self._database, egress.ask_projects(self._client, request, self._key), now)
 
-    def _told(self, notice: ConsentNotice | CatalogueNotice) -> bool:
+    def purge(self) -> None:
+        """Ask which projects were closed, delete what is kept for them, and say so.
+
+        Raises:
+            HubUnreachableError: the hub is away; what was deleted is told the next time.
+            HubRefusedError: the hub says no.
+            SignatureError: an order is not the hub's, or not for this Trust.
+            LedgerUnavailableError: it cannot be written.
+        """
+        now, name = self._clock(), self._config.name
+        request = TrustRequest(trust=name, asks="purges", request_id=egress.new_id(), issued_at=now)
+        orders = egress.ask_purges(self._client, request, self._key)
+        for jws in orders:
+            hub = PublicKey(load_hub(self._config.hub_file).governance_key)
+            order = purging.verified(jws, hub, self._config, now)
+            notice = purging.obey(self._database, self._config, order, egress.new_id(), now)
+            if notice is not None and self._told(notice):
+                log.event(_log, "project.purged", project=order.project_id)
+
+    def _told(self, notice: ConsentNotice | CatalogueNotice | PurgeNotice) -> bool:
         try:
             egress.announce(self._client, notice, self._key)
         except HubRefusedError as error:
@@ -121,10 +144,11 @@ class Announcer:
                 trouble = ""
                 if asked := self._is_to_ask():
                     self.ask()
+                    self.purge()
             except HubUnreachableError:
                 trouble, asked = "away", False
                 self._say_reached(reached=False)
-            except (HubRefusedError, TrustError, OSError) as error:
+            except (HubRefusedError, TrustError, PublicError, OSError) as error:
                 trouble, asked = "refused" if isinstance(error, HubRefusedError) else "failed", False
                 log.failure(_log, "announcement.failed", error)
             self._beat(trouble, asked=asked)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from flip_trust.errors import TrustError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_ORDERS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 _PROJECTS: TypeAdapter[list[ProjectForTrust]] = TypeAdapter(list[ProjectForTrust])
 
 
@@ -62,6 +63,18 @@ class HubClient:
             return _PROJECTS.validate_json(self._post("/projects", jws))
         except ValidationError as error:
             raise HubUnreachableError("The hub's list of projects cannot be read.") from error
+
+    def ask_purges(self, jws: str) -> list[str]:
+        """Signed orders to delete what is kept for projects that were closed.
+
+        Raises:
+            HubUnreachableError: no answer, or one that cannot be read.
+            HubRefusedError: the hub says no.
+        """
+        try:
+            return _ORDERS.validate_json(self._post("/purges", jws))
+        except ValidationError as error:
+            raise HubUnreachableError("The hub's list of orders cannot be read.") from error
 
     def _post(self, path: str, jws: str) -> bytes:
         try:

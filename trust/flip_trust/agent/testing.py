@@ -96,6 +96,7 @@ class FakeClient:
         self.away = False
         self.refuses: set[str] = set()
         self.posted: list[str] = []
+        self.orders: list[str] = []
         self._projects = projects
 
     def post_notice(self, jws: str) -> None:
@@ -120,6 +121,16 @@ class FakeClient:
         if self.away or not jws:
             raise HubUnreachableError("the hub is away")
         return list(self._projects)
+
+    def ask_purges(self, jws: str) -> list[str]:
+        """The signed orders that a test put into ``orders``.
+
+        Raises:
+            HubUnreachableError: ``away`` is set.
+        """
+        if self.away or not jws:
+            raise HubUnreachableError("the hub is away")
+        return list(self.orders)
 
 
 class FakePool:
