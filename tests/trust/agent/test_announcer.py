@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.events import Pure
-from flip_sdk.contract.notices import CatalogueNotice, ConsentNotice, StatusNotice
+from flip_sdk.contract.notices import CatalogueNotice, ConsentNotice, ProjectForTrust, StatusNotice
 from flip_sdk.contract.twins import GRIDS
-from flip_trust import catalogue, consent
+from flip_trust import catalogue, consent, heard
+from flip_trust.agent import pulse
 from flip_trust.agent.announcer import Announcer
 from flip_trust.agent.hub_client import HubUnreachableError
 from flip_trust.agent.testing import FakeClient
@@ -68,6 +69,41 @@ def test_a_notice_that_the_hub_refuses_does_not_silence_the_trust(trust, client)
     client.refuses = set()
     announcer(trust, client).speak()
     assert len(notices(trust, client, ConsentNotice)) == 1
+
+
+def test_what_the_hub_says_of_projects_is_kept_and_an_absent_hub_takes_nothing_back(trust):
+    wanted = project("one"), project("two")
+    speaking = announcer(trust, FakeClient(wanted))
+    speaking.ask()
+    speaking.ask()
+    away = FakeClient()
+    away.away = True
+    with pytest.raises(HubUnreachableError):
+        announcer(trust, away).ask()
+
+    assert {one.record for one in heard.every(trust.database)} == set(wanted)
+    assert len(trust.events("projects.told")) == 1
+
+
+def test_it_leaves_signs_of_life_that_say_whether_the_hub_is_there(trust):
+    client = FakeClient((project("one"),))
+    speaking = announcer(trust, client)
+    speaking.start()
+    wait_until(lambda: (last := pulse.read(trust.config.home)) is not None and last.asked_at != "")
+    client.away = True
+    wait_until(lambda: (last := pulse.read(trust.config.home)) is not None and last.trouble == "away")
+    speaking.close()
+
+    last = pulse.read(trust.config.home)
+    assert last is not None
+    assert last.reached_at < last.alive_at
+    assert last.lives(datetime.now(UTC))
+
+
+def project(name) -> ProjectForTrust:
+    fields = {"title": "t", "lay_summary": "", "public_benefit": "", "researchers": (), "reviewers": ()}
+    terms = {"job_kinds": ("train",), "epsilon": 3.0, "delta": 1e-5, "expires_at": "2030-01-01T00:00:00Z"}
+    return ProjectForTrust(project_id=name, **fields, **terms)
 
 
 def test_it_speaks_again_and_again_and_survives_an_absent_hub(trust, client):

@@ -62,9 +62,10 @@ def test_a_steward_opts_in_by_keyboard_and_every_page_is_accessible(served) -> N
     with Browser(address.url.rstrip("/"), REPOSITORY / "build" / "screenshots") as browser:
         page = browser.visitor()
         page.goto(f"/enter?link={console.desk.sessions.link(SAM)}")
+        look(browser, page, "enter")
         press(page, "Come in")
         expect(page.get_by_role("heading", name="Today at Aldgate")).to_be_visible()
-        opt_in_by_keyboard(page, console)
+        opt_in_by_keyboard(browser, page, console)
         wrong: list[str] = []
         for width in (1280, 375):
             page.set_viewport_size({"width": width, "height": 900})
@@ -81,7 +82,7 @@ def test_a_steward_opts_in_by_keyboard_and_every_page_is_accessible(served) -> N
         assert browser.problems == []
 
 
-def opt_in_by_keyboard(page: Page, console: Console) -> None:
+def opt_in_by_keyboard(browser: Browser, page: Page, console: Console) -> None:
     press(page, "Stroke on CT")
     press(page, "Opt in")
     tab_to(page, "epsilon")
@@ -89,16 +90,25 @@ def opt_in_by_keyboard(page: Page, console: Console) -> None:
     page.keyboard.type("50")
     press(page, "Read it once more")
     expect(page.get_by_text("There is a problem")).to_be_visible()
+    look(browser, page, "problem")
     tab_to(page, "epsilon")
     page.keyboard.press("Control+a")
     page.keyboard.type("2.5")
     press(page, "Read it once more")
     expect(page.get_by_role("heading", name="Check your terms before they hold")).to_be_visible()
+    look(browser, page, "check")
     press(page, "Opt in on these terms")
     expect(page.get_by_text("Opted in", exact=True)).to_be_visible()
     decided = consent.standing(console.trust.database, "stroke-ct")
     assert decided is not None
     assert (decided.terms.epsilon, decided.decided_by) == (2.5, "sam")
+
+
+def look(browser: Browser, page: Page, name: str) -> None:
+    """Keep a picture of a page on the way, and have axe-core look at it."""
+    browser.picture(page, f"console-{name}", whole=True)
+    found = Axe().run(page)
+    assert not found.violations_count, found.generate_report()
 
 
 def tab_to(page: Page, wanted: str) -> None:

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 from flip_trust import consent, heard
 from flip_trust.audit import verify_database
+from flip_trust.cli import app
 from flip_trust.database import Database
+from typer.testing import CliRunner
 
 from tests.trust.console.lived_in import HOSTILE
 from tests.trust.console.world import IRIS, OLI, told
@@ -204,6 +206,13 @@ def test_the_same_list_again_is_no_news_and_a_shorter_one_is(console) -> None:
     assert heard.keep(database, [one, other], now)
     assert heard.one(database, "b").listed
     verify_database(database)
+
+
+def test_the_command_line_shows_what_the_hub_told_last_while_it_is_away(console) -> None:
+    console.hear(told(title="Cytology"))
+    shown = CliRunner().invoke(app, ["consent", "list", "--home", str(console.trust.config.home)])
+    assert shown.exit_code == 0
+    assert "Cytology" in shown.output
 
 
 def test_a_database_that_cannot_be_written_says_so_and_changes_nothing(console, monkeypatch) -> None:

@@ -9,8 +9,9 @@ import pytest
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.caps import Cap
 from flip_sdk.accounting.events import Pure
-from flip_sdk.contract.notices import PeerKey
+from flip_sdk.contract.notices import PeerKey, ProjectForTrust
 from flip_sdk.contract.signatures import SigningKey
+from flip_sdk.errors import RecordError
 from flip_trust import catalogue, seen
 from flip_trust.agent import pulse
 from flip_trust.audit import Entry, read_export, verify_entries
@@ -279,15 +280,23 @@ def test_the_settings_say_where_they_come_from_and_that_the_hub_has_no_say(conso
     path = console.trust.config.home / "trust.toml"
     path.write_text(path.read_text() + "floor = 3\n")
     assert "It says something else now" in console.browser().open("/settings").text
+    for broken in ("floor = ", "unheard_of = 1\n", "\xff"):
+        path.write_text(broken)
+        assert "The file cannot be read any more" in console.browser().open("/settings").text
+    path.unlink()
+    assert console.browser().open("/settings").status_code == 200
 
 
 def test_nothing_that_a_hub_sends_has_a_place_for_a_setting() -> None:
     assert settable_by_the_hub() == frozenset()
+    for name, value in {"floor": 1, "total_epsilon": 1e6, "production": False}.items():
+        with pytest.raises(RecordError):
+            ProjectForTrust.parse(told().model_dump(mode="json") | {name: value})
 
 
 def test_presets_are_what_their_names_say() -> None:
     found = {preset.name: (preset.floor, preset.rounding) for preset in presets()}
-    assert found == {"nhs-england-sde": (10, 5), "opensafely": (8, 5), "acro": (10, 1)}
+    assert found == {"nhs-england": (10, 5), "opensafely": (8, 5), "acro": (10, 1)}
 
 
 def test_other_trusts_and_the_catalogue_are_shown(console) -> None:

@@ -13,6 +13,7 @@ from flip_trust.console.paging import ON_A_PAGE
 from flip_trust.errors import ConsentError
 
 LONGEST = 100
+_FREQUENT = 5_000
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,11 @@ def find(reader: Reader, search: Search, before: int = 0) -> Found:
     where, parameters = ["1"], list[Any]()
     for name in ("actor", "event", "subject"):
         if begins := getattr(search, name).strip()[:LONGEST]:
-            # a range, so that the index finds it
-            where.append(f"{name} >= ? AND {name} < ?")
-            parameters += [begins, begins + "\U0010ffff"]
+            ends = (begins, begins + "\U0010ffff")
+            # what is rare is found by its index; for what is frequent the newest entries are looked through instead
+            column = name if _is_rare(reader, name, ends) else f"+{name}"
+            where.append(f"{column} >= ? AND {column} < ?")
+            parameters += ends
     if search.since:
         where.append("at >= ?")
         parameters.append(_day(search.since).isoformat())
@@ -100,6 +103,11 @@ def count(reader: Reader) -> int:
     """How many entries there are."""
     head = reader.read("SELECT sequence FROM audit_head")
     return int(head[0]["sequence"]) if head else 0
+
+
+def _is_rare(reader: Reader, column: str, ends: tuple[str, str]) -> bool:
+    sql = f"SELECT count(*) AS n FROM (SELECT 1 FROM audit WHERE {column} >= ? AND {column} < ? LIMIT ?)"  # noqa: S608
+    return bool(reader.read(sql, (*ends, _FREQUENT))[0]["n"] < _FREQUENT)
 
 
 def of_row(row: Mapping[str, Any]) -> AuditRow:

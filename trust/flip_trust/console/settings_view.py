@@ -13,6 +13,7 @@ from flip_sdk.contract.tasks import SignedOffJob, Task
 
 from flip_trust.config import FILE_NAME, TrustConfig, sources
 from flip_trust.console.drawing import plain
+from flip_trust.errors import SetupError
 
 PROTECTING = {
     "floor": "The fewest distinct persons a released figure may be about. Decided on the noisy number.",
@@ -57,35 +58,45 @@ class File:
         changed_at: when it was last written.
         is_private: whether its owner alone can write it.
         differs: whether it says something else now than when the console was started.
+        problem: why it cannot be read any more; empty where it can.
     """
 
     path: Path
     changed_at: datetime
     is_private: bool
     differs: bool
+    problem: str = ""
 
 
 def settings(config: TrustConfig, environ: Mapping[str, str] = os.environ) -> Sequence[Setting]:
     """Every setting: those that protect people first."""
-    from_where, lines = sources(config.home, environ), _lines(config.home / FILE_NAME)
+    from_where, lines = _sources(config.home, environ), _lines(config.home / FILE_NAME)
     names = [field.name for field in fields(TrustConfig) if field.name != "home"]
     names.sort(key=lambda name: list(PROTECTING).index(name) if name in PROTECTING else len(PROTECTING))
     return [
-        Setting(name, _shown(getattr(config, name)), from_where[name], lines.get(name, 0), PROTECTING.get(name, ""))
+        Setting(
+            name,
+            _shown(getattr(config, name)),
+            from_where.get(name, "unknown"),
+            lines.get(name, 0),
+            PROTECTING.get(name, ""),
+        )
         for name in names
     ]
 
 
 def file_of(config: TrustConfig, environ: Mapping[str, str] = os.environ) -> File:
-    """What there is to say of the settings' file.
-
-    Raises:
-        SetupError: it cannot be read any more.
-    """
-    path = config.home / FILE_NAME
-    now = TrustConfig.load(config.home, environ)
+    """What there is to say of the settings' file."""
+    path, problem, differs = config.home / FILE_NAME, "", True
+    try:
+        differs = TrustConfig.load(config.home, environ) != config
+    except SetupError as error:
+        problem = f"{error.message} {error.mend}"
+    if not path.exists():
+        return File(path, datetime.now(UTC), is_private=True, differs=True, problem=problem)
     state = path.stat()
-    return File(path, datetime.fromtimestamp(state.st_mtime, UTC), not state.st_mode & 0o022, now != config)
+    changed_at = datetime.fromtimestamp(state.st_mtime, UTC)
+    return File(path, changed_at, not state.st_mode & 0o022, differs, problem)
 
 
 def settable_by_the_hub() -> frozenset[str]:
@@ -94,9 +105,17 @@ def settable_by_the_hub() -> frozenset[str]:
     return frozenset(PROTECTING) & theirs
 
 
+def _sources(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return sources(home, environ)
+    except SetupError:
+        return {}
+
+
 def _lines(path: Path) -> dict[str, int]:
-    found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    found: dict[str, int] = {}
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for number, line in enumerate(text.splitlines(), start=1):
         name, is_setting, _ = line.lstrip("# ").partition("=")
         if is_setting:
             found[name.strip()] = number

@@ -19,6 +19,7 @@ from flip_trust.console import asked_words, audit_view, projects, spending, task
 from flip_trust.console.desk import Asking, At, Desk
 from flip_trust.console.drawing import draw
 from flip_trust.console.graph_words import listing
+from flip_trust.console.overview import agent_of
 from flip_trust.console.paging import ON_A_PAGE, Page
 from flip_trust.console.words import what_epsilon_means
 from flip_trust.errors import MissingError, SetupError
@@ -36,7 +37,8 @@ def projects_page(request: Request, desk: At, person: Asking, page: Number = 1) 
     desk.policies.authorise(person, "view_projects")
     found = projects.every(desk.database, desk.clock())
     pages = Page(page, len(found), "/projects", {})
-    return draw(request, "projects.html", projects=pages.of(found), pages=pages)
+    agent = agent_of(desk.config.home, desk.clock())
+    return draw(request, "projects.html", projects=pages.of(found), pages=pages, agent=agent)
 
 
 @router.get("/projects/{project_id}")
