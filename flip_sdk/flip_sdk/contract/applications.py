@@ -247,3 +247,19 @@ class SignatureView(Record):
     typed_name: Line
     agreement: Digest
     signed_at: Instant
+
+
+class AgreementView(Record):
+    """A project's data access agreement as it is now.
+
+    Attributes:
+        agreement: digest of ``text``, which is what is signed.
+        missing: members who have not signed it.
+    """
+
+    version: int
+    clauses: Line
+    agreement: Digest
+    text: str
+    signatures: tuple[SignatureView, ...] = ()
+    missing: tuple[Line, ...] = ()

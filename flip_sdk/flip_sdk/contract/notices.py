@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from flip_sdk.contract.applications import MOST_ENTRIES as MOST_ENTRIES_ASKED
+from flip_sdk.contract.applications import DataAsked, PlannedOutput
 from flip_sdk.contract.closing import PurgedItem
 from flip_sdk.contract.events import Event
 from flip_sdk.contract.holdings import Holdings
@@ -238,6 +240,8 @@ class ProjectForTrust(Record):
     """A project as a Trust's data steward sees it before opting in.
 
     Attributes:
+        data: what is asked of this Trust, and why.
+        planned_outputs: what the project means to take out, and for whom.
         peers: the project's other Trusts, by name.
     """
 
@@ -251,6 +255,8 @@ class ProjectForTrust(Record):
     epsilon: Epsilon
     delta: Delta
     expires_at: Instant
+    data: Annotated[tuple[DataAsked, ...], Field(max_length=200)] = ()
+    planned_outputs: Annotated[tuple[PlannedOutput, ...], Field(max_length=MOST_ENTRIES_ASKED)] = ()
     peers: Annotated[tuple[PeerKey, ...], Field(max_length=200)] = ()
 
 

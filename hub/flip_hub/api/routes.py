@@ -5,13 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from flip_sdk.contract.api import Me, ProjectView, TrustBudget, TrustCatalogue
 from flip_sdk.contract.applications import Application, NewProject, Review
-from flip_sdk.contract.closing import SignedCertificate
 from flip_sdk.contract.records import Line, Name, Record, Text
 from pydantic import Field
 
 from flip_hub.api.sessions import Asking, At
 from flip_hub.database import Person
-from flip_hub.governance import access, closing, consents, projects, reviews
+from flip_hub.governance import access, consents, projects, reviews
 
 router = APIRouter()
 
@@ -78,12 +77,6 @@ def review_project(subject: Asking, office: At, project_id: Name, body: Review) 
 def change_state(subject: Asking, office: At, project_id: Name, body: NewState) -> ProjectView:
     """Suspend, resume or close a project (operators)."""
     return projects.change_state(office, subject, project_id, body.state, body.reason)
-
-
-@router.get("/projects/{project_id}/certificate")
-def show_certificate(subject: Asking, office: At, project_id: Name) -> SignedCertificate:
-    """What was purged where and when of a closed project, signed."""
-    return closing.certificate(office, subject, project_id)
 
 
 @router.get("/projects/{project_id}/budget")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Mount
 
 from flip_hub.airlock.worker import Worker
-from flip_hub.api import airlock_routes, job_routes, routes
+from flip_hub.api import airlock_routes, application_routes, job_routes, routes
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
 from flip_hub.api.guard import Guard
@@ -72,8 +72,9 @@ def create_app(
     app.state.pulse = Pulse(office.database)
     app.state.airlock = Worker(office)
     base = prefix.rstrip("/")
-    for router in (routes.router, job_routes.router, airlock_routes.router, _service):
-        app.include_router(router, prefix=f"{base}/api", responses=_ERRORS)
+    for api in (routes, application_routes, job_routes, airlock_routes):
+        app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
+    app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)
     for page in (*applying, catalogue_pages, job_pages, ingress_pages, airlock_pages, public_pages):
         app.include_router(page.router, prefix=base, include_in_schema=False)

@@ -56,7 +56,7 @@ def projects_for(session: Session, trust: str) -> list[ProjectForTrust]:
     """The approved projects that ask for a Trust's data, as its data steward sees them."""
     names = {person.name: person for person in session.scalars(select(Person))}
     return [
-        _for_trust(project, names, peers_of(session, project, trust))
+        _for_trust(project, names, peers_of(session, project, trust), trust)
         for project in session.scalars(select(Project).order_by(Project.project_id))
         if trust in project.application.trusts and state_of(project) is ProjectState.APPROVED
     ]
@@ -119,7 +119,7 @@ def _without_events(reported: Budget) -> LedgerMirror:
     )
 
 
-def _for_trust(project: Project, names: dict[str, Person], peers: tuple[PeerKey, ...]) -> ProjectForTrust:
+def _for_trust(project: Project, names: dict[str, Person], peers: tuple[PeerKey, ...], trust: str) -> ProjectForTrust:
     application = project.application
     approvals = [r for r in project.reviews if r.version == project.version and r.decision == "approve"]
     return ProjectForTrust(
@@ -133,5 +133,7 @@ def _for_trust(project: Project, names: dict[str, Person], peers: tuple[PeerKey,
         epsilon=application.epsilon,
         delta=application.delta,
         expires_at=project.expires_at,
+        data=tuple(asked for asked in application.data if asked.trust == trust),
+        planned_outputs=application.planned_outputs,
         peers=peers,
     )

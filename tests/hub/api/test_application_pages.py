@@ -227,6 +227,30 @@ def test_a_suspension_says_why_to_everybody(hub) -> None:
     assert "A laptop was lost." in hub.browser("ada").get(f"{BASE}/{PAGE}").text
 
 
+def test_programs_comment_resolve_and_sign_too(hub) -> None:
+    hub.submitted()
+    rufus, ada = hub.client("rufus"), hub.client("ada")
+    api = f"{BASE}/api/{PAGE}"
+    made = rufus.post(f"{api}/comments", json={"field": "data", "text": "Which years?"})
+    assert made.status_code == 201
+    answer = {"field": "data", "text": "2015 to 2025", "answers": made.json()["comment_id"]}
+    assert ada.post(f"{api}/comments", json=answer).status_code == 201
+    assert [one["text"] for one in rufus.get(f"{api}/comments").json()] == ["Which years?", "2015 to 2025"]
+    resolved = rufus.put(f"{api}/comments/{made.json()['comment_id']}/resolved", json={"resolved": True})
+    assert resolved.json()["resolved_by"] == "rufus"
+    assert ada.post(f"{api}/comments", json=answer).status_code == 409
+    assert ada.get(f"{api}/versions/1").json()["title"] == "Breast cytology"
+    assert ada.get(f"{api}/versions/2").status_code == 404
+    for reviewer in ("rufus", "mina"):
+        reviews.review(hub.office, hub.who(reviewer), "cytology", Review(decision="approve", declares="none"))
+    shown = ada.get(f"{api}/agreement").json()
+    assert shown["missing"] == ["ada"]
+    signature = {"agreement": shown["agreement"], "typed_name": "Ada Marsh"}
+    assert ada.post(f"{api}/agreement", json=signature).status_code == 201
+    assert ada.get(f"{api}/agreement").json()["missing"] == []
+    assert hub.client("ada", workspace="cytology").post(f"{api}/agreement", json=signature).status_code == 403
+
+
 def test_new_pages_have_no_inline_script_or_style(hub) -> None:
     _asked_for_changes(hub)
     browser = hub.browser("ada")

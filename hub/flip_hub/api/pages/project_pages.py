@@ -38,6 +38,7 @@ def first_page(request: Request, subject: Asking, office: At) -> Response:
             "projects.html",
             projects=[projects.view(row) for row in rows],
             waiting=[projects.view(row) for row in waiting],
+            ending=[(row, words) for row in rows if subject.name in row.members and (words := expiry.words(row))],
             names=display_names(session),
             may_apply=office.policies.decide(subject, "apply", access.HUB).allowed,
         )
