@@ -92,7 +92,7 @@ def _leave(database: Database, order: PurgeOrder, now: datetime) -> None:
         if standing is None or standing.state == "left":
             return
         transaction.write(
-            Entry("agent", "consent.left", f"project/{order.project_id}", {"why": AGENT, "order": order.order_id}),
+            Entry("agent", "consent.left", f"project/{order.project_id}", {"reason": AGENT, "order": order.order_id}),
             (
                 "UPDATE consent SET state = 'left', decided_by = ?, decided_at = ?, announced = 0 WHERE project_id = ?",
                 (AGENT, now.isoformat(), order.project_id),

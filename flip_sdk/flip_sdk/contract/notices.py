@@ -240,6 +240,7 @@ class ProjectForTrust(Record):
     """A project as a Trust's data steward sees it before opting in.
 
     Attributes:
+        legal_basis: in words, with the approvals that others gave.
         data: what is asked of this Trust, and why.
         planned_outputs: what the project means to take out, and for whom.
         peers: the project's other Trusts, by name.
@@ -255,6 +256,8 @@ class ProjectForTrust(Record):
     epsilon: Epsilon
     delta: Delta
     expires_at: Instant
+    organisation: Line = ""
+    legal_basis: str = ""
     data: Annotated[tuple[DataAsked, ...], Field(max_length=200)] = ()
     planned_outputs: Annotated[tuple[PlannedOutput, ...], Field(max_length=MOST_ENTRIES_ASKED)] = ()
     peers: Annotated[tuple[PeerKey, ...], Field(max_length=200)] = ()

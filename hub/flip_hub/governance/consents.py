@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from flip_sdk.accounting.caps import ALONE_FACTOR
 from flip_sdk.contract.api import TrustBudget, TrustCatalogue
+from flip_sdk.contract.applications import Application
+from flip_sdk.contract.filling import raw_of
+from flip_sdk.contract.form import FIELDS
 from flip_sdk.contract.notices import LedgerMirror, PeerKey, ProjectForTrust
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
@@ -12,6 +15,7 @@ from sqlalchemy.orm import Session
 from flip_hub.config import HubConfig
 from flip_hub.database import Budget, Catalogue, Consent, Person, Project, Trust, now
 from flip_hub.governance.sharing import peers_of
+from flip_hub.governance.submissions import lines_of, words_of
 from flip_hub.governance.trusts import enrolled, is_online
 from flip_hub.governance.when import state_of
 
@@ -133,7 +137,17 @@ def _for_trust(project: Project, names: dict[str, Person], peers: tuple[PeerKey,
         epsilon=application.epsilon,
         delta=application.delta,
         expires_at=project.expires_at,
+        organisation=application.organisation,
+        legal_basis=_legal_basis(application),
         data=tuple(asked for asked in application.data if asked.trust == trust),
         planned_outputs=application.planned_outputs,
         peers=peers,
     )
+
+
+def _legal_basis(application: Application) -> str:
+    """Articles, duty of confidentiality, more words and other approvals, each a line as the form words it."""
+    raw = raw_of(application)
+    named = ("article_6", "article_9", "confidentiality", "legal_basis")
+    lines = [words_of(FIELDS[name], raw[name]) for name in named if raw[name]]
+    return "\n".join([*lines, *lines_of(FIELDS["references"], raw["references"])])

@@ -179,3 +179,12 @@ def test_a_name_keeps_its_keys_until_they_are_withdrawn(hub, client) -> None:
     assert "aldgate" not in trusts.node_keys(hub.office.database)
     trusts.enrol(hub.office.database, other.enrolment, claimed, by="olga")
     assert client.post("/notices", content=other.status()).status_code == 204
+
+
+def test_a_trust_is_told_what_is_asked_of_it_and_of_no_other(hub) -> None:
+    hub.approved()
+    asked = hub.trusts["aldgate"].request()
+    (told,) = notices.answer_projects(hub.office.config, hub.office.database, asked)
+    assert [one.trust for one in told.data] == ["aldgate"]
+    assert told.planned_outputs[0].kind == "model"
+    assert told.legal_basis.splitlines()[:2] == ["6(1)(e): public task", "9(2)(j): research"]
