@@ -9,6 +9,7 @@ from flip_hub.database import Budget, Catalogue, Consent, NoticeSeen, Project, T
 from flip_hub.errors import EnrolmentError
 from flip_hub.governance import trusts
 from flip_hub.governance.consents import catalogues
+from flip_hub.governance.notices import answer_projects
 from flip_hub.testing import SigningTrust
 from flip_hub.trust_api import create_app
 from flip_sdk.accounting.events import Gaussian
@@ -184,7 +185,7 @@ def test_a_name_keeps_its_keys_until_they_are_withdrawn(hub, client) -> None:
 def test_a_trust_is_told_what_is_asked_of_it_and_of_no_other(hub) -> None:
     hub.approved()
     asked = hub.trusts["aldgate"].request()
-    (told,) = notices.answer_projects(hub.office.config, hub.office.database, asked)
+    (told,) = answer_projects(hub.office.config, hub.office.database, asked)
     assert [one.trust for one in told.data] == ["aldgate"]
     assert told.planned_outputs[0].kind == "model"
     assert told.legal_basis.splitlines()[:2] == ["6(1)(e): public task", "9(2)(j): research"]
