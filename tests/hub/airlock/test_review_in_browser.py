@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flip_hub.airlock import ingress
+from flip_sdk.contract.ingress import NewIngress
 from flip_sdk.contract.states import OutputState
 from playwright.sync_api import Page, expect
 
@@ -15,6 +18,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed here"),
 ]
 MOST_ACTIONS = 6
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 TEN = {f"table{n}.csv": CLEAN + f"other,{n}00\n".encode() for n in range(1, 9)} | {
     "deaths.csv": SMALL,
     "rare.csv": SMALL + b"other,40\n",
@@ -145,18 +149,40 @@ def _with_images(plain):
     return examine
 
 
-def test_the_pages_on_a_phone_do_not_scroll_sideways(airlock, browser) -> None:
-    request = airlock.checked(TEN)
-    airlock.released({"old.csv": CLEAN})
+def test_every_page_is_accessible_and_fits_a_phone(airlock, browser) -> None:
+    old = airlock.released({"deaths.csv": CLEAN, "notes.txt": b"All is well."})
+    statement = {"context": "Persons by sex.", "variables": ("sex",), "counts": ("persons",)}
+    request = airlock.checked(TEN | {"notes.txt": b"All is very well."}, **{"deaths.csv": statement})
+    for who, reason in (("cora", ""), ("cyril", "It is not planned.")):
+        airlock.decide(request, who, "withhold" if reason else "approve", "table1.csv", reason=reason)
+    text = request.outputs[-1].output_id
+    asked = _brought(airlock)
     with served(airlock.hub) as address:
-        for who, path in (
-            ("cora", f"airlock/{request.request_id}"),
-            ("cora", "airlock"),
-            ("ada", "airlock"),
-            ("ada", "projects/cytology/releases"),
-            ("ada", "projects/cytology/incoming"),
+        for who, path, name in (
+            ("cora", "airlock", "queue"),
+            ("cora", f"airlock/{request.request_id}", "request"),
+            ("cora", f"airlock/{request.request_id}?file={text}", "text"),
+            ("cora", f"airlock/{old.request_id}", "released"),
+            ("sam", f"airlock/ingress/{asked}", "ingress"),
+            ("ada", "airlock", "team"),
+            ("ada", f"airlock/{request.request_id}", "team-request"),
+            ("ada", "projects/cytology/releases", "releases"),
+            ("ada", "projects/cytology/incoming", "incoming"),
         ):
-            page = page_of(browser, airlock.hub, address, who, width=375)
-            page.goto(f"/services/flip/{path}")
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-            page.screenshot(path=PICTURES / f"airlock-phone-{who}-{path.rpartition('/')[2][:8]}.png", full_page=True)
+            for width in (1280, 375):
+                page = page_of(browser, airlock.hub, address, who, width=width)
+                page.goto(f"/services/flip/{path}")
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, width)
+                page.screenshot(path=PICTURES / f"airlock-{name}-{width}.png", full_page=True)
+                found = Axe().run(page, options={"runOnly": WCAG})
+                assert found.violations_count == 0, (path, width, found.generate_report())
+
+
+def _brought(airlock) -> str:
+    office, ada, content = airlock.hub.office, airlock.hub.who("ada"), b"code,meaning\n1,benign\n"
+    address = office.blobs.put(content)
+    ingress.keep_upload(office, ada, "cytology", address, len(content))
+    wanted = NewIngress(
+        path="codes.csv", content=address, purpose="To name the codes.", source="WHO, CC BY", idempotency_key="k"
+    )
+    return ingress.request(office, ada, "cytology", wanted).ingress_id

@@ -74,7 +74,7 @@ def decide(request: Request, subject: Asking, office: At, request_id: Token, for
         problem = f"{error.message} {error.mend}".strip()
         return show(request, office, subject, request_id, at, problem, 422)
     request.app.state.airlock.wake()
-    return _to(request, f"airlock/{request_id}")
+    return _to(request, f"airlock/{request_id}#file")
 
 
 @router.post("/airlock/{request_id}/withdraw")
@@ -94,7 +94,7 @@ def revoke(request: Request, subject: Asking, office: At, output_id: Token, form
         problem = "Say why the release is revoked: the team and the register read it."
         return show(request, office, subject, request_id, output_id, problem, 422)
     done = releases.revoke(office, subject, output_id, wanted.reason)
-    return _to(request, f"airlock/{done.request_id}?file={output_id}")
+    return _to(request, f"airlock/{done.request_id}?file={output_id}#file")
 
 
 @router.get("/airlock/outputs/{output_id}/content")
