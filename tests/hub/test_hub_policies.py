@@ -173,6 +173,8 @@ TABLE = [
     (_NOBODY, "download_release", _PUBLIC, ALLOWED, "outputs.download_public"),
     (_NOBODY, "download_release", _RELEASED, DENIED, "outputs.download"),
     (_ADA, "download_release", _ITEM, DENIED, "outputs.not_released"),
+    (_NOBODY, "view_released_dashboard", _PUBLIC, ALLOWED, "outputs.view_released_dashboard"),
+    (_NOBODY, "view_released_dashboard", _RELEASED, DENIED, "outputs.view_released_dashboard"),
     (_ADA, "read_blob", _OUTSIDE, ALLOWED, "outputs.read_blob"),
     (_ADA_AT_WORK, "read_blob", _INSIDE, ALLOWED, "outputs.read_blob"),
     (_BEA, "read_blob", _OUTSIDE, DENIED, "outputs.read_blob"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flip_hub.airlock import releases
+from flip_hub.airlock.access import load_dashboard
 from flip_hub.database import Dashboard, Release, Routine, now
 from flip_hub.errors import ConflictError, DeniedError, MissingError, UnavailableError
 from flip_hub.governance import intake
@@ -179,8 +180,15 @@ def test_a_dashboard_is_released_with_its_notebook_and_jobs(airlock) -> None:
     publish(notebook)
     request = airlock.released({"report.txt": notebook}, **{"report.txt": {"dashboard": "report"}})
     assert dashboard().state == OutputState.RELEASED
+    with office.database.read() as session:
+        assert load_dashboard(office, session, airlock.hub.who("alan"), "cytology", "report")[0].name == "report"
+        for subject in (None, airlock.hub.who("bea")):
+            with pytest.raises(DeniedError):
+                load_dashboard(office, session, subject, "cytology", "report")
     releases.revoke(office, airlock.hub.who("cora"), request.outputs[0].output_id, "It shows too much.")
     assert dashboard().state == OutputState.REVOKED
+    with office.database.read() as session, pytest.raises(MissingError):
+        load_dashboard(office, session, airlock.hub.who("alan"), "cytology", "report")
     publish(notebook)
     waiting = airlock.checked({"report.txt": notebook}, **{"report.txt": {"dashboard": "report"}})
     publish(notebook + b"\n")
