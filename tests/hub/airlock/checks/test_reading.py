@@ -34,7 +34,7 @@ def archive() -> bytes:
         ("a.pkl", pickle.dumps({"a": 1}), "format.not_allowed"),
         ("a.xlsx", archive(), "format.not_allowed"),
         ("a.csv", archive(), "format.disguised"),
-        ("a.txt", gzip.compress(b"x"), "format.disguised"),
+        ("a.txt", gzip.compress(b"x", mtime=0), "format.disguised"),
         ("a.png", b"%PDF-1.7\n", "format.disguised"),
         ("a.csv", b"\x00" * 128 + b"DICM" + b"\x00" * 100, "format.disguised"),
         ("a.md", b"<!DOCTYPE html><html><script>alert(1)</script></html>", "format.disguised"),
