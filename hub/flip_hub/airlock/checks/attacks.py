@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from flip_sdk.contract.airlock import Finding
@@ -90,10 +91,11 @@ def worst_case(members: Numbers, others: Numbers) -> float:
     np.random.seed(_SEED)
     found = []
     for by_confidence in (True, False):
-        attack = WorstCaseAttack(
-            write_report=False, n_reps=REPETITIONS, n_dummy_reps=0, test_prop=0.5, sort_probs=by_confidence
-        )
-        attack.attack_from_preds(members, others)
+        with TemporaryDirectory() as folder:
+            attack = WorstCaseAttack(
+                folder, False, REPETITIONS, n_dummy_reps=0, test_prop=0.5, sort_probs=by_confidence
+            )
+            attack.attack_from_preds(members, others)
         found.append(float(np.mean([metrics["AUC"] for metrics in attack.attack_metrics])))
     return max(found)
 

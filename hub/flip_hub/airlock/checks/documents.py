@@ -44,6 +44,8 @@ LOOK = Rule(
     "Send tables as CSV and figures as PNG with their counts, and the text as Markdown.",
 )
 MOST_PAGES = 100
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError, OSError)
+"""What pypdf raises at files that are none, besides its own errors."""
 MOST_OBJECTS = 100_000
 DEEPEST = 200
 _ACTIVE = {
@@ -74,7 +76,7 @@ def _document(subject: Subject) -> Iterator[Finding]:
         for page in reader.pages[:MOST_PAGES]:
             text.append(page.extract_text())
             pictures += _pictures(page)
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError) as error:
+    except (PyPdfError, *_BROKEN) as error:
         yield BROKEN.found(why=f"{type(error).__name__} {error}"[:200])
         return
     if active:

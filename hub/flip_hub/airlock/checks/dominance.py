@@ -59,7 +59,7 @@ def _contributions(subject: Subject) -> tuple[dict[int, Group], int, dict[Group,
     table, underlying = subject.file.table, subject.underlying
     if table is None or underlying is None or underlying.table is None:
         return None
-    counted, behind = Counted.of(table, subject.statement), Counted.of(underlying.table, underlying.statement)
+    counted, behind = subject.counted, Counted.of(underlying.table, underlying.statement)
     headers = {spoken(name): place for place, name in enumerate(behind.table.columns)}
     measured = [
         c

@@ -38,6 +38,7 @@ _METADATA = frozenset(("rdf", "work", "type", "date", "format", "creator", "agen
 _PICTURE = re.compile(r"\s*data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]*)\s*")
 _FETCHES = re.compile(r"@import|expression\s*\(|javascript:|url\(\s*(?!['\"\s]*#)", re.IGNORECASE)
 _INSTRUCTION = re.compile(r"<\?(?!xml\b)", re.IGNORECASE)
+_ENCODING = re.compile(r"""\s*<\?xml[^>]*encoding\s*=\s*["']([^"']*)["']""")
 _COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 
 
@@ -80,8 +81,10 @@ def _read(file: FileRead) -> _Drawing:
     text = file.text or ""
     if len(text) > MOST_LETTERS:
         raise ValueError(f"it has {len(text):,} letters")
+    if (said := _ENCODING.match(text)) and said[1].lower() not in ("utf-8", "us-ascii", "ascii"):
+        raise ValueError(f"it says that it is in {said[1][:20]}, and is in UTF-8")
     try:
-        elements = list(fromstring(file.content).iter())
+        elements = list(fromstring(text).iter())
     except (ParseError, DefusedXmlException) as error:
         raise ValueError(f"{type(error).__name__} {error}") from error
     if len(elements) > MOST_ELEMENTS:

@@ -68,7 +68,7 @@ class _Difference:
 def _ledger(subject: Subject) -> Iterator[Finding]:
     if subject.file.table is None:
         return
-    grid = Grid.of(Counted.of(subject.file.table, subject.statement))
+    grid = subject.grid
     if not grid.items:
         return
     base = subject.limits.round_to

@@ -15,6 +15,8 @@ from flip_hub.errors import ConfigError
 _INSTALLED = Path(__file__).parents[2] / "disclosure"
 _REPOSITORY = Path(__file__).parents[4] / "policies" / "disclosure"
 
+THE_TRUSTS = "presets.yaml"
+"""Settings of Trusts, which lie beside them."""
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -60,7 +62,7 @@ class Limits(Record):
     request_bytes: Positive = 256 * 1024 * 1024
     table_rows: Positive = 1_000
     table_columns: Positive = 50
-    table_cells: Positive = 5_000_000
+    table_cells: Positive = 1_000_000
     image_pixels: Positive = 25_000_000
     seconds: Positive = 60
     total_seconds: Positive = 600
@@ -74,7 +76,7 @@ def folder() -> Path:
 
 def presets() -> tuple[str, ...]:
     """Names of the presets that come with the hub."""
-    return tuple(sorted(path.stem for path in folder().glob("*.yaml")))
+    return tuple(sorted(path.stem for path in folder().glob("*.yaml") if path.name != THE_TRUSTS))
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from flip_sdk.contract.airlock import Finding
 
 from flip_hub.airlock.checks import identifiers
-from flip_hub.airlock.checks.counting import Counted, spoken
+from flip_hub.airlock.checks.counting import spoken
 from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed, many
 from flip_hub.airlock.checks.tables import Table
 
@@ -80,7 +80,7 @@ _ALIKE_ROWS = 30
 
 
 def _shape(subject: Subject) -> Iterator[Finding]:
-    table, limits = _table(subject), subject.limits
+    table, limits = subject.table, subject.limits
     rows, columns = len(table.rows), len(table.columns)
     if rows > limits.table_rows or columns > limits.table_columns:
         yield LONG.found(
@@ -93,7 +93,7 @@ def _shape(subject: Subject) -> Iterator[Finding]:
 
 
 def _columns(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
+    table = subject.table
     named = [c for c, name in enumerate(table.columns) if _NAMES.fullmatch(spoken(name)) and _identifies(table, c)]
     if named:
         cells = [(row, c) for c in named for row in range(min(len(table.rows), 200))]
@@ -110,7 +110,7 @@ def _identifies(table: Table, column: int) -> bool:
 
 
 def _identifiers(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
+    table = subject.table
     found: dict[str, list[tuple[int, int]]] = {}
     for column in range(len(table.columns)):
         for kind, row in _in_column(table, column):
@@ -133,8 +133,8 @@ def _in_column(table: Table, column: int) -> Iterator[tuple[str, int]]:
 
 
 def _rows(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
-    counted = Counted.of(table, subject.statement)
+    table = subject.table
+    counted = subject.counted
     if len(table.rows) < _ALIKE_ROWS:
         return
     whys = []
@@ -156,7 +156,7 @@ def _counts_up(table: Table, column: int) -> bool:
 
 
 def _dates(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
+    table = subject.table
     columns = [c for c in range(len(table.columns)) if _share(table, c, _is_day) > 0.2]
     if columns:
         yield DATES.found(cells=_all(table, columns), names=listed([table.columns[c] for c in columns]))
@@ -168,7 +168,7 @@ def _is_day(word: str) -> bool:
 
 
 def _free_text(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
+    table = subject.table
     columns = [c for c in table.labels if _share(table, c, lambda word: len(word.split()) >= 8) > 0.1]
     if columns:
         yield FREE_TEXT.found(cells=_all(table, columns), names=listed([table.columns[c] for c in columns]))
@@ -184,7 +184,7 @@ def _all(table: Table, columns: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _formulas(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
+    table = subject.table
     cells = [
         (row, c)
         for c in range(len(table.columns))
@@ -197,7 +197,7 @@ def _formulas(subject: Subject) -> Iterator[Finding]:
 
 
 def _not_finite(subject: Subject) -> Iterator[Finding]:
-    table = _table(subject)
+    table = subject.table
     cells = [(row, c) for c in range(len(table.columns)) for row, word in enumerate(table.words(c)) if _odd(word)]
     if cells:
         yield ODD_CELLS.found(cells=cells, many=many(len(cells), "cell"), numbers={"cells": len(cells)})
@@ -205,12 +205,6 @@ def _not_finite(subject: Subject) -> Iterator[Finding]:
 
 def _odd(word: str) -> bool:
     return len(word) <= 9 and bool(_NOT_FINITE.fullmatch(word.strip()))
-
-
-def _table(subject: Subject) -> Table:
-    if subject.file.table is None:
-        raise ValueError(f"{subject.file.path} is not a table")
-    return subject.file.table
 
 
 CHECKS = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from flip_sdk.contract.airlock import MOST_MARKS, CellMark, FileKind, Finding, OutputStatement, Severity
 
+from flip_hub.airlock.checks.counting import Counted
+from flip_hub.airlock.checks.grid import Grid
 from flip_hub.airlock.checks.limits import Limits
 from flip_hub.airlock.checks.past import Past
 from flip_hub.airlock.checks.tables import Table
@@ -100,6 +103,27 @@ class Subject:
     def statement(self) -> OutputStatement:
         """What its author says of the file."""
         return self.file.statement
+
+    @cached_property
+    def table(self) -> Table:
+        """The file's table.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if self.file.table is None:
+            raise ValueError(f"{self.file.path} is not a table")
+        return self.file.table
+
+    @cached_property
+    def counted(self) -> Counted:
+        """The file's table with what is counted in it."""
+        return Counted.of(self.table, self.statement)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The file's counts by category."""
+        return Grid.of(self.counted)
 
     @property
     def underlying(self) -> FileRead | None:

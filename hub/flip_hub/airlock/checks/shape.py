@@ -8,7 +8,6 @@ from collections.abc import ItemsView, Iterator
 from flip_sdk.contract.airlock import Finding
 
 from flip_hub.airlock.checks.counting import ALL, Counted, measures, spoken
-from flip_hub.airlock.checks.grid import Grid
 from flip_hub.airlock.checks.rules import Check, FileRead, Rule, Subject, listed, many
 
 ALL_IN_ONE = Rule(
@@ -54,7 +53,7 @@ _SHARES = re.compile(r"\b(?:percent|percentage|pct|proportion|share|rate|prevale
 
 
 def _groups(subject: Subject) -> Iterator[Finding]:
-    grid = Grid.of(_counted(subject))
+    grid = subject.grid
     cells = []
     for dimension in range(len(grid.names)):
         for group in grid.groups(dimension):
@@ -67,7 +66,7 @@ def _groups(subject: Subject) -> Iterator[Finding]:
 
 
 def _shares(subject: Subject) -> Iterator[Finding]:
-    table = _counted(subject).table
+    table = subject.counted.table
     cells = []
     for column, name in enumerate(table.columns):
         marked = bool(_SHARES.search(spoken(name)))
@@ -81,7 +80,7 @@ def _shares(subject: Subject) -> Iterator[Finding]:
 
 
 def _extremes(subject: Subject) -> Iterator[Finding]:
-    table = _counted(subject).table
+    table = subject.counted.table
     columns = [c for c in table.numeric if _EXTREMES.search(spoken(table.columns[c]))]
     rows = [r for r, row in enumerate(table.rows) if any(_EXTREMES.fullmatch(spoken(row[c])) for c in table.labels)]
     cells = [(row, column) for row in range(len(table.rows)) for column in columns]
@@ -92,7 +91,7 @@ def _extremes(subject: Subject) -> Iterator[Finding]:
 
 
 def _measures(subject: Subject) -> Iterator[Finding]:
-    counted = _counted(subject)
+    counted = subject.counted
     table = counted.table
     told = [
         c
@@ -114,7 +113,7 @@ def _behind(subject: Subject, underlying: FileRead, told: list[int]) -> Iterator
     if small is None:
         yield NO_COUNTS_IN.found(path=underlying.path)
         return
-    counted = _counted(subject)
+    counted = subject.counted
     rows = [row for row in range(len(counted.table.rows)) if any(map(counted.group(row).items().__ge__, small))]
     cells = [(row, column) for row in (rows or ([0] if small else [])) for column in told]
     if cells:
@@ -129,16 +128,10 @@ def small_groups(subject: Subject, underlying: FileRead) -> list[ItemsView[str, 
     counted = Counted.of(underlying.table, underlying.statement)
     if not counted.columns:
         return None
-    shared = Counted.of(subject.file.table, subject.statement).names if subject.file.table else None
+    shared = subject.counted.names if subject.file.table else None
     small = {row for row, _, number in counted.each() if number < subject.limits.threshold}
     groups = [counted.group(row) for row in sorted(small)]
     return [{name: c for name, c in group.items() if shared is None or name in shared}.items() for group in groups]
-
-
-def _counted(subject: Subject) -> Counted:
-    if subject.file.table is None:
-        raise ValueError(f"{subject.file.path} is not a table")
-    return Counted.of(subject.file.table, subject.statement)
 
 
 CHECKS = (

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from flip_sdk.contract.airlock import Finding
 
-from flip_hub.airlock.checks.counting import Counted
 from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed, many
 
 SMALL = Rule(
@@ -37,7 +36,7 @@ ODD_COUNTS = Rule(
 
 
 def _small(subject: Subject) -> Iterator[Finding]:
-    counted, limits = _counted(subject), subject.limits
+    counted, limits = subject.counted, subject.limits
     if counted.unknown:
         yield UNKNOWN.found(names=listed(counted.unknown))
     lowest = 0 if limits.zeros_are_small else 1
@@ -54,7 +53,7 @@ def _small(subject: Subject) -> Iterator[Finding]:
 
 
 def _odd(subject: Subject) -> Iterator[Finding]:
-    counted = _counted(subject)
+    counted = subject.counted
     if not counted.named:
         return
     cells = [
@@ -69,7 +68,7 @@ def _odd(subject: Subject) -> Iterator[Finding]:
 
 def _unrounded(subject: Subject) -> Iterator[Finding]:
     base = subject.limits.round_to
-    cells = [(row, column) for row, column, number in _counted(subject).each() if number % base]
+    cells = [(row, column) for row, column, number in subject.counted.each() if number % base]
     if cells:
         yield UNROUNDED.found(
             cells=cells,
@@ -77,12 +76,6 @@ def _unrounded(subject: Subject) -> Iterator[Finding]:
             many=many(len(cells), "count is", "counts are"),
             base=base,
         )
-
-
-def _counted(subject: Subject) -> Counted:
-    if subject.file.table is None:
-        raise ValueError(f"{subject.file.path} is not a table")
-    return Counted.of(subject.file.table, subject.statement)
 
 
 CHECKS = (

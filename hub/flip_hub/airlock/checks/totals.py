@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from flip_sdk.contract.airlock import Finding
 
-from flip_hub.airlock.checks.counting import Counted
 from flip_hub.airlock.checks.grid import Equation, Grid, Item
 from flip_hub.airlock.checks.rules import Check, Rule, Subject, many
 
@@ -34,7 +33,7 @@ _SURE = 1e-7
 
 
 def _totals(subject: Subject) -> Iterator[Finding]:
-    grid = _grid(subject)
+    grid = subject.grid
     equations = list(grid.equations())
     if rounded(grid, subject.limits.round_to):
         return
@@ -51,7 +50,7 @@ def _totals(subject: Subject) -> Iterator[Finding]:
 
 
 def _unequal(subject: Subject) -> Iterator[Finding]:
-    grid, threshold = _grid(subject), subject.limits.threshold
+    grid, threshold = subject.grid, subject.limits.threshold
     if rounded(grid, subject.limits.round_to):
         return
     cells = [
@@ -61,12 +60,6 @@ def _unequal(subject: Subject) -> Iterator[Finding]:
     ]
     if cells:
         yield TOTAL_DIFFERS.found(cells=cells, threshold=threshold, many=many(len(cells), "total"))
-
-
-def _grid(subject: Subject) -> Grid:
-    if subject.file.table is None:
-        raise ValueError(f"{subject.file.path} is not a table")
-    return Grid.of(Counted.of(subject.file.table, subject.statement))
 
 
 def rounded(grid: Grid, base: int) -> bool:

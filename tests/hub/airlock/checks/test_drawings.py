@@ -37,5 +37,11 @@ def test_entities_that_grow_are_not_expanded(check: Checking) -> None:
     assert check({"a.svg": bomb})["a.svg"].verdict == "block"
 
 
+def test_a_drawing_that_says_it_is_in_another_encoding_is_refused(check: Checking) -> None:
+    drawing = f'<?xml version="1.0" encoding="utf-7"?>{START}<text>+ADw-script+AD4-</text></svg>'
+
+    assert "image.broken" in rules(check({"a.svg": drawing})["a.svg"])
+
+
 def test_a_page_that_is_called_a_drawing_is_refused(check: Checking) -> None:
     assert rules(check({"a.svg": "<html><svg></svg></html>"})["a.svg"]) == {"format.disguised"}

@@ -72,7 +72,9 @@ def test_a_worker_that_does_not_start_is_the_hubs_fault_and_no_files(
 def test_what_takes_too_much_memory_is_blocked(tmp_path: Path, past: Past) -> None:
     (tmp_path / "a.csv").write_text("n,m,o,p\n" + "12,13,14,15\n" * 400_000)
     (tmp_path / "b.txt").write_text("text")
-    small = past.model_copy(update={"limits": past.limits.model_copy(update={"memory_bytes": 400 * 1024 * 1024})})
+    small = past.model_copy(
+        update={"limits": past.limits.model_copy(update={"memory_bytes": 2**28 + 2**27, "table_cells": 10**7})}
+    )
     statements = [statement(name, (tmp_path / name).read_bytes()) for name in ("a.csv", "b.txt")]
     examined = examine_apart(tmp_path, statements, small, sandboxed=sandbox.usable())
 
