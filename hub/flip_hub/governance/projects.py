@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flip_sdk.contract.api import ProjectView
 from flip_sdk.contract.applications import Application, NewProject, ReviewView
 from flip_sdk.contract.check import Violation
+from flip_sdk.contract.form import FIELDS
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -184,7 +187,7 @@ def expire(database: Database) -> list[str]:
 def problems(session: Session, project: Project) -> list[Violation]:
     """Everything that keeps an application from being submitted: of the form, and of what this hub knows."""
     draft = drafts.draft_of(session, project)
-    found = list(draft.filled.problems)
+    found = [*draft.filled.problems, *_undecided(draft)]
     known = set(session.scalars(select(Person.name).where(Person.active, Person.name.in_(project.members))))
     if strangers := sorted(set(project.members) - known):
         told = f"This hub does not know: {', '.join(strangers)}."
@@ -199,6 +202,14 @@ def problems(session: Session, project: Project) -> list[Violation]:
         told, mend = "The project would have ended already.", "Give an end in the future."
         found.append(Violation(rule="ends_in_the_past", where=where, message=told, mend=mend))
     return found
+
+
+def _undecided(draft: drafts.Draft) -> Iterator[Violation]:
+    """Fields of which two texts are kept: submitting would lose one."""
+    for name, kept in draft.fields.items():
+        if kept.rival is not None:
+            told = f"{FIELDS[name].label}: Two texts are kept. Choose one."
+            yield Violation(rule="two_texts", where=name, message=told)
 
 
 def _names(names: set[str]) -> str:

@@ -72,6 +72,7 @@ def test_a_second_tab_is_told_and_both_texts_are_kept(hub) -> None:
     page = markup.unescape(browser.get(f"{BASE}/{EDIT}").text)
     assert "The first tab's" in page
     assert "The second tab's" in page
+    assert "Two texts are kept" in _send(browser, PAGE, f"{PAGE}/submit").text
     assert _send(browser, EDIT, EDIT, does="use:lay_summary").status_code == 303
     with hub.office.database.read() as session:
         kept = drafts.draft_of(session, session.get_one(drafts.Project, "cytology")).fields["lay_summary"]

@@ -45,6 +45,10 @@ function write (kept) {
   else window.localStorage.removeItem(store)
 }
 
+function seen (field) {
+  return field.querySelector('input[name^="seen-"]')
+}
+
 function inputs (field) {
   return [...field.querySelectorAll('input, textarea, select')].filter(one => one.name && one.type !== 'hidden')
 }
@@ -52,7 +56,8 @@ function inputs (field) {
 function keep (field) {
   if (!field.matches('.flip-field')) return
   const values = inputs(field).map(one => [one.name, one.type === 'checkbox' || one.type === 'radio' ? one.checked : null, one.value])
-  write({ ...read(), [field.id]: values })
+  // with the revision that was typed over: a text saved elsewhere since is then not written over, both are kept
+  write({ ...read(), [field.id]: { values, seen: seen(field).value } })
 }
 
 function forget (field) {
@@ -63,9 +68,10 @@ function forget (field) {
 
 // fills in what an earlier page could not save, and sends it
 function resend () {
-  for (const [id, values] of Object.entries(read())) {
+  for (const [id, { values, seen: typedOver }] of Object.entries(read())) {
     const field = document.getElementById(id)
     if (!field) continue
+    seen(field).value = typedOver
     const there = inputs(field)
     for (const [name, checked, value] of values) {
       const one = there.find(one => one.name === name && (checked === null || one.value === value))
