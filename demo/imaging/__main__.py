@@ -86,10 +86,7 @@ def results(story: ImagingStory) -> list[RenderableType]:
     spec = result.spec
     if result.model is None or not isinstance(spec, TrainSpec) or not isinstance(spec.images, SeriesImages):
         raise PlatformError("The training job kept no network for images.")
-    sent, kept = (
-        Network(story.kept(model.graph, PROJECT), story.kept(model.weights, PROJECT))
-        for model in (spec.model, result.model)
-    )
+    sent, kept = (Network(story.kept(model.graph), story.kept(model.weights)) for model in (spec.model, result.model))
     ledgers = {name: story.platform.flip_trust(name, "ledger", "--json") for name in story.trusts}
     return [
         accuracy_table(*compare(PROJECT, spec.images, sent, kept), result.epsilon),
