@@ -34,6 +34,7 @@ def _kept(trust, job_id: str, project: str, state: str = "ended") -> None:
             ("INSERT INTO job VALUES (?, ?, 'count', '{}', ?, NULL, ?, ?)", (job_id, project, state, at, at)),
             ("INSERT INTO release VALUES (?, 'count', 0, 'i', NULL, ?, NULL, ?, 0)", (job_id, b"answer", at)),
             ("INSERT INTO told_count VALUES (?, 'sha256:0', 40, 1.0, 10, ?)", (project, at)),
+            ("INSERT INTO seen_job VALUES (?, ?, '{}', 41, ?)", (job_id, project, at)),
         )
 
 
@@ -61,7 +62,9 @@ def test_what_was_kept_for_the_project_alone_is_deleted_and_told(trust, hub) -> 
     (answer,) = _answers(trust, client)
     counts = {item.what: item.count for item in answer.items}
     assert (counts["files of frozen cohorts"], counts["answers kept to be sent again"]) == (1, 1)
-    assert counts["numbers of persons told"] == 1
+    assert (counts["numbers of persons told"], counts["exact sizes of cohorts"]) == (1, 1)
+    sizes = trust.database.read("SELECT job_id, persons FROM seen_job ORDER BY job_id")
+    assert [tuple(row.values()) for row in sizes] == [(JOB, None), (OTHER, 41)]
     assert not (trust.config.jobs / JOB).exists()
     assert (trust.config.jobs / OTHER / "cohort.npy").exists()
     rows = trust.database.read("SELECT job_id, refusal, record FROM release ORDER BY job_id")

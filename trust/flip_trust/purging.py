@@ -109,6 +109,7 @@ def _delete(database: Database, order: PurgeOrder, notice: PurgeNotice) -> None:
         ),
         (f"UPDATE sharing SET secret = NULL, roster = NULL WHERE job_id IN ({_JOBS})", (order.project_id,)),  # noqa: S608
         ("DELETE FROM told_count WHERE project_id = ?", (order.project_id,)),
+        ("UPDATE seen_job SET persons = NULL WHERE project_id = ?", (order.project_id,)),
         (
             "INSERT INTO purge VALUES (?, ?, ?, ?)",
             (order.order_id, order.project_id, notice.canonical().decode(), notice.purged_at.isoformat()),
@@ -146,6 +147,9 @@ def _items(reader: Reader, config: TrustConfig, project_id: str) -> tuple[Purged
         (project_id,),
     )
     numbers = [list(row.values()) for row in told]
+    sized = reader.read(
+        "SELECT job_id FROM seen_job WHERE project_id = ? AND persons IS NOT NULL ORDER BY job_id", (project_id,)
+    )
     return (
         PurgedItem(
             what="files of frozen cohorts",
@@ -161,6 +165,8 @@ def _items(reader: Reader, config: TrustConfig, project_id: str) -> tuple[Purged
         ),
         PurgedItem(what="numbers of persons told", count=len(told), contents=_digest(numbers)),
         PurgedItem(what="keys of shared noise", count=len(keys), contents=_digest([row["job_id"] for row in keys])),
+        # of the jobs' names alone: a digest of so few possible numbers would tell them
+        PurgedItem(what="exact sizes of cohorts", count=len(sized), contents=_digest([row["job_id"] for row in sized])),
     )
 
 

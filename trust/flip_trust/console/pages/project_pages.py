@@ -21,7 +21,7 @@ from flip_trust.console.drawing import draw
 from flip_trust.console.graph_words import listing
 from flip_trust.console.overview import agent_of
 from flip_trust.console.paging import ON_A_PAGE, Page
-from flip_trust.console.words import what_epsilon_means
+from flip_trust.console.words import EVENTS, what_epsilon_means
 from flip_trust.errors import MissingError, SetupError
 from flip_trust.ledger import queries, store
 
@@ -58,6 +58,7 @@ def project_page(request: Request, desk: At, person: Asking, project_id: Name, p
         forecast=_forecast(desk, project),
         tasks=tasks_view.of_project(desk.database, project_id, pages.offset),
         pages=pages,
+        events=EVENTS,
         history=audit_view.of_subject(desk.database, f"project/{project_id}"),
     )
 
