@@ -121,13 +121,18 @@ def _tables(story: Story, dashboard: str) -> list[RenderableType]:
     addresses.add_row("Pages and workspaces", platform.hub_url)
     addresses.add_row("Dashboard", f"{platform.hub_url}{dashboard}")
     addresses.add_row("The Trusts' homes", str(platform.folder / "trusts"))
-    addresses.add_row("A Trust's console", platform.console_command(story.trusts[0]))
     return [
         report.accuracy_table(PROJECT, report.compare(PROJECT, graph, weights, result.scaling), result.epsilon),
         report.budget_table(report.budget_of(name, text, PROJECT) for name, text in ledgers.items()),
         report.login_table(PEOPLE, story.password),
         addresses,
+        console(story),
     ]
+
+
+def console(story: Story) -> str:
+    """How to open a Trust's console."""
+    return f"As a Trust's data steward, in another terminal:\n  {story.platform.console_command(story.trusts[0])}"
 
 
 def stay(teller: Teller) -> None:

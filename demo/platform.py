@@ -248,7 +248,8 @@ class Platform:
 
     def console_command(self, name: str) -> str:
         """What a Trust's data steward types to see what it is asked, what ran and what it spent."""
-        return f"{self.command('flip-trust')} console --home {self.trust_home(name)}"
+        program = os.path.relpath(self.command("flip-trust"))
+        return f"{program} console --home {self.trust_home(name)}"
 
     @staticmethod
     def command(name: str) -> str:

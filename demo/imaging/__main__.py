@@ -17,7 +17,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from demo import report
-from demo.__main__ import Notes, stay, told
+from demo.__main__ import Notes, console, stay, told
 from demo.imaging.report import Network, accuracy_table, compare
 from demo.imaging.story import PROJECT, TUTORIAL, ImagingStory, plans
 from demo.notebook_runner import Login, run_notebook
@@ -93,6 +93,7 @@ def results(story: ImagingStory) -> list[RenderableType]:
         report.budget_table(report.budget_of(name, text, PROJECT) for name, text in ledgers.items()),
         report.login_table(PEOPLE, story.password),
         addresses(story),
+        console(story),
     ]
 
 
@@ -105,7 +106,6 @@ def addresses(story: ImagingStory) -> Table:
     table.add_row("Pages and workspaces", platform.hub_url)
     table.add_row("Dashboard", f"{platform.hub_url}{story.dashboard}")
     table.add_row("The Trusts' homes", str(platform.folder / "trusts"))
-    table.add_row("A Trust's console", platform.console_command(story.trusts[0]))
     table.add_row("The hospitals' own files", str(platform.folder / "hospitals"))
     return table
 

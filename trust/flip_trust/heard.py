@@ -5,6 +5,7 @@ The hub's word is all that it is. Nothing here allows anything: that takes a dec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ class Heard:
     Attributes:
         record: the hub's words.
         first_at: when it was first told.
-        changed_at: when what is told of it last changed.
+        changed_at: when what is told of it, other Trusts' keys apart, last changed.
         listed: whether the hub's latest list has it.
     """
 
@@ -51,7 +52,7 @@ def keep(database: Database, told: Iterable[ProjectForTrust], now: datetime) -> 
     gone = [name for name, (_, listed) in before.items() if listed and name not in new]
     if not changed and not gone:
         return False
-    statements = [_told(name, text, now, same=before.get(name, ("",))[0] == text) for name, text in changed.items()]
+    statements = [_told(name, text, now, before.get(name, ("", False))[0]) for name, text in changed.items()]
     statements += [("UPDATE told_project SET listed = 0 WHERE project_id = ?", (name,)) for name in gone]
     details = {"changed": {name: digest(text.encode()) for name, text in changed.items()}, "gone": gone}
     with database.transaction() as transaction:
@@ -71,15 +72,20 @@ def one(reader: Reader, project_id: str) -> Heard | None:
     return _heard(rows[0]) if rows else None
 
 
-def _told(name: str, text: str, now: datetime, *, same: bool) -> Statement:
+def _told(name: str, text: str, now: datetime, before: str) -> Statement:
     at = now.isoformat()
-    if same:
-        return "UPDATE told_project SET listed = 1 WHERE project_id = ?", (name,)
+    if before and _asked(before) == _asked(text):
+        return "UPDATE told_project SET record = ?, listed = 1 WHERE project_id = ?", (text, name)
     return (
         "INSERT INTO told_project VALUES (?, ?, ?, ?, 1) ON CONFLICT (project_id) DO UPDATE SET "
         "record = excluded.record, changed_at = excluded.changed_at, listed = 1",
         (name, text, at, at),
     )
+
+
+def _asked(text: str) -> dict[str, Any]:
+    """What a steward decides on; the other Trusts' keys come and go, and are confirmed one by one."""
+    return {name: value for name, value in json.loads(text).items() if name != "peers"}
 
 
 def _heard(row: dict[str, Any]) -> Heard | None:

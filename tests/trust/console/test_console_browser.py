@@ -26,6 +26,10 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed here"),
 ]
 
+PHONE = 375
+PICTURED = (0, 2, 4, 9, 13)
+"""Pages that a picture is kept of as a phone shows them: every one has to fit."""
+
 
 @pytest.fixture
 def served(trust) -> Iterator[tuple[Console, Address, str]]:
@@ -67,16 +71,15 @@ def test_a_steward_opts_in_by_keyboard_and_every_page_is_accessible(served) -> N
         expect(page.get_by_role("heading", name="Today at Aldgate")).to_be_visible()
         opt_in_by_keyboard(browser, page, console)
         wrong: list[str] = []
-        for width in (1280, 375):
+        for width in (1280, PHONE):
             page.set_viewport_size({"width": width, "height": 900})
             for number, path in enumerate(pages(job)):
                 page.goto(f"/{path}")
-                browser.picture(
-                    page, f"console-{width}-{number:02d}-{path.partition('?')[0].replace('/', '-')[:30]}", whole=True
-                )
+                if width > PHONE or number in PICTURED:
+                    browser.picture(page, f"console-{width}-{number:02d}", whole=True)
                 if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
                     wrong.append(f"{path} at {width} is wider than the window")
-                if width > 375 and (found := Axe().run(page)).violations_count:
+                if width > PHONE and (found := Axe().run(page)).violations_count:
                     wrong.append(f"{path}: {found.generate_report()}")
         assert wrong == [], "\n".join(wrong)
         assert browser.problems == []

@@ -6,6 +6,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from flip_sdk.contract.notices import PeerKey
+from flip_sdk.contract.signatures import SigningKey
 from flip_trust import consent, heard
 from flip_trust.audit import verify_database
 from flip_trust.cli import app
@@ -194,6 +196,22 @@ def test_a_hostile_hubs_words_are_words(console) -> None:
         assert "\u202e" not in page
         assert "\u2067" not in page
         assert "[U+202E]" in page
+
+
+def test_what_is_heard_first_after_a_decision_or_of_other_trusts_is_no_change(console) -> None:
+    console.trust.opt_in()
+    console.clock.pass_(minutes=1)
+    one = told()
+    console.hear(one)
+    assert "has changed" not in console.browser().open(PAGE).text
+    console.clock.pass_(minutes=1)
+    key = PeerKey(trust="bermondsey", identity_key=SigningKey.generate().public.x)
+    console.hear(one.model_copy(update={"peers": (key,)}))
+    assert "has changed" not in console.browser().open(PAGE).text
+    assert "bermondsey" in console.browser().open("/trusts").text
+    console.clock.pass_(minutes=1)
+    console.hear(one.model_copy(update={"title": "Something else"}))
+    assert "has changed" in console.browser().open(PAGE).text
 
 
 def test_the_same_list_again_is_no_news_and_a_shorter_one_is(console) -> None:

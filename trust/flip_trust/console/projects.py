@@ -82,7 +82,8 @@ class Project:
         """Whether what the hub tells of it changed after it was decided on."""
         if self.told is None or self.decided is None or self.decided.state == "left":
             return False
-        return self.told.changed_at > self.decided.decided_at
+        # one that was decided on before anything was kept of it is not known to have changed
+        return self.told.changed_at > max(self.told.first_at, self.decided.decided_at)
 
     @property
     def ends_soon(self) -> bool:
