@@ -14,7 +14,7 @@ from pathlib import Path
 from flip_sdk.contract.airlock import Examined, Finding, OutputStatement
 from flip_sdk.errors import PublicError
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from flip_hub import sandbox
@@ -30,6 +30,8 @@ CLAIM = timedelta(minutes=12)
 """For how long one process has a request for itself; longer than the checks may take."""
 PAUSE = timedelta(seconds=20)
 """Before checks that failed are tried again."""
+KEPT = timedelta(days=30)
+"""For how long checks beforehand are kept."""
 MOST_ATTEMPTS = 3
 _log = logging.getLogger(__name__)
 _EXAMINED: TypeAdapter[tuple[Examined, ...]] = TypeAdapter(tuple[Examined, ...])
@@ -70,6 +72,7 @@ def begin(office: Office) -> None:
     with office.database.write(Routine("who checks a request is nobody's decision")) as session:
         session.execute(update(ReleaseRequest).values(claimed_until=None))
         session.execute(update(CheckRun).values(claimed_until=None))
+        session.execute(delete(CheckRun).where(CheckRun.done_at < now() - KEPT))
 
 
 def _examine_apart(office: Office) -> Examine:

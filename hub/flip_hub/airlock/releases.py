@@ -11,12 +11,12 @@ from flip_sdk.contract.states import OUTPUT, OutputState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flip_hub.airlock.access import load_output, load_project, load_release
+from flip_hub.airlock.access import load_output, load_project, load_release, request_item
 from flip_hub.airlock.crate import make_crate
 from flip_hub.airlock.criteria import make_criteria
 from flip_hub.airlock.requests import shown
 from flip_hub.airlock.views import released_view
-from flip_hub.database import Dashboard, Entry, Output, Release, now
+from flip_hub.database import Dashboard, Entry, Output, Release, ReleaseRequest, now
 from flip_hub.errors import BlobCorruptError, ConflictError, MissingError, UnavailableError
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
@@ -100,6 +100,32 @@ def releases_of(office: Office, subject: Subject, project_id: str) -> list[Relea
         load_project(office, session, subject, "list_releases", project_id)
         chosen = select(Release).where(Release.project_id == project_id).order_by(Release.sequence.desc())
         return [released_view(row) for row in session.scalars(chosen)]
+
+
+def revocable(office: Office, subject: Subject, project_id: str) -> frozenset[str]:
+    """Ids of a project's releases that this person may revoke."""
+    with office.database.read() as session:
+        chosen = select(Release).where(Release.project_id == project_id, Release.revoked_at.is_(None))
+        return frozenset(
+            row.release_id
+            for row in session.scalars(chosen)
+            if office.policies.decide(
+                subject, "revoke_release", request_item(session, session.get_one(ReleaseRequest, row.request_id))
+            ).allowed
+        )
+
+
+def output_of(office: Office, project_id: str, release_id: str) -> str:
+    """The output that a release of this project is of.
+
+    Raises:
+        MissingError: there is no such release of the project.
+    """
+    with office.database.read() as session:
+        row = session.scalars(select(Release).where(Release.release_id == release_id)).one_or_none()
+    if row is None or row.project_id != project_id:
+        raise MissingError("This project has no such release.", "See the project's releases.")
+    return row.output_id
 
 
 def show(office: Office, subject: Subject | None, release_id: str) -> ReleasedFile:

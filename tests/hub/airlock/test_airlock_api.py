@@ -145,6 +145,21 @@ def test_pages_decide_revoke_and_withdraw(airlock) -> None:
     assert ada.post(f"{BASE}/{page}/withdraw", data={}).status_code == 403
 
 
+def test_an_operator_revokes_and_sees_nothing_else(airlock) -> None:
+    request = airlock.released()
+    olga, page = airlock.hub.browser("olga"), "projects/cytology/releases"
+    (release,) = airlock.hub.client("olga").get(f"{API}/{page}").json()
+    to = f"{page}/{release['release_id']}/revoke"
+    assert send(olga, page, to, reason=" ").status_code == 422
+    assert "Revoke the release" not in airlock.hub.browser("ada").get(f"{BASE}/{page}").text
+    assert send(olga, page, to, reason="A court says so.").headers["location"].endswith(page)
+    assert "A court says so." in airlock.hub.browser("ada").get(f"{BASE}/{page}").text
+    assert olga.get(f"{BASE}/airlock/{request.request_id}").status_code == 404
+    airlock.hub.approved("second")
+    other = send(olga, "projects/second", f"projects/second/releases/{release['release_id']}/revoke", reason="Why not.")
+    assert other.status_code == 404
+
+
 def test_a_file_is_brought_in_by_pages(airlock) -> None:
     ada, sam = airlock.hub.browser("ada"), airlock.hub.browser("sam")
     page = "projects/cytology/incoming"

@@ -117,17 +117,21 @@ def output_image(subject: Asking, office: At, output_id: Token) -> Response:
 @router.get("/projects/{project_id}/releases")
 def releases_page(request: Request, subject: Asking, office: At, project_id: Name) -> Response:
     """What a project released, to fetch, and what was revoked of it."""
-    found = releases.releases_of(office, subject, project_id)
-    with office.database.read() as session:
-        names = display_names(session)
-    return draw(
-        request,
-        "releases.html",
-        project_id=project_id,
-        releases=found,
-        asked=requests.requests_of(office, subject, project_id),
-        names=names,
-    )
+    return _show_releases(request, office, subject, project_id)
+
+
+@router.post("/projects/{project_id}/releases/{release_id}/revoke")
+def revoke_release(
+    request: Request, subject: Asking, office: At, project_id: Name, release_id: Token, form: Sent
+) -> Response:
+    """Serve a released file no longer; for those who do not see the review screen, too."""
+    try:
+        wanted = WithReason.model_validate({"reason": str(form.get("reason", "")).strip()})
+    except ValidationError:
+        problem = "Say why the release is revoked: the team and the register read it."
+        return _show_releases(request, office, subject, project_id, problem, 422)
+    releases.revoke(office, subject, releases.output_of(office, project_id, release_id), wanted.reason)
+    return _to(request, f"projects/{project_id}/releases")
 
 
 def show(
@@ -138,6 +142,21 @@ def show(
         screen = screen_of(office, session, subject, request_id, file)
         names = display_names(session)
     return draw(request, "review.html", status=status, screen=screen, names=names, problem=problem)
+
+
+def _show_releases(
+    request: Request, office: Office, subject: Subject, project_id: str, problem: str = "", status: int = 200
+) -> Response:
+    return draw(
+        request,
+        "releases.html",
+        status=status,
+        problem=problem,
+        project_id=project_id,
+        releases=releases.releases_of(office, subject, project_id),
+        revocable=releases.revocable(office, subject, project_id),
+        asked=requests.requests_of(office, subject, project_id),
+    )
 
 
 def _projects_of(session: Session, name: str) -> list[Project]:
