@@ -15,6 +15,7 @@ from flip_hub.airlock.views import is_disputed
 from flip_hub.database import Ingress, Output, Project, ReleaseRequest
 from flip_hub.governance.access import HUB
 from flip_hub.governance.office import Office
+from flip_hub.governance.when import STATES_OF_ACTION, state_of
 from flip_hub.policy import Subject
 
 _GRAVITY = {"pass": 0, "flag": 1, "block": 2}
@@ -56,7 +57,8 @@ def queue(office: Office, session: Session, subject: Subject) -> list[Waiting]:
     rows = [
         row
         for row in session.scalars(chosen)
-        if office.policies.decide(subject, "review_release", request_item(session, row)).allowed
+        if _is_time(session, "review_release", row.project_id)
+        and office.policies.decide(subject, "review_release", request_item(session, row)).allowed
     ]
     found = [_waiting(session, subject, row) for row in rows]
     return sorted(found, key=lambda w: (not w.waiting, -w.disputed, -w.flagged, w.requested_at))
@@ -68,7 +70,8 @@ def ingress_queue(office: Office, session: Session, subject: Subject) -> list[In
     found = []
     for row in session.scalars(chosen):
         target = item_of(session, session.get_one(Project, row.project_id), row.ingress_id, row.requested_by)
-        if office.policies.decide(subject, "review_ingress", target).allowed:
+        is_time = _is_time(session, "review_ingress", row.project_id)
+        if is_time and office.policies.decide(subject, "review_ingress", target).allowed:
             found.append(row)
     return found
 
@@ -76,6 +79,11 @@ def ingress_queue(office: Office, session: Session, subject: Subject) -> list[In
 def by_risk(outputs: list[Output], subject: Subject) -> list[Output]:
     """Files of one request: those that wait for this checker first, the riskiest of them first."""
     return sorted(outputs, key=lambda output: _risk(output, subject))
+
+
+def _is_time(session: Session, action: str, project_id: str) -> bool:
+    """Nothing of a suspended or closed project waits for anybody."""
+    return state_of(session.get_one(Project, project_id)) in STATES_OF_ACTION[action]
 
 
 def _risk(output: Output, subject: Subject) -> tuple[bool, bool, bool, int, int, int]:

@@ -67,15 +67,16 @@ def items(office: Office, session: Session, project_id: str) -> list[PurgedItem]
     results = list(session.scalars(select(JobResultRow).where(JobResultRow.job_id.in_(_jobs(project_id)))))
     told = [row.content.digest() for row in results]
     kept = PurgedItem(what="results of jobs", count=len(told), contents=_digest(sorted(told)))
-    homes, dashboards = found.folders
-    return [_folder("files in workspaces", homes), _folder("files of dashboards", dashboards), held, kept]
+    names = ("files in workspaces", "files of dashboards", "files brought in")
+    return [*map(_folder, names, found.folders), held, kept]
 
 
 def files(office: Office, session: Session, project_id: str) -> Files:
     """What is on the disk for this project and for nothing else."""
     blobs = _digests(session, project_id, own=True) - _digests(session, project_id, own=False) - _released(session)
     config = office.config
-    return Files(frozenset(blobs), (config.workspaces / project_id, config.dashboards / project_id))
+    homes = (config.workspaces, config.dashboards, config.incoming)
+    return Files(frozenset(blobs), tuple(home / project_id for home in homes))
 
 
 def delete_files(office: Office, found: Files) -> None:

@@ -285,6 +285,14 @@ def test_a_suspended_project_releases_nothing_and_an_expired_one_what_waits(airl
                 airlock.decide(request, "cora")
 
 
+def test_nothing_of_a_suspended_project_waits(airlock) -> None:
+    airlock.checked()
+    with airlock.hub.office.database.write(Routine("a test")) as session:
+        session.get_one(Project, "cytology").state = ProjectState.SUSPENDED
+    with airlock.hub.office.database.read() as session:
+        assert queue(airlock.hub.office, session, airlock.hub.who("cora")) == []
+
+
 def test_the_queue_has_what_one_may_decide_the_riskiest_first(airlock) -> None:
     clean, risky = airlock.checked(), airlock.checked({"b.csv": SMALL, "a.csv": CLEAN})
     office = airlock.hub.office

@@ -100,7 +100,8 @@ def screen_of(office: Office, session: Session, subject: Subject, request_id: st
     before = approved_contents(session, row)
     at = next((output for output in ordered if output.output_id == chosen), ordered[0])
     looks = is_checker and office.policies.decide(subject, "review_release", target).allowed
-    content = bytes_of(office, at) if looks else None
+    # what was not released goes with its project
+    content = bytes_of(office, at) if looks and office.blobs.has(at.content) else None
     return Screen(
         view=view,
         project=project,
