@@ -10,7 +10,7 @@ from flip_sdk.contract.check import Violation
 from flip_sdk.contract.form import FIELDS
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from flip_hub.database import Database, Entry, Person, Project, Routine, Trust, now
 from flip_hub.errors import ConflictError, IncompleteError, InvalidError
@@ -51,7 +51,9 @@ def view(project: Project) -> ProjectView:
 
 def projects_of(office: Office, session: Session, subject: Subject) -> list[Project]:
     """Every project that this person may know of, newest first."""
-    everything = session.scalars(select(Project).order_by(Project.created_at.desc(), Project.project_id))
+    together = (selectinload(Project.reviews), selectinload(Project.conditions))
+    chosen = select(Project).options(*together).order_by(Project.created_at.desc(), Project.project_id)
+    everything = session.scalars(chosen)
     return [
         project
         for project in everything

@@ -191,6 +191,10 @@ def test_an_approval_on_a_condition_keeps_jobs_back_until_it_is_met(hub) -> None
         "due_on-0": "2099-01-31",
         "before_start-0": "yes",
     }
+    undeclared = {**fields, "declares": "", "comment": "A long comment"}
+    answer = _send(hub.browser("rufus"), PAGE, f"{PAGE}/reviews", **undeclared)
+    assert answer.status_code == 422
+    assert all(text in answer.text for text in ("A long comment", "Name a clinical lead", "2099-01-31"))
     assert _send(hub.browser("rufus"), PAGE, f"{PAGE}/reviews", **fields).status_code == 303
     reviews.review(hub.office, hub.who("mina"), "cytology", Review(decision="approve", declares="none"))
     hub.sign()

@@ -41,7 +41,7 @@ def review(request: Request, subject: Asking, office: At, project_id: Name, form
         fields = sorted({str(detail["loc"][0]) for detail in error.errors()})
         problem = f"This cannot be taken: {', '.join(fields)}. Texts have at most 4,000 characters, conditions 2,000."
     if problem or decision is None:
-        return show(request, office, subject, project_id, problem, status=422)
+        return show(request, office, subject, project_id, problem, status=422, sent=form)
     reviews.review(office, subject, project_id, decision)
     return to_project(request, project_id)
 
@@ -52,7 +52,7 @@ def confirm(request: Request, subject: Asking, office: At, project_id: Name, con
     try:
         conditions.confirm(office, subject, project_id, condition_id, str(form.get("how", "")))
     except InvalidError as error:
-        return show(request, office, subject, project_id, f"{error.message} {error.mend}", status=422)
+        return show(request, office, subject, project_id, f"{error.message} {error.mend}", status=422, sent=form)
     return to_project(request, project_id)
 
 
@@ -64,7 +64,7 @@ def change_state(request: Request, subject: Asking, office: At, project_id: Name
             office, subject, project_id, str(form.get("state", "")), str(form.get("reason", ""))[:4000]
         )
     except InvalidError as error:
-        return show(request, office, subject, project_id, f"{error.message} {error.mend}", status=422)
+        return show(request, office, subject, project_id, f"{error.message} {error.mend}", status=422, sent=form)
     return to_project(request, project_id)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 from flip_sdk.contract.records import Name
 from flip_sdk.contract.states import PROJECT, ProjectState
@@ -51,9 +53,15 @@ def project_page(request: Request, subject: Asking, office: At, project_id: Name
 
 
 def show(
-    request: Request, office: Office, subject: Subject, project_id: str, problem: str = "", status: int = 200
+    request: Request,
+    office: Office,
+    subject: Subject,
+    project_id: str,
+    problem: str = "",
+    status: int = 200,
+    sent: Mapping[str, object] | None = None,
 ) -> Response:
-    """Draw a project's page, with a problem on top where there is one."""
+    """Draw a project's page, with a problem on top where there is one, and what was sent still in its form."""
     with office.database.read() as session:
         row = access.visible(office, session, subject, project_id)
         is_member = subject.name in row.members
@@ -63,6 +71,7 @@ def show(
             "project.html",
             status=status,
             problem=problem,
+            sent=sent or {},
             project=projects.view(row),
             earlier=[review for review in row.reviews if review.version != row.version],
             names=(names := display_names(session)),
