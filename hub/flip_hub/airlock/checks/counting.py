@@ -74,10 +74,14 @@ class Counted:
 
     @cached_property
     def columns(self) -> tuple[int, ...]:
-        """Columns that hold numbers of persons: those named, or all of whole numbers that are not called otherwise."""
-        if self.named:
-            return tuple(c for c, name in enumerate(self.table.columns) if name in self.named)
+        """Columns that hold numbers of persons.
+
+        Those named, or all of whole numbers that are not called otherwise; and whatever is called like persons.
+        """
         places = range(len(self.table.columns))
+        if self.named:
+            sure = {c for c in places if counts_persons(self.table.columns[c]) and self._counts(c)}
+            return tuple(c for c in places if self.table.columns[c] in self.named or c in sure)
         counts = {c for c in places if self._counts(c)}
         return tuple(c for c in places if c in counts or (counts and self._all_kept_back(c)))
 
@@ -91,15 +95,13 @@ class Counted:
 
     def _counts(self, column: int) -> bool:
         name, cells = self.table.columns[column], self.table.column(column)
-        if name in self.variables:
-            return False
         mostly = [cell for cell in cells if cell.number is not None]
-        if not mostly or not all(cell.whole for cell in mostly):
+        if not mostly or (column not in self.table.numeric and 2 * len(mostly) < len(cells)):
             return False
-        if column not in self.table.numeric and 2 * len(mostly) < len(cells):
-            return False
-        if _COUNTS.search(spoken(name)):
+        if counts_persons(name) and all(cell.counts for cell in mostly):
             return True
+        if name in self.variables or not all(cell.whole for cell in mostly):
+            return False
         return not measures(name) and not self._is_code(name, [cell.number or 0.0 for cell in mostly])
 
     def _all_kept_back(self, column: int) -> bool:
@@ -119,7 +121,7 @@ class Counted:
         """Row, column and number of every count that is told."""
         for row, cells in enumerate(self.table.cells):
             for column in self.columns:
-                if cells[column].whole:
+                if cells[column].counts:
                     yield row, column, cells[column].number or 0.0
 
     @cached_property

@@ -31,6 +31,7 @@ OF_EXACT_NUMBERS = frozenset(
     {
         *("table.small_count", "table.unrounded", "table.recoverable", "table.small_remainder", "table.all_in_one"),
         *("table.all_or_none", "table.extreme", "table.no_counts_behind", "text.small_number"),
+        *("text.small_number_in_json", "text.numbers_in_json"),
         *("release.differs_by_few", "release.close_edges"),
     }
 )

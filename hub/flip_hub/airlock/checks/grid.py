@@ -11,6 +11,8 @@ from flip_hub.airlock.checks.counting import ALL, Counted, category, spoken
 
 ACROSS = "columns"
 """The dimension of a table's columns of counts, where there are several."""
+ROWS = "rows"
+"""The dimension of a table that is broken down by nothing that it names."""
 MOST_ITEMS = 20_000
 
 Key = tuple[str, ...]
@@ -70,20 +72,34 @@ class Grid:
     def of(cls, counted: Counted) -> Grid:
         """Of a table with its counts."""
         table, several = counted.table, len(counted.columns) > 1
-        names = tuple(spoken(table.columns[c]) for c in counted.dimensions) + ((ACROSS,) if several else ())
+        dimensions = tuple(spoken(table.columns[c]) for c in counted.dimensions)
+        names = (dimensions or (ROWS,)) + ((ACROSS,) if several else ())
         items: dict[Key, Item] = {}
         for row, cells in enumerate(table.cells[: MOST_ITEMS // max(1, len(counted.columns))]):
-            labels = _labels([table.rows[row][c] for c in counted.dimensions])
+            labels = _labels([table.rows[row][c] for c in counted.dimensions]) if dimensions else (str(row),)
             for column in counted.columns:
-                if cells[column].whole or cells[column].suppressed:
+                if cells[column].counts or cells[column].suppressed:
                     key = (*labels, category(table.columns[column])) if several else labels
-                    items.setdefault(key, Item(row, column, cells[column].number))
+                    items[_free(key, items)] = Item(row, column, cells[column].number)
         return cls(names, items)
 
     @cached_property
     def variables(self) -> frozenset[str]:
         """The dimensions that are variables."""
-        return frozenset(self.names) - {ACROSS}
+        return frozenset(self.names) - {ACROSS, ROWS}
+
+    def categories(self, name: str) -> frozenset[str]:
+        """What a dimension divides into, totals left out."""
+        place = self.names.index(name)
+        return frozenset(key[place] for key in self.items) - {ALL}
+
+    def named_like(self, other: Grid) -> Grid:
+        """The same counts, with the columns named by the variable of another table that has them as categories."""
+        if ACROSS not in self.names:
+            return self
+        mine = self.categories(ACROSS)
+        alike = [name for name in sorted(other.variables - self.variables) if mine <= other.categories(name)]
+        return Grid((*self.names[:-1], alike[0]), self.items) if alike and mine else self
 
     def groups(self, dimension: int) -> Iterator[dict[str, Item]]:
         """Counts that differ in one dimension alone, by their category in it."""
@@ -135,6 +151,15 @@ class Grid:
     def everybody(self) -> Item | None:
         """The total of all."""
         return self.items.get((ALL,) * len(self.names)) if self.names else None
+
+
+def _free(key: Key, taken: Mapping[Key, Item]) -> Key:
+    """The key, or one beside it: a second row of the same categories is not lost behind the first."""
+    free, number = key, 1
+    while free in taken:
+        number += 1
+        free = (*key[:-1], f"{key[-1]}, {number}")
+    return free
 
 
 def _labels(labels: list[str]) -> Key:

@@ -7,7 +7,7 @@ compared, cell by cell and in every sum over a dimension, and ranges whose edges
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 from flip_sdk.contract.airlock import Finding, OutputStatement
@@ -99,6 +99,7 @@ def _grid(table: Table, statement: OutputStatement) -> Grid:
 
 def _compared(subject: Subject, grid: Grid, other: _Beside, rule: Rule) -> Iterator[Finding]:
     threshold = subject.limits.threshold
+    grid, other = grid.named_like(other.grid), replace(other, grid=other.grid.named_like(grid))
     differences = [d for kept in _kept(grid, other) for d in differing(grid, other.grid, kept, threshold)]
     if differences:
         cells = {(item.row, item.column) for d in differences for item in d.items}

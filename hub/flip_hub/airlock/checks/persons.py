@@ -11,6 +11,7 @@ from flip_hub.airlock.checks import identifiers
 from flip_hub.airlock.checks.counting import spoken
 from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed, many
 from flip_hub.airlock.checks.tables import Table
+from flip_hub.airlock.checks.texts import read_text
 
 IDENTIFYING = Rule(
     "table.identifying_column",
@@ -75,6 +76,7 @@ _NAMES = re.compile(
 _WHO = re.compile(r"\b(?:patient|person|subject|participant|nhs|chi|mrn)\b")
 _FORMULA = re.compile(r"\s*(?:[=@]|[+-]\s*[A-Za-z(=@]|[\t\r]|[+-].*[|!(]).+", re.DOTALL)
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+MOST_WORDS_READ = 5_000
 _MANY = 3
 _ALIKE_ROWS = 30
 
@@ -174,6 +176,14 @@ def _free_text(subject: Subject) -> Iterator[Finding]:
         yield FREE_TEXT.found(cells=_all(table, columns), names=listed([table.columns[c] for c in columns]))
 
 
+def _words(subject: Subject) -> Iterator[Finding]:
+    table = subject.table
+    words = dict.fromkeys(word for c in table.labels for word in table.words(c) if len(word) > 4)
+    for finding in read_text("\n".join(list(words)[:MOST_WORDS_READ]), subject.limits, "In cells of words: "):
+        if finding.rule in ("text.small_number", "text.encoded"):
+            yield finding
+
+
 def _share(table: Table, column: int, holds: Callable[[str], bool]) -> float:
     words = [word for word in table.words(column) if word.strip()]
     return sum(map(holds, words)) / len(words) if words else 0.0
@@ -229,6 +239,7 @@ CHECKS = (
     ),
     Check("dates", frozenset({"table"}), _dates, "Dates to the day."),
     Check("free text", frozenset({"table"}), _free_text, "Sentences in cells."),
+    Check("words in cells", frozenset({"table"}), _words, "Small numbers of persons and encoded data among words."),
     Check("formulas", frozenset({"table"}), _formulas, "Cells that a spreadsheet would run."),
     Check("odd numbers", frozenset({"table"}), _not_finite, "Infinite numbers and those that are none."),
 )

@@ -27,10 +27,16 @@ UNKNOWN = Rule(
     "The statement names columns that the table does not have: {names}.",
     "Correct the statement's counts and variables.",
 )
+LEFT_OUT = Rule(
+    "table.not_counted",
+    "note",
+    "Whole numbers under {threshold} in {names} were not checked: the statement says that these are no numbers of "
+    "persons.",
+)
 ODD_COUNTS = Rule(
     "table.odd_counts",
     "flag",
-    "Cells in the columns of counts are neither whole numbers nor kept back: {names}.",
+    "Cells in the columns of counts are neither numbers nor kept back: {names}.",
     "Say in the statement which columns hold counts.",
 )
 
@@ -60,7 +66,7 @@ def _odd(subject: Subject) -> Iterator[Finding]:
         (row, column)
         for row, read in enumerate(counted.table.cells)
         for column in counted.columns
-        if not read[column].whole and not read[column].suppressed
+        if not read[column].counts and not read[column].suppressed
     ]
     if cells:
         yield ODD_COUNTS.found(cells=cells, names=listed([counted.table.rows[r][c] for r, c in cells]))
@@ -78,8 +84,25 @@ def _unrounded(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _left_out(subject: Subject) -> Iterator[Finding]:
+    counted, threshold = subject.counted, subject.limits.threshold
+    if not counted.named and not counted.variables:
+        return
+    cells = [
+        (row, column)
+        for column in counted.table.numeric
+        if column not in counted.columns
+        for row, cell in enumerate(counted.table.column(column))
+        if cell.whole and 1 <= (cell.number or 0.0) < threshold
+    ]
+    if cells:
+        names = dict.fromkeys(counted.table.columns[column] for _, column in cells)
+        yield LEFT_OUT.found(cells=cells, names=listed(list(names)), threshold=threshold)
+
+
 CHECKS = (
     Check("small counts", frozenset({"table"}), _small, "Numbers of persons under the threshold, nobody included."),
     Check("columns of counts", frozenset({"table"}), _odd, "Columns named as counts that hold something else."),
+    Check("other whole numbers", frozenset({"table"}), _left_out, "Small numbers that are said not to be of persons."),
     Check("rounding", frozenset({"table"}), _unrounded, "Numbers of persons that are not rounded."),
 )

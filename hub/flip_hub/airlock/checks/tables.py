@@ -41,6 +41,11 @@ class Cell:
     percent: bool = False
 
     @property
+    def counts(self) -> bool:
+        """Whether it may be a number of persons, exact or with noise."""
+        return self.number is not None and not self.percent and self.number >= 0
+
+    @property
     def whole(self) -> bool:
         """Whether it is a whole number that may count persons."""
         return self.number is not None and not self.percent and self.number.is_integer() and self.number >= 0

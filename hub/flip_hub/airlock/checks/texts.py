@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from flip_sdk.contract.airlock import FileKind, Finding
 
 from flip_hub.airlock.checks import identifiers
+from flip_hub.airlock.checks.counting import counts_persons
 from flip_hub.airlock.checks.limits import Limits
 from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed, many
 
@@ -43,6 +44,26 @@ NAME = Rule(
     "The file's name, title or context holds what looks like {what}.",
     "Call it otherwise.",
 )
+TOO_LONG = Rule(
+    "text.too_long",
+    "block",
+    "It has {letters:,} letters, more than a person reads ({most:,}).",
+    "Send a summary.",
+)
+SMALL_IN_JSON = Rule(
+    "text.small_number_in_json",
+    "flag",
+    "Numbers that are called like counts are under {threshold}: {names}.",
+    "Keep them back (null), or join groups.",
+)
+LOOSE_NUMBERS = Rule(
+    "text.numbers_in_json",
+    "flag",
+    "It holds {many} outside a table, which were not checked as counts.",
+    "Send them as CSV, or as a JSON list of records.",
+)
+MOST_LETTERS = 2_000_000
+MOST_LOOSE_NUMBERS = 30
 _MANY = 3
 _WHO = (
     r"(?:patients?|persons?|people|participants?|individuals?|subjects?|cases|controls|women|woman|men|man|children|child"
@@ -123,7 +144,34 @@ class _Lines:
 
 
 def _text(subject: Subject) -> Iterator[Finding]:
-    yield from read_text(subject.file.text or "", subject.limits)
+    text = subject.file.text or ""
+    if len(text) > MOST_LETTERS:
+        yield TOO_LONG.found(letters=len(text), most=MOST_LETTERS)
+        return
+    yield from read_text(text, subject.limits)
+    if subject.file.form == "json":
+        yield from _leaves(subject)
+
+
+def _leaves(subject: Subject) -> Iterator[Finding]:
+    """Numbers in JSON that is no table: those called like counts, and whether there are many."""
+    numbers = list(_numbers(subject.file.data, ""))
+    threshold = subject.limits.threshold
+    small = [name for name, number in numbers if number < threshold and number % 1 == 0 and counts_persons(name)]
+    if small:
+        yield SMALL_IN_JSON.found(names=listed(small), threshold=threshold, numbers={"places": len(small)})
+    if len(numbers) > MOST_LOOSE_NUMBERS:
+        yield LOOSE_NUMBERS.found(many=many(len(numbers), "number"), numbers={"numbers": len(numbers)})
+
+
+def _numbers(data: object, name: str) -> Iterator[tuple[str, float]]:
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        yield name, float(data)
+    parts = (
+        data.items() if isinstance(data, dict) else ((name, part) for part in data) if isinstance(data, list) else ()
+    )
+    for key, part in parts:
+        yield from _numbers(part, f"{name} {key}".strip() if isinstance(data, dict) else name)
 
 
 def _name(subject: Subject) -> Iterator[Finding]:

@@ -43,6 +43,8 @@ def test_one_person_more_than_an_earlier_release_is_found_in_its_cell(check: Che
         ("sex,persons\nwomen,214\nmen,215\n", True),  # one woman less, in the sum over ages
         ("sex,persons\nwomen,215\nmen,215\n", False),  # the same persons
         ("sex,persons\nwomen,100\nmen,415\n", False),  # others
+        ("age,women,men\nunder 65,120,130\n65 and over,96,85\n", True),  # wide, without totals
+        ("sex,age,persons\nmen,65 and over,85\nmen,65 and over,120\nwomen,65 and over,1\nmen,x,225\n", True),
         ("ward,persons\nA,200\nB,231\n", True),  # other categories, one person more in all
         ("age,sex,n\n65 And Over,Women,95\nunder 65,Women,120\nunder_65,MEN,130\n65 and over,men,86\n", True),
         ("sex,under 65,65 and over,total\nwomen,120,95,215\nmen,130,85,215\nall,250,180,431\n", True),

@@ -13,6 +13,7 @@ NHS = ["943 476 5919", "450 557 7104", "401 023 2137"]
         ("nhs_number,stage\n" + "".join(f"{n},1\n" for n in NHS), "table.identifiers"),
         ("person_id,stage\n81,1\n92,2\n17,1\n", "table.identifying_column"),
         ("surname,stage\nPatel,1\nJones,2\nSmith,1\n", "table.identifying_column"),
+        ("what,n\nonly 3 patients had it,200\n", "text.small_number"),
         ("home,n\nSE1 7EH,20\nSW1A 1AA,30\n", "table.identifier"),
         ("admitted,n\n2023-04-17,20\n2023-04-18,30\n", "table.dates"),
         ("note,n\nshe came to us in the spring with pain,20\n", "table.free_text"),

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import pytest
 from flip_sdk.contract.airlock import CellMark
 
-from tests.hub.airlock.checks.conftest import Checking, rules
+from tests.hub.airlock.checks.conftest import Checking, found, notes, rules
 
 SAFE = "sex,persons\nwomen,120\nmen,95\n"
 
@@ -52,6 +53,21 @@ def test_counts_with_their_shares_are_read(check: Checking) -> None:
 def test_the_statement_says_which_columns_are_counts(check: Checking) -> None:
     table = {"a.csv": "sex,persons,stage\nwomen,120,3\nmen,95,4\n"}
 
-    assert rules(check(table, {"a.csv": {"counts": ("persons",)}})["a.csv"]) == set()
+    said = check(table, {"a.csv": {"counts": ("persons",)}})["a.csv"]
+    assert (rules(said), "table.not_counted" in notes(said)) == (set(), True)
     assert rules(check(table, {"a.csv": {"counts": ("people",)}})["a.csv"]) == {"table.unknown_column"}
     assert "table.odd_counts" in rules(check(table, {"a.csv": {"counts": ("persons", "sex")}})["a.csv"])
+
+
+@pytest.mark.parametrize("said", [{"counts": ("persons",)}, {"variables": ("deaths", "sex")}])
+def test_what_is_called_like_counts_is_counted_whatever_the_statement_says(check: Checking, said) -> None:
+    table = {"a.csv": "sex,persons,deaths\nwomen,120,3\nmen,95,4\n"}
+
+    assert {(m.row, m.column) for m in found(check(table, {"a.csv": said})["a.csv"], "table.small_count").cells} == {
+        (0, 2),
+        (1, 2),
+    }
+
+
+def test_counts_with_decimals_are_counts(check: Checking) -> None:
+    assert "table.small_count" in rules(check({"a.csv": "sex,persons\nwomen,120.5\nmen,3.01\n"})["a.csv"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -46,6 +47,18 @@ def test_what_a_text_must_not_tell_is_found(check: Checking, text: str, rule: st
 )
 def test_ordinary_texts_are_left_alone(check: Checking, text: str) -> None:
     assert rules(check({"a.md": text})["a.md"]) == set()
+
+
+def test_numbers_in_json_that_is_no_table_are_looked_at(check: Checking) -> None:
+    small = '{"by sex": {"women": {"persons": 3}, "men": {"persons": 120}}, "auc": 0.81}'
+    many = json.dumps({"layers": [[i / 7 for i in range(20)], [i / 3 for i in range(20)]]})
+
+    assert rules(check({"a.json": small})["a.json"]) == {"text.small_number_in_json"}
+    assert rules(check({"a.json": many})["a.json"]) == {"text.numbers_in_json"}
+
+
+def test_what_nobody_reads_is_not_released(check: Checking) -> None:
+    assert rules(check({"a.txt": "word\n" * 500_000})["a.txt"]) == {"text.too_long"}
 
 
 def test_names_titles_and_contexts_are_read_too(check: Checking) -> None:
