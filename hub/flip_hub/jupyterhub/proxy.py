@@ -27,7 +27,17 @@ def install_command(folder: Path) -> list[str]:
     The ``npm`` file of the Python package is a copy that does not start, so npm is started by its own script.
     """
     npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [str(node()), str(npm), "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
+    return [
+        str(node()),
+        str(npm),
+        "ci",
+        "--omit=dev",
+        "--prefix",
+        str(folder),
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+    ]
 
 
 def node_modules(config: HubConfig) -> Path:
