@@ -68,8 +68,8 @@ def desk_of(request: Request) -> Desk:
 
 def account_at(request: Request) -> int | None:
     """The account of this machine that asks."""
-    server: tuple[str, int | None] | None = request.scope.get("server")
-    return account_of(request.client and (request.client.host, request.client.port), server)
+    ours: tuple[str, int | None] | None = request.scope.get("server")
+    return account_of(request.client and (request.client.host, request.client.port), ours)
 
 
 def session_of(request: Request) -> Session:

@@ -12,23 +12,23 @@ from pathlib import Path
 _TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
 
 
-def account_of(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> int | None:
+def account_of(client: tuple[str, int] | None, ours: tuple[str, int | None] | None) -> int | None:
     """The account (uid) whose process holds the client's end of a connection.
 
     Args:
         client: address and port of the client, as the connection tells them.
-        server: the same of our end.
+        ours: the same of our end.
 
     Returns:
         None where the client is not on this machine, or the operating system does not say.
     """
-    if client is None or server is None or server[1] is None:
+    if client is None or ours is None or ours[1] is None:
         return None
     try:
         if not ipaddress.ip_address(client[0]).is_loopback:
             return None
         version = ipaddress.ip_address(client[0]).version
-        wanted = _end(client[0], client[1]), _end(server[0], server[1])
+        wanted = _end(client[0], client[1]), _end(ours[0], ours[1])
         lines = _TABLES[version].read_text(encoding="ascii").splitlines()[1:]
     except (ValueError, OSError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -147,7 +148,9 @@ def places(path: Path, offset: int) -> Sequence[tuple[str, str]]:
 
 def total(home: Path) -> int:
     """How many things lie in the quarantine."""
-    return len(images(home)) + sum(one.total for one in records(home))
+    folders = [home / quarantine.FOLDER / kind for kind in IMAGES]
+    waiting = sum(entry.name.endswith(".json") for one in folders if one.is_dir() for entry in os.scandir(one))
+    return waiting + sum(one.total for one in records(home))
 
 
 def _stamp(path: Path) -> tuple[Path, int]:
@@ -160,16 +163,20 @@ def _images(stamp: tuple[Path, int]) -> Sequence[Image]:
     folder, changed = stamp
     if not changed:
         return ()
-    found = []
-    for path in folder.glob("*.json"):
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            told = {}
-        name = path.name.removesuffix(".json")
-        reason = str(told.get("text") or told.get("reason") or "not told")
-        found.append(Image(folder.name, name, reason, str(told.get("at", "")), (folder / name).exists()))
-    return tuple(found)
+    entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
+    return tuple(_image(folder, entry.name, entry.stat().st_mtime_ns) for entry in entries)
+
+
+@lru_cache(maxsize=100_000)
+def _image(folder: Path, told_in: str, _changed: int) -> Image:
+    """What is told of one refused instance; each is read once, however many others come."""
+    try:
+        told = json.loads((folder / told_in).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        told = {}
+    name = told_in.removesuffix(".json")
+    reason = str(told.get("text") or told.get("reason") or "not told")
+    return Image(folder.name, name, reason, str(told.get("at", "")), (folder / name).exists())
 
 
 @lru_cache(maxsize=256)
