@@ -125,6 +125,16 @@ def test_who_tries_too_often_has_to_wait_even_with_the_right_passphrase(console)
     assert client.post("/enter", data={"name": "mo", "passphrase": PASSPHRASE}).status_code == 200
 
 
+def test_a_program_that_tries_all_day_does_not_fill_the_log(console) -> None:
+    client = console.stranger().client
+    for number in range(60):
+        assert client.post("/enter", data={"name": f"x{number}", "passphrase": "y"}).status_code == 403
+    assert len(console.trust.events("console.refused")) == 20
+    console.clock.pass_(minutes=2)
+    client.post("/enter", data={"link": "no such link"})
+    assert len(console.trust.events("console.refused")) == 21
+
+
 def test_a_closed_sign_in_ends_what_is_under_way(console) -> None:
     people.add(console.trust.database, "mo", "auditor", PASSPHRASE, "root")
     browser = console.stranger()

@@ -19,6 +19,7 @@ LINK_MINUTES = 10
 LONGEST = timedelta(hours=10)
 MOST_SESSIONS = 100
 _TRIES = 5
+_MOST_NOTED = 20
 _LOCKED = timedelta(minutes=1)
 
 
@@ -60,6 +61,7 @@ class Sessions:
         self._idle, self._clock = idle, clock
         self._links: dict[str, tuple[Person, datetime]] = {}
         self._sessions: dict[str, Session] = {}
+        self._refused: list[datetime] = []
         self._failures: dict[str, tuple[int, datetime]] = {}
         self._lock = threading.Lock()
 
@@ -113,14 +115,17 @@ class Sessions:
         left = last + _LOCKED - self._clock()
         return max(0, int(left.total_seconds()) + 1) if count >= _TRIES and left > timedelta() else 0
 
-    def failed(self, name: str) -> None:
-        """A passphrase was wrong."""
+    def failed(self, name: str) -> bool:
+        """Nobody was let in; whether that is to be noted. A program that tries all day must not fill the audit log."""
         with self._lock:
+            lately = [at for at in self._refused if self._clock() - at < _LOCKED]
+            self._refused = [*lately, self._clock()][-_MOST_NOTED:]
             if len(self._failures) > 10 * MOST_SESSIONS:
                 self._failures.clear()
             count, last = self._failures.get(name, (0, self._clock()))
             count = 0 if self._clock() - last > _LOCKED else count
             self._failures[name] = (count + 1, self._clock())
+        return len(lately) < _MOST_NOTED
 
     def succeeded(self, name: str) -> None:
         """A passphrase was right."""

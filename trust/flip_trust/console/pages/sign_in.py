@@ -72,11 +72,10 @@ def _locked(desk: Desk, name: str) -> str:
 
 
 def _not_let_in(request: Request, desk: Desk, name: str, problem: str, *, is_link: bool) -> Response:
-    if not is_link:
-        desk.sessions.failed(name)
     known = name if people.one(desk.database, name) else "somebody unknown"
     details = {"by": "link" if is_link else "passphrase"} | ({} if is_link else {"name": known})
-    desk.note(Entry("console", "console.refused", f"trust/{desk.config.name}", details))
+    if desk.sessions.failed("" if is_link else name):
+        desk.note(Entry("console", "console.refused", f"trust/{desk.config.name}", details))
     return draw(request, "enter.html", status=403, link="", problem=problem, name=name, **_ways(desk, ""))
 
 
