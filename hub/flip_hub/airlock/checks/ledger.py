@@ -16,22 +16,21 @@ from flip_sdk.contract.records import Digest
 from flip_hub.airlock.checks.bands import close_edges
 from flip_hub.airlock.checks.counting import ALL, Counted
 from flip_hub.airlock.checks.grid import ACROSS, Grid, Item, Key, Sum
-from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed, many
+from flip_hub.airlock.checks.rules import Check, Rule, Subject, listed
 from flip_hub.airlock.checks.tables import Table
 from flip_hub.airlock.checks.totals import rounded
 
 DIFFERS = Rule(
     "release.differs_by_few",
     "flag",
-    "{many} of the same categories differ from {which} by fewer than {threshold} persons ({where}): subtracted from "
-    "each other, the tables tell of those few.",
+    "It counts fewer than {threshold} persons more or less than {which} ({where}): subtracted from each other, the two "
+    "tables tell of those few.",
     "Make the two tables of the same persons, round both, or keep back the counts that differ.",
 )
 DIFFERS_ROUNDED = Rule(
     "release.differs_rounded",
     "note",
-    "{many} of the same categories differ from {which} by fewer than {threshold} persons ({where}). Both are rounded, "
-    "so that it is not known by how many.",
+    "It counts a few persons more or less than {which} ({where}). Both are rounded, so that it is not known how many.",
 )
 EDGES = Rule(
     "release.close_edges",
@@ -109,7 +108,6 @@ def _compared(subject: Subject, grid: Grid, other: _Beside, rule: Rule) -> Itera
             cells=cells,
             numbers={"counts": len(differences), "least": least, "threshold": threshold},
             beside=other.content,
-            many=many(len(differences), "count"),
             which=other.which,
             threshold=threshold,
             where=where,

@@ -4,6 +4,8 @@ import pytest
 from flip_hub.airlock.checks import KnownResult, Past
 from flip_hub.airlock.checks.results import chance, recognised
 from flip_hub.airlock.checks.tables import cell_of
+from flip_sdk.contract.api import JobResult
+from flip_sdk.contract.statistics import Estimate
 
 from tests.hub.airlock.checks.conftest import Checking, found, notes, rules
 
@@ -45,3 +47,20 @@ def test_numbers_are_recognised_as_they_are_written() -> None:
 
     assert recognised(cells, RESULT) == [True, True, True, True, False]
     assert chance(cells, RESULT) < 1e-9
+
+
+def test_a_jobs_result_gives_its_numbers_without_its_rounds() -> None:
+    result = JobResult(
+        job_id="job-1",
+        kind="statistics",
+        trusts=("a",),
+        refusals=(),
+        epsilon=0.5,
+        delta=1e-6,
+        counts={"a": 120, "b": None},
+        statistics=(Estimate(trust="all", quantity="persons", estimate=981.25, standard_error=3.5),),
+        history=({"round": 7, "loss": 0.25, "trusts": 2},),
+    )
+    known = KnownResult.of(result)
+
+    assert (known.job, known.epsilon, set(known.numbers)) == ("job-1", 0.5, {120.0, 981.25, 3.5, 0.25})
