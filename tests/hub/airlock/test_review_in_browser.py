@@ -149,6 +149,7 @@ def _with_images(plain):
     return examine
 
 
+@pytest.mark.slow
 def test_every_page_is_accessible_and_fits_a_phone(airlock, browser) -> None:
     old = airlock.released({"deaths.csv": CLEAN, "notes.txt": b"All is well."})
     statement = {"context": "Persons by sex.", "variables": ("sex",), "counts": ("persons",)}
