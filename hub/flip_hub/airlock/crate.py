@@ -99,7 +99,6 @@ def _workflow(crate: ROCrate, jobs: Sequence[Job]) -> ContextEntity:
         "Dataset",
         name="FLIP jobs" if jobs else "Work in the project's workspace",
         description="Jobs under differential privacy, run by the Trusts' own code on signed orders.",
-        conformsTo={"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"},
         identifier=[job.spec_digest for job in jobs],
     )
 
