@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import getpass
-import json
 import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 from flip_sdk.contract.notices import TrustEnrolment, fingerprint
@@ -18,12 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flip_hub.audit_cli import register as register_audit
 from flip_hub.backup_cli import By, Home
 from flip_hub.backup_cli import register as register_backup
 from flip_hub.checks_cli import register as register_checks
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
-from flip_hub.errors import AuditError
 from flip_hub.satre.cli import register as register_satre
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="FLIP's central service.")
@@ -223,52 +222,6 @@ def list_people(home: Home = None) -> None:
     _out.print(table, soft_wrap=False)
 
 
-# ---- the audit log
-
-
-@_command(audit_app, "verify")
-def verify_audit(
-    file: Annotated[Path | None, typer.Option(help="An exported log, instead of this hub's own.")] = None,
-    home: Home = None,
-) -> None:
-    """Walk the chain of entries; ends with 1 where it is broken."""
-    from flip_hub import audit
-
-    try:
-        if file is not None:
-            count, last = audit.verify_entries(_entries(file))
-        else:
-            _, database = _open(home)
-            with database.read() as session:
-                count, last = audit.verify(session)
-    except AuditError as error:
-        _err.print(f"[red]The audit log is broken:[/red] {escape(str(error))}.", highlight=False)
-        raise typer.Exit(1) from error
-    _out.print(f"The audit log is whole: {count} entries. The last one's hash is {last}.")
-
-
-@_command(audit_app, "export")
-def export_audit(home: Home = None) -> None:
-    """Print every entry as a line of JSON: what flip-hub audit verify --file reads."""
-    from flip_hub import audit
-
-    _, database = _open(home)
-    with database.read() as session:
-        for entry in audit.export(session):
-            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-
-def _entries(file: Path) -> list[dict[str, Any]]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-        entries = [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
-        raise AuditError(f"{file} cannot be read") from error
-    if not all(isinstance(entry, dict) for entry in entries):
-        raise AuditError(f"{file} is not an exported log")
-    return entries
-
-
 # ---- programs
 
 
@@ -339,5 +292,6 @@ def _log() -> None:
 
 
 register_backup(app, _command, _open, _by)
+register_audit(audit_app, _command, _open)
 register_checks(airlock_app, _command)
 register_satre(satre_app, _command)

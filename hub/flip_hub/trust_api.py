@@ -19,7 +19,7 @@ from starlette.routing import Route
 from flip_hub.config import HubConfig
 from flip_hub.database import Database
 from flip_hub.errors import TooLargeError
-from flip_hub.governance.notices import answer_projects, answer_purges, take_notice
+from flip_hub.governance.notices import answer_projects, answer_purges, answer_roots, take_notice
 from flip_hub.statuses import body_of, status_of
 
 _log = logging.getLogger(__name__)
@@ -46,11 +46,16 @@ def create_app(config: HubConfig, database: Database | None = None) -> Starlette
         found = await run_in_threadpool(answer_purges, config, store, await _body(request))
         return Response(json.dumps(found), media_type="application/json")
 
+    async def roots(request: Request) -> Response:
+        found = await run_in_threadpool(answer_roots, config, store, await _body(request))
+        return Response(json.dumps([told.model_dump(mode="json") for told in found]), media_type="application/json")
+
     return Starlette(
         routes=[
             Route("/notices", notices, methods=["POST"]),
             Route("/projects", projects, methods=["POST"]),
             Route("/purges", purges, methods=["POST"]),
+            Route("/roots", roots, methods=["POST"]),
         ],
         exception_handlers={PublicError: _refuse},
     )

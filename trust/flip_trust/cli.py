@@ -17,6 +17,7 @@ from flip_sdk.contract.notices import CATALOGUE_EPSILON, fingerprint
 from rich.markup import escape
 
 from flip_trust import backup_cli
+from flip_trust.audit_cli import audit_app
 from flip_trust.commands import Home, asked, command, in_words, opened, out, say
 from flip_trust.config import TrustConfig
 from flip_trust.console import cli as console_cli
@@ -31,7 +32,6 @@ from flip_trust.peers_cli import peers_app
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="One hospital's FLIP node.")
 consent_app = typer.Typer(no_args_is_help=True, help="The data steward's decisions on projects.")
 catalogue_app = typer.Typer(no_args_is_help=True, help="What this Trust publishes about its data.")
-audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 ledger_app = typer.Typer(invoke_without_command=True)
 app.add_typer(consent_app, name="consent")
 app.add_typer(catalogue_app, name="catalogue")
@@ -297,41 +297,6 @@ def catalogue_publish(
         say(f"Kept: {len(notice.concepts)} concepts, {told}. The agent will tell the hub once it answers.")
     spent, cap = store.spent(database, config.total.delta), config.total.epsilon
     say(f"The data set has spent ε = {spent:.3g} of {cap:g}, over all projects and catalogues.")
-
-
-@command(audit_app, "verify")
-def audit_verify(
-    file: Annotated[Path | None, typer.Option(help="Verify an exported log instead of this Trust's own.")] = None,
-    home: Home = None,
-) -> None:
-    """Check that no entry of the audit log was changed, left out, added or moved."""
-    from flip_trust import audit
-
-    if file is None:
-        count, last = audit.verify_database(opened(home)[1])
-    else:
-        try:
-            with file.open(encoding="utf-8") as stream:
-                count, last = audit.verify_entries(audit.read_export(stream))
-        except OSError as error:
-            raise SetupError(f"{file} cannot be read.", "Give the file that flip-trust audit export wrote.") from error
-    say(f"The audit log is whole: {count} entries, the last with hash {last}.")
-
-
-@command(audit_app, "export")
-def audit_export(
-    to: Annotated[Path | None, typer.Option(help="File to write; standard output unless given.")] = None,
-    home: Home = None,
-) -> None:
-    """Write the audit log as one JSON object a line."""
-    from flip_trust import audit
-
-    lines = (json.dumps(entry) + "\n" for entry in audit.entries_of(opened(home)[1]))
-    if to is None:
-        sys.stdout.writelines(lines)
-        return
-    with to.open("w", encoding="utf-8") as stream:
-        stream.writelines(lines)
 
 
 def _tell(config: TrustConfig, database: Database, decision: Any) -> None:  # Consent; imported late, as it is slow

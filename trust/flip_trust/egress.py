@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from flip_sdk.contract.logs import RootsRequest, RootTold
 from flip_sdk.contract.notices import Notice, ProjectForTrust, SignedNotice, TrustRequest
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.contract.tasks import CancelReceipt, KeyShare, Refusal
@@ -42,6 +43,10 @@ class Client(Protocol):
 
     def ask_purges(self, jws: str) -> list[str]:
         """Signed orders to purge."""
+        ...
+
+    def ask_roots(self, jws: str) -> list[RootTold]:
+        """Daily roots of the hub's audit log."""
         ...
 
 
@@ -91,6 +96,16 @@ def ask_purges(client: Client, request: TrustRequest, key: SigningKey) -> list[s
         HubRefusedError: the hub says no.
     """
     return client.ask_purges(key.sign(request))
+
+
+def ask_roots(client: Client, request: RootsRequest, key: SigningKey) -> list[RootTold]:
+    """Ask for the daily roots of the hub's audit log.
+
+    Raises:
+        HubUnreachableError: no answer.
+        HubRefusedError: the hub says no.
+    """
+    return client.ask_roots(key.sign(request))
 
 
 def new_id() -> str:

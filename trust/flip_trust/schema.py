@@ -88,5 +88,14 @@ CREATE TABLE purge (
     order_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, record TEXT NOT NULL, purged_at TEXT NOT NULL);
 """
 
-STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE, _PURGES)
+_ROOTS = """
+CREATE TABLE audit_block (
+    level INTEGER NOT NULL, place INTEGER NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (level, place));
+CREATE TABLE own_root (day TEXT PRIMARY KEY, signed TEXT NOT NULL, told INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE hub_root (
+    day TEXT PRIMARY KEY, signed TEXT NOT NULL, seen_at TEXT NOT NULL, countersigned INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE hub_alarm (digest TEXT PRIMARY KEY, at TEXT NOT NULL, why TEXT NOT NULL, signed TEXT NOT NULL);
+"""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE, _PURGES, _ROOTS)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

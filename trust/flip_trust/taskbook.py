@@ -49,6 +49,7 @@ def described(verified: VerifiedTask) -> dict[str, Any]:
     task = verified.task
     summed = {"summed": list(task.summed), "try": task.sum_attempt, "roster": task.roster} if task.summed else {}
     return summed | {
+        "order": task.digest(),
         "project": task.project_id,
         "job": task.job_id,
         "step": task.step,

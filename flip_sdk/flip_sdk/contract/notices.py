@@ -5,6 +5,7 @@ Notices are signed by the Trust's identity key and posted outwards over the Trus
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -15,6 +16,7 @@ from flip_sdk.contract.closing import PurgedItem
 from flip_sdk.contract.events import Event
 from flip_sdk.contract.holdings import Holdings
 from flip_sdk.contract.jobs import JobKind, TrustModelName
+from flip_sdk.contract.logs import ConsistencyProof, Hash, Size
 from flip_sdk.contract.records import (
     SCHEMA_VERSION,
     ConceptId,
@@ -203,7 +205,40 @@ class PurgeNotice(Record):
     issued_at: Instant
 
 
-AnyNotice = ConsentNotice | StatusNotice | CatalogueNotice | PurgeNotice
+class WitnessNotice(Record):
+    """A Trust saw the hub's root of a day, and had it proven that it continues every root that it saw before.
+
+    This is the countersignature: whoever has it knows that the hub's log cannot have been another one on that day.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["witness"] = "witness"
+    trust: Name
+    notice_id: Token
+    day: date
+    size: Size
+    root: Hash
+    issued_at: Instant
+
+
+class RootNotice(Record):
+    """A Trust hands over the root of its own audit log: its size and one hash, nothing of what is in it.
+
+    Attributes:
+        signed: compact JWS of the :class:`~.logs.LogRoot`.
+        proof: that it continues the one that was handed over before; None for the first.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["root"] = "root"
+    trust: Name
+    notice_id: Token
+    signed: Annotated[str, Field(max_length=4000)]
+    proof: ConsistencyProof | None = None
+    issued_at: Instant
+
+
+AnyNotice = ConsentNotice | StatusNotice | CatalogueNotice | PurgeNotice | WitnessNotice | RootNotice
 Notice = Annotated[AnyNotice, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[AnyNotice] = TypeAdapter(Notice)
 

@@ -13,7 +13,8 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from flip_hub.governance import workspaces
+from flip_hub.errors import AuditError
+from flip_hub.governance import witness, workspaces
 from flip_hub.governance.closing import purge_due
 from flip_hub.governance.expiry import warn
 from flip_hub.governance.office import Office
@@ -73,6 +74,8 @@ def sweep(office: Office, stopper: Stopper) -> None:
             workspaces.closed(office.database, project_id)
     for project_id in purge_due(office):
         _log.info("project %s was purged", project_id)
+    if made := witness.keep_up(office.config, office.database):
+        _log.info("the audit log's root of %s was signed", made.day)
 
 
 async def sweep_for_ever(office: Office, stopper: Callable[[], Stopper]) -> None:
@@ -81,6 +84,6 @@ async def sweep_for_ever(office: Office, stopper: Callable[[], Stopper]) -> None
     while True:
         try:
             await run_in_threadpool(sweep, office, hub)
-        except (SQLAlchemyError, OSError):
+        except (SQLAlchemyError, OSError, AuditError):
             _log.exception("what was due could not be done")
         await asyncio.sleep(SWEEP_SECONDS)

@@ -16,6 +16,7 @@ from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
 from flip_hub.database.engine import Database, also, now
 from flip_hub.database.migrate import upgrade
 from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
+from flip_hub.database.roots import AuditBlock, DailyRoot, RootSeen
 from flip_hub.database.runs import (
     BlobUse,
     Checkpoint,
@@ -31,6 +32,7 @@ from flip_hub.database.runs import (
 )
 
 __all__ = [
+    "AuditBlock",
     "AuditHead",
     "AuditRow",
     "Base",
@@ -43,6 +45,7 @@ __all__ = [
     "Comment",
     "Condition",
     "Consent",
+    "DailyRoot",
     "Dashboard",
     "Database",
     "DraftField",
@@ -63,6 +66,7 @@ __all__ = [
     "Release",
     "ReleaseRequest",
     "Review",
+    "RootSeen",
     "Routine",
     "SharedSum",
     "Signature",

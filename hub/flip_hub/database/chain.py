@@ -27,8 +27,8 @@ class AuditRow(Base):
     __tablename__ = "audit"
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    at: Mapped[str] = mapped_column(NAME)
-    actor: Mapped[str] = mapped_column(LINE)
+    at: Mapped[str] = mapped_column(NAME, index=True)
+    actor: Mapped[str] = mapped_column(LINE, index=True)
     event: Mapped[str] = mapped_column(LINE, index=True)
     subject: Mapped[str] = mapped_column(LINE, index=True)
     details: Mapped[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from flip_sdk.contract.logs import RootsRequest, RootTold
 from flip_sdk.contract.notices import (
     AnyNotice,
     CatalogueNotice,
@@ -12,9 +13,11 @@ from flip_sdk.contract.notices import (
     LedgerMirror,
     ProjectForTrust,
     PurgeNotice,
+    RootNotice,
     SignedNotice,
     StatusNotice,
     TrustRequest,
+    WitnessNotice,
 )
 from flip_sdk.contract.records import Record
 from flip_sdk.contract.signatures import signer_of, verify
@@ -28,6 +31,7 @@ from flip_hub.errors import ConflictError, MissingError
 from flip_hub.governance.consents import projects_for
 from flip_hub.governance.purges import orders_for, take_purge
 from flip_hub.governance.trusts import identity_keys
+from flip_hub.governance.witness import take_root, take_witness, told_to
 
 SomeRecord = TypeVar("SomeRecord", bound=Record)
 
@@ -56,6 +60,10 @@ def take_notice(config: HubConfig, database: Database, content: bytes) -> None:
                 _mirror_catalogue(session, notice)
             case PurgeNotice():
                 take_purge(session, notice, content.decode("ascii"))
+            case WitnessNotice():
+                take_witness(session, notice, content.decode("ascii"))
+            case RootNotice():
+                take_root(session, notice)
 
 
 def answer_purges(config: HubConfig, database: Database, content: bytes) -> list[str]:
@@ -87,6 +95,21 @@ def answer_projects(config: HubConfig, database: Database, content: bytes) -> li
         _once(config, session, trust, request.request_id)
         session.get_one(Trust, trust).seen_at = now()
         return projects_for(session, trust)
+
+
+def answer_roots(config: HubConfig, database: Database, content: bytes) -> list[RootTold]:
+    """Verify a Trust's request, and list the hub's daily roots that it has not seen, with their proofs.
+
+    Raises:
+        SignatureError: not signed by an enrolled Trust, not that Trust's own request, or too old.
+        RecordError: properly signed, but not a request.
+        ConflictError: taken before.
+    """
+    trust, request = _verified(database, content, RootsRequest)
+    _check_sender(config, trust, request.trust, request.issued_at)
+    with database.write(Routine("a Trust asked for the audit log's roots; what it saw of them is audited")) as session:
+        _once(config, session, trust, request.request_id)
+        return told_to(session, request.after)
 
 
 def _verified(database: Database, content: bytes, kind: type[SomeRecord]) -> tuple[str, SomeRecord]:
@@ -123,6 +146,15 @@ def _entry(notice: AnyNotice) -> Entry | Routine:
         case PurgeNotice():
             details = {"notice": notice.digest(), "order": notice.order_id}
             return Entry(actor, "project.purged_at_trust", f"project/{notice.project_id}", details)
+        case WitnessNotice():
+            return Entry(
+                actor,
+                "audit.root_countersigned",
+                "audit/hub",
+                {"notice": notice.digest(), "day": str(notice.day), "size": notice.size, "root": notice.root},
+            )
+        case RootNotice():
+            return Entry(actor, "audit.trust_root_kept", f"audit/{actor}", {"notice": notice.digest()})
         case StatusNotice():
             return Routine("a Trust's sign of life; its ledger is audited at the Trust")
 

@@ -12,19 +12,22 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 
+from flip_sdk.contract.logs import RootsRequest
 from flip_sdk.contract.notices import (
     BudgetLine,
     CatalogueNotice,
     ConsentNotice,
     PurgeNotice,
+    RootNotice,
     StatusNotice,
     TotalLine,
     TrustRequest,
+    WitnessNotice,
 )
 from flip_sdk.contract.signatures import PublicKey, SigningKey
 from flip_sdk.errors import PublicError
 
-from flip_trust import catalogue, consent, egress, heard, purging
+from flip_trust import catalogue, consent, egress, heard, purging, witness
 from flip_trust.agent import log, pulse
 from flip_trust.agent.hub_client import HubRefusedError, HubUnreachableError
 from flip_trust.audit import Reader
@@ -115,7 +118,31 @@ class Announcer:
             if notice is not None and self._told(notice):
                 log.event(_log, "project.purged", project=order.project_id)
 
-    def _told(self, notice: ConsentNotice | CatalogueNotice | PurgeNotice) -> bool:
+    def witness(self) -> None:
+        """Once a day: sign the own log's root and hand it over; see the hub's root, and countersign it.
+
+        Raises:
+            HubUnreachableError: the hub is away; it is done the next time.
+            HubRefusedError: the hub says no.
+            LedgerUnavailableError: it cannot be kept.
+        """
+        now, config, database = self._clock(), self._config, self._database
+        witness.sign_own(database, config, self._key, now)
+        own = witness.to_hand_over(database, config, egress.new_id(), now)
+        if own is not None and self._told(own):
+            witness.handed_over(database, witness.day_of(own))
+        last = witness.last_seen(database)
+        if last is None or last.day < now.date():
+            after = last.day if last else None
+            request = RootsRequest(trust=config.name, after=after, request_id=egress.new_id(), issued_at=now)
+            told = egress.ask_roots(self._client, request, self._key)
+            if not witness.see(database, told, PublicKey(load_hub(config.hub_file).governance_key), now):
+                log.event(_log, "hub.log_inconsistent")
+        seen = witness.to_countersign(database, config, egress.new_id(), now)
+        if seen is not None and self._told(seen):
+            witness.countersigned(database, seen.day)
+
+    def _told(self, notice: ConsentNotice | CatalogueNotice | PurgeNotice | RootNotice | WitnessNotice) -> bool:
         try:
             egress.announce(self._client, notice, self._key)
         except HubRefusedError as error:
@@ -145,6 +172,7 @@ class Announcer:
                 if asked := self._is_to_ask():
                     self.ask()
                     self.purge()
+                    self.witness()
             except HubUnreachableError:
                 trouble, asked = "away", False
                 self._say_reached(reached=False)

@@ -6,12 +6,14 @@ import ssl
 from typing import Self
 
 import httpx
+from flip_sdk.contract.logs import RootTold
 from flip_sdk.contract.notices import HubEnrolment, ProjectForTrust
 from pydantic import TypeAdapter, ValidationError
 
 from flip_trust.errors import TrustError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_ROOTS: TypeAdapter[list[RootTold]] = TypeAdapter(list[RootTold])
 _ORDERS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 _PROJECTS: TypeAdapter[list[ProjectForTrust]] = TypeAdapter(list[ProjectForTrust])
 
@@ -75,6 +77,18 @@ class HubClient:
             return _ORDERS.validate_json(self._post("/purges", jws))
         except ValidationError as error:
             raise HubUnreachableError("The hub's list of orders cannot be read.") from error
+
+    def ask_roots(self, jws: str) -> list[RootTold]:
+        """Daily roots of the hub's audit log, each with its proof.
+
+        Raises:
+            HubUnreachableError: no answer, or one that cannot be read.
+            HubRefusedError: the hub says no.
+        """
+        try:
+            return _ROOTS.validate_json(self._post("/roots", jws))
+        except ValidationError as error:
+            raise HubUnreachableError("The hub's list of roots cannot be read.") from error
 
     def _post(self, path: str, jws: str) -> bytes:
         try:

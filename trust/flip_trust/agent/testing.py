@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from flip_sdk.contract.graph import Loss
 from flip_sdk.contract.jobs import DPSGD, Scaling
+from flip_sdk.contract.logs import RootTold
 from flip_sdk.contract.notices import ProjectForTrust
 from flip_sdk.contract.prepare import longest
 from flip_sdk.contract.tasks import RefusalCode
@@ -97,6 +98,7 @@ class FakeClient:
         self.refuses: set[str] = set()
         self.posted: list[str] = []
         self.orders: list[str] = []
+        self.roots: list[RootTold] = []
         self._projects = projects
 
     def post_notice(self, jws: str) -> None:
@@ -131,6 +133,16 @@ class FakeClient:
         if self.away or not jws:
             raise HubUnreachableError("the hub is away")
         return list(self.orders)
+
+    def ask_roots(self, jws: str) -> list[RootTold]:
+        """The daily roots that a test put into ``roots``.
+
+        Raises:
+            HubUnreachableError: ``away`` is set.
+        """
+        if self.away or not jws:
+            raise HubUnreachableError("the hub is away")
+        return list(self.roots)
 
 
 class FakePool:
