@@ -206,7 +206,7 @@ class NewComment(Record):
 
     field: Line
     text: Annotated[str, Field(min_length=1, max_length=4000)]
-    answers: int | None = None
+    answers: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
 
 class CommentView(Record):

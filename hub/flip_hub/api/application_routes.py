@@ -15,7 +15,7 @@ from flip_sdk.contract.applications import (
 from flip_sdk.contract.closing import SignedCertificate
 from flip_sdk.contract.records import Name, Record, Text
 
-from flip_hub.api.sessions import Asking, At
+from flip_hub.api.sessions import Asking, At, Number
 from flip_hub.governance import access, agreement, closing, comments, conditions, submissions
 
 router = APIRouter()
@@ -34,7 +34,7 @@ class Met(Record):
 
 
 @router.get("/projects/{project_id}/versions/{version}")
-def show_version(subject: Asking, office: At, project_id: Name, version: int) -> Application:
+def show_version(subject: Asking, office: At, project_id: Name, version: Number) -> Application:
     """An application as it was submitted."""
     with office.database.read() as session:
         project = access.visible(office, session, subject, project_id)
@@ -57,13 +57,13 @@ def comment(subject: Asking, office: At, project_id: Name, body: NewComment) -> 
 
 
 @router.put("/projects/{project_id}/comments/{comment_id}/resolved")
-def resolve(subject: Asking, office: At, project_id: Name, comment_id: int, body: Resolved) -> CommentView:
+def resolve(subject: Asking, office: At, project_id: Name, comment_id: Number, body: Resolved) -> CommentView:
     """Close a thread, or open it again."""
     return comments.resolve(office, subject, project_id, comment_id, resolved=body.resolved)
 
 
 @router.post("/projects/{project_id}/conditions/{condition_id}")
-def confirm(subject: Asking, office: At, project_id: Name, condition_id: int, body: Met) -> ConditionView:
+def confirm(subject: Asking, office: At, project_id: Name, condition_id: Number, body: Met) -> ConditionView:
     """A reviewer confirms that a condition is met."""
     return conditions.confirm(office, subject, project_id, condition_id, body.how)
 

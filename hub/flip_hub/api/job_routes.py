@@ -65,7 +65,7 @@ async def job_events(
     subject: Asking,
     office: At,
     job_id: Token,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
 ) -> JobEvents:
     """A job's steps after one of them; held back up to ``wait`` seconds while there are none."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -113,5 +114,7 @@ def _known(office: Office, name: str, workspace: str | None) -> Subject:
         return identify(session, name, workspace)
 
 
+Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""A number in an address: no larger than the smallest database's column."""
 Asking = Annotated[Subject, Depends(who_asks)]
 At = Annotated[Office, Depends(office_of)]

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.pages.forms import Sent
 from flip_hub.api.pages.project_pages import display_names, may
-from flip_hub.api.sessions import Asking, At, desk_of
+from flip_hub.api.sessions import Asking, At, Number, desk_of
 from flip_hub.database import Project
 from flip_hub.errors import ConflictError, InvalidError
 from flip_hub.governance import access, agreement, closing, comments, submissions, trusts
@@ -66,7 +66,7 @@ def comment(request: Request, subject: Asking, office: At, project_id: Name, for
         wanted = NewComment(
             field=str(form.get("field", "")),
             text=str(form.get("text", "")).strip(),
-            answers=int(answers) if answers.isdecimal() else None,
+            answers=int(answers) if answers.isdecimal() and len(answers) < 10 else None,
         )
     except ValidationError as error:
         raise InvalidError("A comment has 1 to 4,000 characters.", "Go back and write it.") from error
@@ -75,7 +75,9 @@ def comment(request: Request, subject: Asking, office: At, project_id: Name, for
 
 
 @router.post("/projects/{project_id}/comments/{comment_id}")
-def resolve(request: Request, subject: Asking, office: At, project_id: Name, comment_id: int, form: Sent) -> Response:
+def resolve(
+    request: Request, subject: Asking, office: At, project_id: Name, comment_id: Number, form: Sent
+) -> Response:
     """Close a thread, or open it again."""
     made = comments.resolve(office, subject, project_id, comment_id, resolved=form.get("does") == "resolve")
     return _to_field(request, project_id, made.field)

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from flip_hub.api.pages.project_pages import CONDITIONS, show
-from flip_hub.api.sessions import CSRF_FIELD, Asking, At, check_csrf, desk_of
+from flip_hub.api.sessions import CSRF_FIELD, Asking, At, Number, check_csrf, desk_of
 from flip_hub.errors import InvalidError
 from flip_hub.governance import access, conditions, projects, reviews
 
@@ -47,7 +47,9 @@ def review(request: Request, subject: Asking, office: At, project_id: Name, form
 
 
 @router.post("/projects/{project_id}/conditions/{condition_id}")
-def confirm(request: Request, subject: Asking, office: At, project_id: Name, condition_id: int, form: Sent) -> Response:
+def confirm(
+    request: Request, subject: Asking, office: At, project_id: Name, condition_id: Number, form: Sent
+) -> Response:
     """A reviewer confirms that a condition is met."""
     try:
         conditions.confirm(office, subject, project_id, condition_id, str(form.get("how", "")))
