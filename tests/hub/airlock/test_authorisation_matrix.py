@@ -193,12 +193,12 @@ def _fill(made: World) -> None:
         }
 
 
-def _bodies(world: World, path: str) -> dict[str, Any]:
+def _bodies(world: World) -> dict[str, Any]:
     hub = world.airlock.hub
     application = hub.application().model_dump(mode="json")
     wanted = world.airlock.wanted({"c.csv": b"sex,persons\nfemale,110\nmale,120\n"})
     outputs = [world.items["output_id"][0]]
-    bodies = {
+    return {
         "POST /projects": {"project_id": "fresh", "application": application},
         "PUT /projects/{project_id}": application,
         "POST /projects/{project_id}/reviews": {"decision": "approve", "declares": "none", "comment": ""},
@@ -222,7 +222,6 @@ def _bodies(world: World, path: str) -> dict[str, Any]:
         },
         "POST /ingress/{ingress_id}/decision": {"decision": "refuse", **REASON},
     }
-    return bodies.get(path, {})
 
 
 @dataclass(frozen=True)
@@ -270,10 +269,10 @@ def _targets(world: World, path: str) -> Iterator[tuple[str, Object]]:
     yield path, HUB
 
 
-async def _played(world: World, client: httpx.AsyncClient, case: Case) -> str:
+async def _played(bodies: dict[str, Any], client: httpx.AsyncClient, case: Case) -> str:
     """What is wrong with the answer; '' where nothing is."""
     method, is_upload = case.route.partition(" ")[0], "/blobs/" in case.route or "/uploads/" in case.route
-    content = {"content": b"x"} if is_upload else {"json": _bodies(world, case.route) or None}
+    content = {"content": b"x"} if is_upload else {"json": bodies.get(case.route)}
     answer = await client.request(
         method, API + case.address, headers=dict(case.client.headers), **(content if method != "GET" else {})
     )
@@ -310,9 +309,10 @@ def test_the_api_does_what_the_policies_say(world) -> None:
 
 
 async def _all_played(world: World, cases: list[Case]) -> list[str]:
+    bodies = _bodies(world)
     transport = httpx.ASGITransport(world.airlock.hub.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-        return [told for case in cases if (told := await _played(world, client, case))]
+        return [told for case in cases if (told := await _played(bodies, client, case))]
 
 
 def _order(case: Case) -> int:
