@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cedarpy
 import typer
 from flip_hub.cli import app as hub_app
 from flip_hub.config import HubConfig
@@ -49,6 +51,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     yield DOCS / "states" / "delivery.md", state_page(DELIVERY, "flip_hub.dispatcher.deliveries")
     yield DOCS / "reference" / "settings.md", settings_page()
     yield DOCS / "reference" / "commands.md", commands_page()
+    yield DOCS / "reference" / "policies.md", policies_page()
 
 
 def state_page(machine: StateMachine, source: str) -> str:
@@ -112,6 +115,26 @@ def commands_page() -> str:
         parts.append(f"## `{name}`: {words}")
         parts += list(_command_parts(name, typer.main.get_command(app)))
     return "\n\n".join(parts) + "\n"
+
+
+def policies_page() -> str:
+    """Every policy of the hub and of a Trust's console: what it permits or forbids, in its own words."""
+    parts = [_NOTE.format("policies/hub and policies/trust") + "# Policies"]
+    for title, folder in (("The hub", "hub"), ("A Trust's console", "trust")):
+        parts.append(f"## {title}\n\n| policy | effect | actions | what a person is told |\n|---|---|---|---|")
+        parts[-1] += "".join(_policy_rows(DOCS.parent / "policies" / folder))
+    return "\n\n".join(parts) + "\n"
+
+
+def _policy_rows(folder: Path) -> Iterator[str]:
+    for file in sorted(folder.glob("*.cedar")):
+        found = json.loads(cedarpy.policies_to_json_str(file.read_text("utf-8")))["staticPolicies"]
+        for body in sorted(found.values(), key=lambda one: one["annotations"]["id"]):
+            notes, scope = body["annotations"], body["action"]
+            entities = scope.get("entities") or ([scope["entity"]] if "entity" in scope else [])
+            actions = ", ".join(f"`{entity['id']}`" for entity in entities) or "everything"
+            told = " ".join(notes[name] for name in ("otherwise", "reason", "mend") if notes.get(name))
+            yield f"\n| `{notes['id']}` | {body['effect']} | {actions} | {told} |"
 
 
 def _command_parts(path: str, command: typer.core.TyperCommand | typer.core.TyperGroup) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,3 +234,13 @@ def test_policies_that_do_not_fit_the_schema_do_not_load() -> None:
         Policies('permit (principal, action == Action::"fly", resource);', schema)
     with pytest.raises(ConfigError):
         Policies("this is not Cedar", schema)
+
+
+def test_every_action_of_the_schema_has_a_policy_and_is_asked_for() -> None:
+    root = Path(__file__).parents[2]
+    schema = (root / "policies" / "hub" / "schema.cedarschema").read_text()
+    found = re.findall(r"^action ([\w,\s]+?)\s+appliesTo", schema, re.MULTILINE)
+    named = {name.strip() for names in found for name in names.split(",")}
+    assert named == {action for policy in hub_policies()._known.values() for action in policy.actions}
+    code = "\n".join(path.read_text("utf-8") for path in (root / "hub" / "flip_hub").rglob("*.py"))
+    assert named == {name for name in named if f'"{name}"' in code}
