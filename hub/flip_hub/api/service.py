@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Mount
 
 from flip_hub.airlock.worker import Worker
-from flip_hub.api import airlock_routes, application_routes, job_routes, routes
+from flip_hub.api import airlock_routes, application_routes, job_routes, register_routes, routes
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
 from flip_hub.api.guard import Guard
@@ -31,6 +31,7 @@ from flip_hub.api.pages import (
     job_pages,
     project_pages,
     public_pages,
+    register_pages,
     sign_in,
 )
 from flip_hub.api.pulse import Pulse
@@ -72,11 +73,11 @@ def create_app(
     app.state.pulse = Pulse(office.database)
     app.state.airlock = Worker(office)
     base = prefix.rstrip("/")
-    for api in (routes, application_routes, job_routes, airlock_routes):
+    for api in (routes, application_routes, job_routes, airlock_routes, register_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)
-    for page in (*applying, catalogue_pages, job_pages, ingress_pages, airlock_pages, public_pages):
+    for page in (*applying, catalogue_pages, job_pages, ingress_pages, airlock_pages, public_pages, register_pages):
         app.include_router(page.router, prefix=base, include_in_schema=False)
     app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))
     app.add_middleware(Guard, prefix=prefix)

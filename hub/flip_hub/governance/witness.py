@@ -16,7 +16,7 @@ from flip_sdk.contract.logs import (
     RootTold,
 )
 from flip_sdk.contract.merkle import Tree
-from flip_sdk.contract.notices import RootNotice, WitnessNotice
+from flip_sdk.contract.notices import RootNotice, SignedNotice, WitnessNotice
 from flip_sdk.contract.signatures import verify
 from flip_sdk.errors import SignatureError
 from sqlalchemy import Select, select
@@ -153,6 +153,11 @@ def published(config: HubConfig, session: Session) -> PublishedRoots:
     return PublishedRoots(roots=roots, keys=tuple(keys))
 
 
+def witnesses_of(one: PublishedRoot) -> list[str]:
+    """Names of the Trusts that countersigned a root; their signatures were verified when they were taken."""
+    return sorted(SignedNotice.parse(_payload(statement)).notice.trust for statement in one.seen)
+
+
 def prove(session: Session, sequence: int, size: int | None = None) -> InclusionProof:
     """That an entry is in the log, as it is now or as it was at an earlier size.
 
@@ -177,8 +182,12 @@ def days_without(days: list[date], today: date) -> list[date]:
 
 def root_of(row: DailyRoot) -> LogRoot:
     """The record that a row holds (its signature is verified by whoever reads it elsewhere)."""
-    body = row.signed.split(".")[1]
-    return LogRoot.parse(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return LogRoot.parse(_payload(row.signed))
+
+
+def _payload(signed: str) -> bytes:
+    body = signed.split(".")[1]
+    return base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
 
 
 def _continues(last: LogRoot, root: LogRoot, proof: ConsistencyProof | None) -> bool:
