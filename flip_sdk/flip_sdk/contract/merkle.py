@@ -62,6 +62,7 @@ class Tree:
 
     def __init__(self, nodes: Nodes, size: int) -> None:
         self._nodes, self.size = nodes, size
+        self._known: dict[tuple[int, int], bytes] = {}
 
     def root(self, size: int | None = None) -> str:
         """Root, in hexadecimal, over the first ``size`` entries."""
@@ -122,6 +123,12 @@ class Tree:
         return join(self._over(start, middle), self._over(middle, stop))
 
     def _whole(self, start: int, height: int) -> bytes:
+        key = (start, height)
+        if key not in self._known:
+            self._known[key] = self._read(start, height)
+        return self._known[key]
+
+    def _read(self, start: int, height: int) -> bytes:
         for level in (2 * BLOCK_BITS, BLOCK_BITS):
             if height >= level:
                 wanted = 1 << (height - level)

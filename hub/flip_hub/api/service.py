@@ -24,6 +24,7 @@ from flip_hub.api.guard import Guard
 from flip_hub.api.pages import (
     airlock_pages,
     application_pages,
+    audit_pages,
     catalogue_pages,
     draft_pages,
     forms,
@@ -77,7 +78,16 @@ def create_app(
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)
-    for page in (*applying, catalogue_pages, job_pages, ingress_pages, airlock_pages, public_pages, register_pages):
+    for page in (
+        *applying,
+        catalogue_pages,
+        job_pages,
+        ingress_pages,
+        airlock_pages,
+        public_pages,
+        register_pages,
+        audit_pages,
+    ):
         app.include_router(page.router, prefix=base, include_in_schema=False)
     app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))
     app.add_middleware(Guard, prefix=prefix)

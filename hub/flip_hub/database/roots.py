@@ -54,16 +54,30 @@ class Stored:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._place, self._block = -1, list[bytes]()
 
     def read(self, level: int, first: int, count: int) -> list[bytes]:
         """Hashes side by side, from the entries or from the kept blocks."""
         if level == 0:
-            rows = select(AuditRow.hash).where(AuditRow.sequence.between(first + 1, first + count))
-            return [merkle.leaf(found) for found in self._session.scalars(rows.order_by(AuditRow.sequence))]
+            place, start = divmod(first, merkle.BLOCK)
+            # proofs of neighbours read the same leaves
+            if place != self._place:
+                self._place, self._block = place, self._leaves(place)
+            return self._block[start : start + count]
         kept = select(AuditBlock.hash).where(
             AuditBlock.level == level, AuditBlock.place.between(first, first + count - 1)
         )
         return [bytes.fromhex(found) for found in self._session.scalars(kept.order_by(AuditBlock.place))]
+
+    def _leaves(self, place: int) -> list[bytes]:
+        first = place << merkle.BLOCK_BITS
+        rows = select(AuditRow.sequence, AuditRow.hash).where(
+            AuditRow.sequence.between(first + 1, first + merkle.BLOCK)
+        )
+        found = self._session.execute(rows.order_by(AuditRow.sequence)).all()
+        # a gap must not move others into its place
+        whole = [row for number, row in enumerate(found, start=first + 1) if row.sequence == number]
+        return [merkle.leaf(row.hash) for row in whole]
 
 
 def tree(session: Session) -> merkle.Tree:

@@ -168,8 +168,14 @@ def prove(session: Session, sequence: int, size: int | None = None) -> Inclusion
     upto = grown.size if size is None else size
     if row is None or not sequence <= upto <= grown.size:
         raise MissingError(f"There is no entry {sequence} in a log of {upto}.", "Look at the log's first page.")
-    path, root = grown.inclusion(sequence, upto), grown.root(upto)
-    return InclusionProof(log=HUB, sequence=sequence, entry=row.hash, size=upto, root=root, path=path)
+    return proof_of(grown, row, upto)
+
+
+def proof_of(grown: Tree, row: AuditRow, size: int | None = None) -> InclusionProof:
+    """That an entry is in the log, whose tree is at hand."""
+    upto = grown.size if size is None else size
+    path, root = grown.inclusion(row.sequence, upto), grown.root(upto)
+    return InclusionProof(log=HUB, sequence=row.sequence, entry=row.hash, size=upto, root=root, path=path)
 
 
 def days_without(days: list[date], today: date) -> list[date]:

@@ -10,7 +10,7 @@ from flip_hub.database import Budget, Routine, now
 from flip_hub.governance import witness
 
 from demo.browser import CHROMIUM
-from tests.hub.airlock.browsing import PICTURES, chromium, served
+from tests.hub.airlock.browsing import PICTURES, chromium, page_of, served
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,6 +34,25 @@ def test_everybody_can_read_it(hub) -> None:
             for path in ("register", "register/cytology", "register/audit", "register?find=nothing"):
                 page.goto(f"/services/flip/{path}")
                 PICTURES.mkdir(parents=True, exist_ok=True)
+                name = f"{path.replace('/', '-').replace('?', '-')}-{width}"
+                page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+                results = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+                if results:
+                    found[name] = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in results]
+                if not page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"):
+                    found[f"{name} is too wide"] = True
+    assert found == {}, json.dumps(found, indent=1)
+
+
+def test_reviewers_can_read_the_audit_log(hub) -> None:
+    hub.ready()
+    found = {}
+    with chromium() as browser, served(hub) as address:
+        for width in (1280, 375):
+            page = page_of(browser, hub, address, "rufus")
+            page.set_viewport_size({"width": width, "height": 900})
+            for path in ("audit", "audit?text=nothing-like-it", "projects/cytology/audit"):
+                page.goto(f"/services/flip/{path}")
                 name = f"{path.replace('/', '-').replace('?', '-')}-{width}"
                 page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
                 results = Axe().run(page, options={"runOnly": RULES}).response["violations"]
