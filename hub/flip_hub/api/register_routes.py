@@ -39,7 +39,7 @@ def register(
         return _json(request, DataUses(total=found.total, page=page, data=tuple(_entries(session, found.rows))))
 
 
-@router.get("/register.csv")
+@router.get("/register.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def register_csv(
     request: Request, office: At, find: Words = "", trust: TrustName = "", state: State = "", page: Page = 1
 ) -> Response:
@@ -56,7 +56,9 @@ def register_csv(
     return _cached(request, text.getvalue().encode(), "text/csv; charset=utf-8")
 
 
-@router.get("/register/schema.json")
+@router.get(
+    "/register/schema.json", response_class=Response, responses={200: {"content": {"application/schema+json": {}}}}
+)
 def register_schema(request: Request) -> Response:
     """JSON Schema of the register."""
     return _cached(request, json.dumps(DataUses.model_json_schema()).encode(), "application/schema+json")

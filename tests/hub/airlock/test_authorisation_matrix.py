@@ -89,6 +89,11 @@ HUBS = {
     "GET /airlock/checks/{check_id}": SIGNED_IN,
     "GET /openapi.json": SIGNED_IN,
     "GET /health": PUBLIC,
+    "GET /register": PUBLIC,
+    "GET /register.csv": PUBLIC,
+    "GET /register/schema.json": PUBLIC,
+    "GET /register/audit/roots.json": PUBLIC,
+    "GET /register/projects/{project_id}": PUBLIC,
 }
 ROUTES = PROJECT | JOB | ITEM | HUBS
 # what may be missing though one may see it
