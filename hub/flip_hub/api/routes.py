@@ -10,7 +10,7 @@ from pydantic import Field
 
 from flip_hub.api.sessions import Asking, At
 from flip_hub.database import Person
-from flip_hub.governance import access, consents, projects, reviews
+from flip_hub.governance import access, consents, listing, projects, reviews
 
 router = APIRouter()
 
@@ -40,7 +40,7 @@ def me(subject: Asking, office: At) -> Me:
 def list_projects(subject: Asking, office: At) -> list[ProjectView]:
     """Projects that this person may know of."""
     with office.database.read() as session:
-        return [projects.view(project) for project in projects.projects_of(office, session, subject)]
+        return [projects.view(project) for project in listing.all_of(office, session, subject)]
 
 
 @router.post("/projects", status_code=201)

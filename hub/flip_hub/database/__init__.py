@@ -14,6 +14,7 @@ from flip_hub.database.applications import (
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
 from flip_hub.database.engine import Database, also, now
+from flip_hub.database.members import ProjectMember, ProjectWords
 from flip_hub.database.migrate import upgrade
 from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
 from flip_hub.database.roots import AuditBlock, DailyRoot, RootSeen
@@ -61,6 +62,8 @@ __all__ = [
     "OutputDecisionRow",
     "Person",
     "Project",
+    "ProjectMember",
+    "ProjectWords",
     "ReceivedUpdate",
     "RefusalRow",
     "Release",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from flip_sdk.contract.applications import Application
 from flip_sdk.contract.notices import CatalogueNotice, LedgerMirror, TotalLine
-from sqlalchemy import ForeignKey, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from flip_hub.database.applications import Condition
@@ -35,9 +35,11 @@ class Project(Base):
     """
 
     __tablename__ = "project"
+    # every column that a list is chosen and ordered by: the long rows of applications are not read for it
+    __table_args__ = (Index(None, "created_at", "project_id", "version", "state", "expires_at"),)
 
     project_id: Mapped[str] = mapped_column(NAME, primary_key=True)
-    state: Mapped[str] = mapped_column(NAME)
+    state: Mapped[str] = mapped_column(NAME, index=True)
     application: Mapped[Application] = mapped_column(RecordText(Application.parse))
     owner: Mapped[str] = mapped_column(ForeignKey("person.name"))
     version: Mapped[int] = mapped_column(default=0)
@@ -67,7 +69,7 @@ class Review(Base):
     review_id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"))
     version: Mapped[int]
-    reviewer: Mapped[str] = mapped_column(ForeignKey("person.name"))
+    reviewer: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
     organisation: Mapped[str] = mapped_column(LINE)
     decision: Mapped[str] = mapped_column(NAME)
     comment: Mapped[str]

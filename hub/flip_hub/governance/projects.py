@@ -10,12 +10,12 @@ from flip_sdk.contract.check import Violation
 from flip_sdk.contract.form import FIELDS
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from flip_hub.database import Database, Entry, Person, Project, Routine, Trust, now
 from flip_hub.errors import ConflictError, IncompleteError, InvalidError
 from flip_hub.governance import closing, conditions, drafts, submissions
-from flip_hub.governance.access import HUB, object_of, permit, visible
+from flip_hub.governance.access import HUB, permit, visible
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import move, settle, state_of, stop_jobs
 from flip_hub.policy import Subject
@@ -47,18 +47,6 @@ def view(project: Project) -> ProjectView:
         conditions=tuple(conditions.view(row) for row in conditions.conditions_of(project)),
         reason=project.state_reason,
     )
-
-
-def projects_of(office: Office, session: Session, subject: Subject) -> list[Project]:
-    """Every project that this person may know of, newest first."""
-    together = (selectinload(Project.reviews), selectinload(Project.conditions))
-    chosen = select(Project).options(*together).order_by(Project.created_at.desc(), Project.project_id)
-    everything = session.scalars(chosen)
-    return [
-        project
-        for project in everything
-        if office.policies.decide(subject, "view_project", object_of(session, project, signatures=False)).allowed
-    ]
 
 
 def create(office: Office, subject: Subject, wanted: NewProject) -> ProjectView:

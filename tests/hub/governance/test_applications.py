@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from flip_hub.database import Job, Project, Routine, now
 from flip_hub.errors import ConflictError, DeniedError, IncompleteError, InvalidError, MissingError, NotNowError
-from flip_hub.governance import intake, projects, reviews
+from flip_hub.governance import intake, listing, projects, reviews
 from flip_sdk.contract.api import ProjectView
 from flip_sdk.contract.applications import NewProject, Review
 from flip_sdk.contract.states import ProjectState
@@ -129,7 +129,7 @@ def test_drafts_are_the_teams_own(hub) -> None:
         with pytest.raises(MissingError):
             projects.show(hub.office, hub.who(name), "cytology")
     with hub.office.database.read() as session:
-        assert projects.projects_of(hub.office, session, hub.who("rufus")) == []
+        assert listing.all_of(hub.office, session, hub.who("rufus")) == []
 
 
 def test_an_operator_suspends_resumes_and_closes(hub) -> None:

@@ -7,7 +7,7 @@ from flip_sdk.contract.airlock import DecideOutputs, WithReason
 from flip_sdk.contract.records import Name, Token
 from flip_sdk.errors import NotAllowedError, PublicError
 from pydantic import ValidationError
-from sqlalchemy import Text, or_, select, type_coerce
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
@@ -19,7 +19,7 @@ from flip_hub.api.pages.forms import Sent
 from flip_hub.api.pages.project_pages import display_names
 from flip_hub.api.sending import attachment, image
 from flip_hub.api.sessions import Asking, At, desk_of
-from flip_hub.database import Project
+from flip_hub.database import Project, ProjectMember
 from flip_hub.errors import MissingError
 from flip_hub.governance.access import HUB
 from flip_hub.governance.office import Office
@@ -160,10 +160,11 @@ def _show_releases(
 
 
 def _projects_of(session: Session, name: str) -> list[Project]:
-    """Projects that somebody is a member of, newest first; the database narrows the search, the records decide."""
-    named = type_coerce(Project.application, Text).like(f'%"{name}"%')
-    chosen = select(Project).where(or_(Project.owner == name, named)).order_by(Project.created_at.desc())
-    return [project for project in session.scalars(chosen) if name in project.members]
+    """Projects that somebody is a member of, newest first."""
+    mine = select(ProjectMember.project_id).where(ProjectMember.person == name)
+    return list(
+        session.scalars(select(Project).where(Project.project_id.in_(mine)).order_by(Project.created_at.desc()))
+    )
 
 
 def _to(request: Request, path: str) -> Response:

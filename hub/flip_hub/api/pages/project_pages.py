@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from flip_sdk.contract.records import Name
@@ -14,12 +15,25 @@ from starlette.responses import Response
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.sessions import Asking, At
 from flip_hub.database import AuditRow, Person, Project, now
-from flip_hub.governance import access, agreement, comments, consents, dashboards, expiry, jobs, projects, reviews
+from flip_hub.governance import (
+    access,
+    agreement,
+    comments,
+    consents,
+    dashboards,
+    expiry,
+    jobs,
+    listing,
+    projects,
+    reviews,
+)
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 from flip_hub.policy import Subject
 
 router = APIRouter()
+FIND = 200
+"""Characters of a search that are looked at."""
 CONDITIONS = 3
 """How many a decision's form has room for; the API takes more."""
 _OPERATOR_STEPS = {
@@ -30,17 +44,27 @@ _OPERATOR_STEPS = {
 
 
 @router.get("/")
-def first_page(request: Request, subject: Asking, office: At) -> Response:
-    """Every project that this person may know of; what waits for them comes first."""
+def first_page(
+    request: Request, subject: Asking, office: At, find: str = "", state: str = "", page: int = 1
+) -> Response:
+    """The projects that this person may know of, a page at a time; what waits for them comes first."""
+    find, state = find.strip()[:FIND], state if state in set(ProjectState) else ""
     with office.database.read() as session:
-        rows = projects.projects_of(office, session, subject)
-        waiting = [row for row in rows if may_review(subject) and not reviews.refusal(office, session, subject, row)]
+        listed = listing.page_of(office, session, subject, find=find, state=state, number=min(page, 10**6))
+        first = page <= 1 and not find and not state
+        waiting = listing.waiting(office, session, subject) if first else []
         return draw(
             request,
             "projects.html",
-            projects=[projects.view(row) for row in rows],
-            waiting=[projects.view(row) for row in waiting],
-            ending=[(row, words) for row in rows if subject.name in row.members and (words := expiry.words(row))],
+            page=listed,
+            find=find,
+            wanted_state=state,
+            states=tuple(ProjectState),
+            link=lambda number: "?" + urlencode({"find": find, "state": state, "page": number}),
+            projects=[projects.view(row) for row in listed.projects],
+            waiting=waiting,
+            room=listing.WAITING,
+            ending=[(row, words) for row in listing.ending(session, subject) if first and (words := expiry.words(row))],
             names=display_names(session),
             may_apply=office.policies.decide(subject, "apply", access.HUB).allowed,
         )
@@ -97,7 +121,8 @@ def show(
 
 def display_names(session: Session) -> dict[str, str]:
     """How people are shown."""
-    return {person.name: f"{person.display_name} ({person.organisation})" for person in session.scalars(select(Person))}
+    rows = session.execute(select(Person.name, Person.display_name, Person.organisation))
+    return {name: f"{shown} ({organisation})" for name, shown, organisation in rows}
 
 
 def may_review(subject: Subject) -> bool:
