@@ -7,7 +7,7 @@ A ``permit`` carries ``@otherwise`` (who may, said to a person whom nothing perm
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -126,19 +126,14 @@ class Policies:
 
     def decide(self, subject: Subject, action: str, target: Object) -> Decision:
         """What the policies say to this person, this action and this thing."""
-        request = {
-            "principal": {"type": "Person", "id": subject.name},
-            "action": {"type": "Action", "id": action},
-            "resource": _uid(target),
-            "context": {"workspace": subject.workspace},
-        }
-        result = cedarpy.is_authorized(request, self._policies, _entities(subject, target), self._schema)
-        if result.diagnostics.errors:
-            # Cedar leaves a policy that fails out of account: a forbid among them would silently permit
-            raise ConfigError(f"The policies failed: {result.diagnostics.errors}", "Correct policies/hub.")
+        result = self._judge(subject, action, [target])[0]
         if result.allowed:
             return Decision(True, self._id(result.diagnostics.reasons[0]))
         return self._denial(sorted(result.diagnostics.reasons, key=self._order), action)
+
+    def allowed(self, subject: Subject, action: str, targets: Sequence[Object]) -> list[bool]:
+        """What the policies say to each of several different things, at once: a list is judged in one call."""
+        return [result.allowed for result in self._judge(subject, action, targets)]
 
     def authorise(self, subject: Subject, action: str, target: Object) -> None:
         """Raise the policies' own reason where they say no.
@@ -149,6 +144,23 @@ class Policies:
         decision = self.decide(subject, action, target)
         if not decision.allowed:
             raise DeniedError(decision.reason, decision.mend, decision.policy)
+
+    def _judge(self, subject: Subject, action: str, targets: Sequence[Object]) -> list[cedarpy.AuthzResult]:
+        request = {
+            "principal": {"type": "Person", "id": subject.name},
+            "action": {"type": "Action", "id": action},
+            "context": {"workspace": subject.workspace},
+        }
+        requests = [request | {"resource": _uid(target)} for target in targets]
+        entities = [_person(subject), *map(_thing, targets)]
+        results: list[cedarpy.AuthzResult] = cedarpy.is_authorized_batch(
+            requests, self._policies, entities, self._schema
+        )
+        for result in results:
+            if result.diagnostics.errors:
+                # Cedar leaves a policy that fails out of account: a forbid among them would silently permit
+                raise ConfigError(f"The policies failed: {result.diagnostics.errors}", "Correct policies/hub.")
+        return results
 
     def _denial(self, forbids: list[str], action: str) -> Decision:
         if forbids:
@@ -189,8 +201,8 @@ def _uid(target: Object) -> dict[str, str]:
     return {"type": "Project", "id": target.project} if target.project else {"type": "Hub", "id": "hub"}
 
 
-def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
-    person = {
+def _person(subject: Subject) -> dict[str, Any]:
+    return {
         "uid": {"type": "Person", "id": subject.name},
         "attrs": {
             "name": subject.name,
@@ -200,10 +212,13 @@ def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
         },
         "parents": [],
     }
+
+
+def _thing(target: Object) -> dict[str, Any]:
     if not target.project:
-        return [person, {"uid": _uid(target), "attrs": {}, "parents": []}]
+        return {"uid": _uid(target), "attrs": {}, "parents": []}
     if target.item:
-        return [person, {"uid": _uid(target), "attrs": _item(target), "parents": []}]
+        return {"uid": _uid(target), "attrs": _item(target), "parents": []}
     attributes = {
         "project": target.project,
         "owner": target.owner,
@@ -215,7 +230,7 @@ def _entities(subject: Subject, target: Object) -> list[dict[str, Any]]:
         "recused": sorted(target.recused),
         "unsigned": sorted(target.unsigned),
     }
-    return [person, {"uid": _uid(target), "attrs": attributes, "parents": []}]
+    return {"uid": _uid(target), "attrs": attributes, "parents": []}
 
 
 def _item(target: Object) -> dict[str, Any]:

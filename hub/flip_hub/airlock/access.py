@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flip_sdk.contract.states import OutputState
@@ -20,9 +21,12 @@ NOBODY = Subject("", "", frozenset())
 """Who is not signed in."""
 
 
-def item_of(session: Session, project: Project, item: str, author: str) -> Object:
+def item_of(
+    session: Session, project: Project, item: str, author: str, known: Mapping[str, str] | None = None
+) -> Object:
     """Something at a project's airlock, as the policies see it: whoever asked counts as one of the team."""
-    base = object_of(session, project)
+    # whether somebody signed is asked of workspaces and jobs, not of what waits at the airlock
+    base = object_of(session, project, signatures=False, known=known)
     asked = session.get_one(Person, author)
     return replace(
         base,
@@ -33,9 +37,9 @@ def item_of(session: Session, project: Project, item: str, author: str) -> Objec
     )
 
 
-def request_item(session: Session, row: ReleaseRequest) -> Object:
+def request_item(session: Session, row: ReleaseRequest, known: Mapping[str, str] | None = None) -> Object:
     """A release request, as the policies see it."""
-    return item_of(session, session.get_one(Project, row.project_id), row.request_id, row.requested_by)
+    return item_of(session, session.get_one(Project, row.project_id), row.request_id, row.requested_by, known)
 
 
 def load_project(office: Office, session: Session, subject: Subject, action: str, project_id: str) -> Project:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, selectinload
 from flip_hub.airlock.access import item_of, request_item
 from flip_hub.airlock.decisions import waits_for
 from flip_hub.airlock.views import is_disputed
-from flip_hub.database import Ingress, Output, Project, ReleaseRequest
-from flip_hub.governance.access import HUB
+from flip_hub.database import Ingress, Output, Person, Project, ReleaseRequest
+from flip_hub.governance.access import HUB, organisations_of
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 from flip_hub.policy import Subject
@@ -53,14 +53,18 @@ def queue(office: Office, session: Session, subject: Subject) -> list[Waiting]:
         DeniedError: no output checker.
     """
     office.policies.authorise(subject, "check_outputs", HUB)
-    chosen = select(ReleaseRequest).where(ReleaseRequest.open).options(selectinload(ReleaseRequest.outputs))
-    rows = [
-        row
-        for row in session.scalars(chosen)
-        if _is_time(session, "review_release", row.project_id)
-        and office.policies.decide(subject, "review_release", request_item(session, row)).allowed
-    ]
-    found = [_waiting(session, subject, row) for row in rows]
+    chosen = select(ReleaseRequest).where(ReleaseRequest.open)
+    together = selectinload(ReleaseRequest.outputs).selectinload(Output.decisions)
+    rows = session.scalars(chosen.options(together)).all()
+    # held in the session, and looked up there below
+    chosen_projects = select(Project).where(Project.project_id.in_({row.project_id for row in rows}))
+    held = session.scalars(chosen_projects.options(selectinload(Project.reviews))).all()
+    known = organisations_of(session, (name for project in held for name in project.members))
+    session.scalars(select(Person).where(Person.name.in_({row.requested_by for row in rows}))).all()
+    timely = [row for row in rows if _is_time(session, "review_release", row.project_id)]
+    targets = [request_item(session, row, known) for row in timely]
+    allowed = office.policies.allowed(subject, "review_release", targets) if targets else []
+    found = [_waiting(session, subject, row) for row, may in zip(timely, allowed, strict=True) if may]
     return sorted(found, key=lambda w: (not w.waiting, -w.disputed, -w.flagged, w.requested_at))
 
 

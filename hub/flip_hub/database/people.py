@@ -39,7 +39,7 @@ class Project(Base):
     __table_args__ = (Index(None, "created_at", "project_id", "version", "state", "expires_at"),)
 
     project_id: Mapped[str] = mapped_column(NAME, primary_key=True)
-    state: Mapped[str] = mapped_column(NAME, index=True)
+    state: Mapped[str] = mapped_column(NAME)
     application: Mapped[Application] = mapped_column(RecordText(Application.parse))
     owner: Mapped[str] = mapped_column(ForeignKey("person.name"))
     version: Mapped[int] = mapped_column(default=0)

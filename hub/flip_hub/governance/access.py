@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -47,7 +49,15 @@ def visible(office: Office, session: Session, subject: Subject, project_id: str)
     raise missing
 
 
-def object_of(session: Session, project: Project, *, signatures: bool = True) -> Object:
+def organisations_of(session: Session, names: Iterable[str]) -> dict[str, str]:
+    """The organisations of those of these people whom the hub knows."""
+    rows = session.execute(select(Person.name, Person.organisation).where(Person.name.in_(set(names))))
+    return {name: organisation for name, organisation in rows}  # noqa: C416
+
+
+def object_of(
+    session: Session, project: Project, *, signatures: bool = True, known: Mapping[str, str] | None = None
+) -> Object:
     """A project as the policies see it.
 
     Args:
@@ -55,11 +65,13 @@ def object_of(session: Session, project: Project, *, signatures: bool = True) ->
         project: the project.
         signatures: whether to look up who has not signed its agreement; ``view_project`` does not ask. Before approval
             there is nothing to sign yet, and its state keeps everybody out.
+        known: :func:`organisations_of` all members at least, where several projects are looked at.
     """
     from flip_hub.governance.agreement import unsigned
 
     members = frozenset(project.members)
-    organisations = set(session.scalars(select(Person.organisation).where(Person.name.in_(members))))
+    where = organisations_of(session, members) if known is None else known
+    organisations = {where[name] for name in members if name in where}
     current = [
         review for review in project.reviews if review.version == project.version and review.decision != "recused"
     ]

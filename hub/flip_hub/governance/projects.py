@@ -17,7 +17,7 @@ from flip_hub.errors import ConflictError, IncompleteError, InvalidError
 from flip_hub.governance import closing, conditions, drafts, submissions
 from flip_hub.governance.access import HUB, permit, visible
 from flip_hub.governance.office import Office
-from flip_hub.governance.when import move, settle, state_of, stop_jobs
+from flip_hub.governance.when import EXPIRES, move, settle, state_of, stop_jobs
 from flip_hub.policy import Subject
 
 
@@ -167,7 +167,8 @@ def expire(database: Database) -> list[str]:
         The projects that expired.
     """
     with database.read() as session:
-        due = [p.project_id for p in session.scalars(select(Project)) if state_of(p) != p.state]
+        past = select(Project).where(Project.state.in_(EXPIRES), Project.expires_at <= now())
+        due = [p.project_id for p in session.scalars(past) if state_of(p) != p.state]
     for project_id in due:
         with database.write(Routine("settle() records the expiry itself, once")) as session:
             settle(session, session.get_one(Project, project_id))

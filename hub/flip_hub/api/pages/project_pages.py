@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -29,7 +29,7 @@ from flip_hub.governance import (
 )
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
-from flip_hub.policy import Subject
+from flip_hub.policy import Object, Subject
 
 router = APIRouter()
 FIND = 200
@@ -65,7 +65,7 @@ def first_page(
             waiting=waiting,
             room=listing.WAITING,
             ending=[(row, words) for row in listing.ending(session, subject) if first and (words := expiry.words(row))],
-            names=display_names(session),
+            names=display_names(session, [row.owner for row in (*listed.projects, *waiting)]),
             may_apply=office.policies.decide(subject, "apply", access.HUB).allowed,
         )
 
@@ -88,6 +88,7 @@ def show(
     """Draw a project's page, with a problem on top where there is one, and what was sent still in its form."""
     with office.database.read() as session:
         row = access.visible(office, session, subject, project_id)
+        target = access.object_of(session, row)
         is_member = subject.name in row.members
         works = state_of(row) in STATES_OF_ACTION["view_dashboard"]
         return draw(
@@ -105,7 +106,7 @@ def show(
             jobs=jobs.jobs_of(office, session, subject, project_id),
             dashboards=dashboards.dashboards_of(office, session, subject, project_id) if is_member and works else [],
             is_member=is_member,
-            may=lambda action: may(office, session, subject, row, action),
+            may=lambda action: _may(office, subject, row, target, action),
             may_review=may_review(subject),
             review_refusal=reviews.refusal(office, session, subject, row),
             condition_room=CONDITIONS,
@@ -119,9 +120,10 @@ def show(
         )
 
 
-def display_names(session: Session) -> dict[str, str]:
-    """How people are shown."""
-    rows = session.execute(select(Person.name, Person.display_name, Person.organisation))
+def display_names(session: Session, among: Iterable[str] | None = None) -> dict[str, str]:
+    """How people are shown; all of them unless told."""
+    chosen = select(Person.name, Person.display_name, Person.organisation)
+    rows = session.execute(chosen if among is None else chosen.where(Person.name.in_(set(among))))
     return {name: f"{shown} ({organisation})" for name, shown, organisation in rows}
 
 
@@ -132,7 +134,11 @@ def may_review(subject: Subject) -> bool:
 
 def may(office: Office, session: Session, subject: Subject, project: Project, action: str) -> bool:
     """Whether this person may do this to this project, in its state."""
-    allowed = office.policies.decide(subject, action, access.object_of(session, project)).allowed
+    return _may(office, subject, project, access.object_of(session, project), action)
+
+
+def _may(office: Office, subject: Subject, project: Project, target: Object, action: str) -> bool:
+    allowed = office.policies.decide(subject, action, target).allowed
     return allowed and state_of(project) in STATES_OF_ACTION.get(action, frozenset(ProjectState))
 
 

@@ -35,7 +35,6 @@ def upgrade() -> None:
     )
     listed = ["created_at", "project_id", "version", "state", "expires_at"]
     op.create_index(op.f("ix_project_created_at_project_id_version_state_expires_at"), "project", listed)
-    op.create_index(op.f("ix_project_state"), "project", ["state"])
     op.create_index(op.f("ix_review_reviewer"), "review", ["reviewer"])
     connection = op.get_bind()
     rows = connection.execute(sa.text("SELECT project_id, owner, application FROM project")).all()
@@ -50,7 +49,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back. All of it is in the applications."""
     op.drop_index(op.f("ix_review_reviewer"), table_name="review")
-    op.drop_index(op.f("ix_project_state"), table_name="project")
     op.drop_index(op.f("ix_project_created_at_project_id_version_state_expires_at"), table_name="project")
     op.drop_table("project_words")
     op.drop_index(op.f("ix_project_member_person_project_id"), table_name="project_member")
