@@ -9,6 +9,7 @@ import pytest
 from flip_sdk.accounting.calibrate import Debit
 from flip_sdk.accounting.caps import Cap
 from flip_sdk.accounting.events import Pure
+from flip_sdk.contract.applications import DataAsked, PlannedOutput
 from flip_sdk.contract.notices import PeerKey, ProjectForTrust
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.errors import RecordError
@@ -50,6 +51,18 @@ def test_a_restored_trust_says_that_it_refuses_everything(console) -> None:
         entry = Entry("operator", "trust.restored", "trust/aldgate")
         transaction.write(entry, ("INSERT INTO restored (at, archive) VALUES ('2026-11-30', 'x')", ()))
     assert "flip-trust ledger reconcile" in browser.open("/").text
+
+
+def test_what_is_asked_is_told_in_the_forms_words(console) -> None:
+    data = DataAsked(trust="aldgate", what="Cells of adults", why="To learn", domains=("conditions", "measurements"))
+    output = PlannedOutput(kind="model", audience="publication", description="One model")
+    console.hear(told(data=(data,), planned_outputs=(output, output)))
+    shown = console.browser().open(PAGE).text
+    assert "Which patients, which data: Cells of adults\nWhat it is needed for: To learn\n" in shown
+    assert "Kinds of data: Diagnoses, Measurements and laboratory results" in shown
+    assert "Kind: Trained model\nFor whom: " in shown
+    assert "domains" not in shown
+    assert "audience" not in shown
 
 
 def test_a_pulse_that_cannot_be_read_is_none(tmp_path) -> None:

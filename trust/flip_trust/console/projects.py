@@ -9,7 +9,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from flip_sdk.contract.form import FIELDS
+from flip_sdk.contract.form_fields import FormField
 from flip_sdk.contract.notices import ProjectForTrust
+from flip_sdk.contract.records import Record
 
 from flip_trust import consent, heard
 from flip_trust.audit import Reader
@@ -27,6 +30,7 @@ TITLES = MappingProxyType(
         "reviewers": "Approved by",
         "organisation": "Organisation",
         "legal_basis": "Legal basis",
+        "data": "What is asked of this Trust",
         "planned_outputs": "What is to come of it",
         "expires_at": "Ends",
     }
@@ -117,7 +121,7 @@ class Project:
         for name in names:
             value = getattr(record, name, None)
             if name not in _SHOWN_APART and value not in (None, "", ()):
-                yield TITLES.get(name, name.replace("_", " ").capitalize()), _plain(value)
+                yield TITLES.get(name, name.replace("_", " ").capitalize()), _plain(value, FIELDS.get(name))
 
 
 def every(reader: Reader, now: datetime) -> list[Project]:
@@ -142,17 +146,25 @@ def one(reader: Reader, project_id: str, now: datetime) -> Project:
     return found
 
 
-def _plain(value: Any) -> Any:
-    """A field's value as a line, or as lines: records inside one are told field by field."""
+def _plain(value: Any, field: FormField | None = None) -> Any:
+    """A field's value as a line, or as lines: records inside one are told part by part, in the form's words."""
     match value:
         case datetime():
             return value
+        case tuple() | list() if field and field.parts:
+            return "\n\n".join(_entry(item, field) for item in value)
         case tuple() | list():
             return [_plain(item) for item in value]
-        case _ if hasattr(value, "model_dump"):
-            content = value.model_dump(mode="json", exclude_none=True)
-            return ", ".join(
-                f"{name.replace('_', ' ')}: {item}" for name, item in content.items() if item not in ("", [])
-            )
         case _:
             return str(value)
+
+
+def _entry(record: Record, field: FormField) -> str:
+    """One entry of the application's form, a line a part; which Trust it is about, its steward knows."""
+    content = record.model_dump(mode="json", exclude_none=True)
+    parts = [part for part in field.parts if part.kind != "trust" and content.get(part.name)]
+    return "\n".join(f"{part.label}: {_words(part, content[part.name])}" for part in parts)
+
+
+def _words(part: FormField, value: str | list[str]) -> str:
+    return ", ".join(part.words(str(one)) for one in ([value] if isinstance(value, str) else value))
