@@ -87,8 +87,8 @@ def _others(subject: Subject) -> Iterator[_Beside]:
     for earlier in subject.past.released:
         if earlier.content != own:
             near = earlier.project == subject.past.project
-            whose = "this project" if near else "another project"
-            which = f"“{earlier.statement.title}”, which {whose} released"
+            path, whose = (f" ({earlier.statement.path})", "this project") if near else ("", "another project")
+            which = f"“{earlier.statement.title}”{path}, which {whose} released"
             yield _Beside(earlier.content, earlier.statement.title, which, earlier.grid, near)
 
 
