@@ -38,7 +38,7 @@ class Browser:
     Attributes:
         hub_url: the hub's address.
         screenshots: folder of pictures.
-        problems: what pages reported as errors in their consoles, and requests that left the hub's address.
+        problems: what pages reported as errors in their consoles, and requests that left the address they were at.
     """
 
     hub_url: str
@@ -58,14 +58,14 @@ class Browser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
 
-    def visitor(self) -> Page:
-        """A page of somebody who is not signed in."""
+    def visitor(self, address: str = "") -> Page:
+        """A page of somebody who is not signed in: at the hub, or at another ``address`` such as a Trust's console."""
         if self._chromium is None:
             raise RuntimeError("the browser is not open")
-        context = self._chromium.new_context(base_url=self.hub_url, viewport={"width": 1280, "height": 900})
+        context = self._chromium.new_context(base_url=address or self.hub_url, viewport={"width": 1280, "height": 900})
         context.set_default_timeout(_SLOW)
         expect.set_options(timeout=_SLOW)
-        self._watch(context)
+        self._watch(context, address or self.hub_url)
         return context.new_page()
 
     def sign_in(self, login: Login) -> Page:
@@ -131,13 +131,13 @@ class Browser:
             page.set_viewport_size(usual)
         return path
 
-    def _watch(self, context: BrowserContext) -> None:
+    def _watch(self, context: BrowserContext, address: str) -> None:
         context.on("weberror", lambda found: self.problems.append(f"{found.page and found.page.url}: {found.error}"))
         context.on(
             "request",
             lambda request: (
-                self.problems.append(f"left the hub: {request.url}")
-                if request.url.startswith("http") and not request.url.startswith(self.hub_url)
+                self.problems.append(f"left {address}: {request.url}")
+                if request.url.startswith("http") and not request.url.startswith(address)
                 else None
             ),
         )

@@ -33,7 +33,9 @@ RUFUS = Actor("rufus", "Rufus Hale", "Health Data Board", "governance reviewer",
 MINA = Actor("mina", "Mina Osei", "Patient Council", "governance reviewer", "a reviewer")
 SAM = Actor("sam", "Sam Whitlock", "Aldgate University Hospital", "data steward", "data steward of aldgate")
 OLGA = Actor("olga", "Olga Brandt", "FLIP operations", "operator", "the hub's operator")
-PEOPLE = (ADA, RUFUS, MINA, SAM, OLGA)
+CORA = Actor("cora", "Cora Lindqvist", "Health Data Board", "output checker", "an output checker")
+CYRIL = Actor("cyril", "Cyril Banner", "Patient Council", "output checker", "an output checker")
+PEOPLE = (ADA, RUFUS, MINA, CORA, CYRIL, SAM, OLGA)
 STEWARDS = {"aldgate": SAM.name, "brookfield": "bella", "carrick": "conor", "dunmore": "dilys"}
 """Each Trust's data steward. They work at their own Trusts; only sam also has an account at the hub."""
 

@@ -25,7 +25,7 @@ from flip_sdk.contract.records import Instant
 from pydantic import TypeAdapter
 
 from demo import patients
-from demo.people import ADA, MINA, PEOPLE, PROJECT, RUFUS, Actor, Visitor, operator_of, steward_of
+from demo.people import ADA, MINA, OLGA, PEOPLE, PROJECT, RUFUS, Actor, Visitor, operator_of, steward_of
 from demo.platform import Platform, TrustPlan
 from demo.processes import PlatformError
 from demo.telling import Teller
@@ -93,20 +93,15 @@ class Story:
     def register_people(self) -> None:
         """The operator registers the demo's people at the hub."""
         for actor in PEOPLE:
-            self.platform.flip_hub(
-                *("people", "add", actor.name, "--display-name", actor.display_name),
-                *(
-                    "--organisation",
-                    actor.organisation,
-                    "--role",
-                    actor.role,
-                    "--password",
-                    self.password,
-                    "--by",
-                    "olga",
-                ),
-            )
+            self.register(actor)
         self.teller.say(f"The operator registers {', '.join(actor.name for actor in PEOPLE)}")
+
+    def register(self, actor: Actor) -> None:
+        """The operator registers one person at the hub."""
+        self.platform.flip_hub(
+            *("people", "add", actor.name, "--display-name", actor.display_name, "--organisation", actor.organisation),
+            *("--role", actor.role, "--password", self.password, "--by", OLGA.name),
+        )
 
     # ---- the data stewards
 
