@@ -14,6 +14,7 @@ ACROSS = "columns"
 ROWS = "rows"
 """The dimension of a table that is broken down by nothing that it names."""
 MOST_ITEMS = 20_000
+_TAKEN = "called a total"
 
 Key = tuple[str, ...]
 
@@ -120,6 +121,21 @@ class Grid:
     def _margins(self) -> dict[frozenset[str], dict[Key, tuple[Sum, ...]]]:
         return {}
 
+    @cached_property
+    def readings(self) -> tuple[Grid, ...]:
+        """These counts, and the same with totals that are not the sum of their parts taken for categories.
+
+        Whatever a row is called, only its number says whether it can be a total.
+        """
+        odd = [dimension for dimension in range(len(self.names)) if any(map(_no_total, self.groups(dimension)))]
+        if not odd:
+            return (self,)
+        items: dict[Key, Item] = {}
+        for key, item in self.items.items():
+            named = tuple(_TAKEN if name == ALL and place in odd else name for place, name in enumerate(key))
+            items[_free(named, items)] = item
+        return self, Grid(self.names, items)
+
     def margin(self, kept: frozenset[str]) -> dict[Key, tuple[Sum, ...]]:
         """Sums over every dimension but those named, by categories of these in alphabetical order.
 
@@ -160,6 +176,16 @@ def _free(key: Key, taken: Mapping[Key, Item]) -> Key:
         number += 1
         free = (*key[:-1], f"{key[-1]}, {number}")
     return free
+
+
+def _no_total(group: Mapping[str, Item]) -> bool:
+    """Whether what is called the total of a group counts others than its parts."""
+    parts = [item.number for name, item in group.items() if name != ALL]
+    total = group[ALL].number if ALL in group else None
+    if total is None or not parts:
+        return False
+    rest = total - sum(number or 0.0 for number in parts)
+    return rest < 0 or (rest > 0 and None not in parts)
 
 
 def _labels(labels: list[str]) -> Key:

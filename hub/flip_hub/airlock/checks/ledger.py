@@ -74,8 +74,15 @@ def _ledger(subject: Subject) -> Iterator[Finding]:
     found = []
     for other in _others(subject):
         rule = DIFFERS_ROUNDED if rounded(grid, base) and rounded(other.grid, base) else DIFFERS
-        found += [*_compared(subject, grid, other, rule), *_edges(subject, grid, other)]
+        found += [*_most(subject, grid, other, rule), *_edges(subject, grid, other)]
     yield from sorted(found, key=lambda finding: -len(finding.cells))[:MOST_FINDINGS]
+
+
+def _most(subject: Subject, grid: Grid, other: _Beside, rule: Rule) -> list[Finding]:
+    """What differs, in that reading of the two tables in which most does."""
+    pairs = product(grid.readings, other.grid.readings)
+    found = [f for mine, theirs in pairs for f in _compared(subject, mine, replace(other, grid=theirs), rule)]
+    return sorted(found, key=lambda finding: -len(finding.cells))[:1]
 
 
 def _others(subject: Subject) -> Iterator[_Beside]:

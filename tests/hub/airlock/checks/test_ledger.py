@@ -56,6 +56,21 @@ def test_sums_and_other_layouts_are_compared(check: Checking, later: str, is_fou
     assert ("release.differs_by_few" in rules(examined)) == is_found
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        "treatment,persons\nsurgery,52\nmedicine,71\nboth,308\n",  # more than its parts
+        "treatment,persons\nsurgery,152\nmedicine,171\nall,108\n",  # fewer
+        "treatment,under 65,65 and over\nsurgery,70,60\nmedicine,80,65\nboth,100,56\n",
+        "treatment,age,persons\nsurgery,under 65,130\nany,under 65,120\nsurgery,65 and over,100\nany,65 and over,81\n",
+    ],
+)
+def test_what_is_called_a_total_and_is_none_is_counted(check: Checking, later: str) -> None:
+    examined = check({"a.csv": later}, past=knowing(released(BY_SEX_AND_AGE)))["a.csv"]
+
+    assert "release.differs_by_few" in rules(examined)
+
+
 def test_what_was_kept_back_is_not_given_by_a_second_table(check: Checking) -> None:
     earlier = released("sex,persons\nwomen,120\nmen,*\n")
     examined = check({"a.csv": "ward,persons\nA,60\nB,64\n"}, past=knowing(earlier))["a.csv"]
