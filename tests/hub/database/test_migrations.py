@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import Barrier, Process, synchronize
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from flip_hub.database import Base, Database, upgrade
 from flip_hub.database.migrate import MIGRATIONS, newest
 from flip_hub.errors import ConfigError
 from sqlalchemy import inspect
+from sqlalchemy.exc import OperationalError
 
 
 def _upgrade(url: str) -> None:
@@ -34,6 +37,16 @@ def test_several_processes_may_migrate_at_once(store: str) -> None:
         list(pool.map(_upgrade, [store] * 3))
     database = Database(store)
     assert "audit" in inspect(database.engine).get_table_names()
+
+
+def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    start = Barrier(3)
+    programs = [Process(target=_open_each, args=(start, tmp_path, 100)) for _ in range(3)]
+    for program in programs:
+        program.start()
+    for program in programs:
+        program.join()
+    assert [program.exitcode for program in programs] == [0, 0, 0]
 
 
 def test_a_newer_programs_tables_are_left_alone(store: str) -> None:
@@ -64,3 +77,17 @@ def test_sqlite_is_opened_for_several_processes(tmp_path: Path) -> None:
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         }
     assert values == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "busy_timeout": 20_000}
+
+
+def _open_each(start: synchronize.Barrier, folder: Path, files: int) -> None:
+    refused = 0
+    for number in range(files):
+        database = Database(f"sqlite:///{folder / str(number)}.db")
+        start.wait()
+        try:
+            with database.engine.connect():
+                pass
+        except OperationalError:
+            refused += 1
+        database.close()
+    sys.exit(refused)
