@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -34,6 +36,7 @@ from flip_hub.governance.trusts import identity_keys
 from flip_hub.governance.witness import take_root, take_witness, told_to
 
 SomeRecord = TypeVar("SomeRecord", bound=Record)
+SomeRequest = TypeVar("SomeRequest", TrustRequest, RootsRequest)
 
 
 def take_notice(config: HubConfig, database: Database, content: bytes) -> None:
@@ -74,10 +77,8 @@ def answer_purges(config: HubConfig, database: Database, content: bytes) -> list
         RecordError: properly signed, but not a request.
         ConflictError: taken before.
     """
-    trust, request = _verified(database, content, TrustRequest)
-    _check_sender(config, trust, request.trust, request.issued_at)
-    with database.write(Routine("a Trust asked what to purge; what it purges is audited")) as session:
-        _once(config, session, trust, request.request_id)
+    why = "a Trust asked what to purge; what it purges is audited"
+    with _asked(config, database, content, TrustRequest, why) as (session, trust, _):
         return orders_for(config, session, trust)
 
 
@@ -89,10 +90,8 @@ def answer_projects(config: HubConfig, database: Database, content: bytes) -> li
         RecordError: properly signed, but not a request.
         ConflictError: taken before.
     """
-    trust, request = _verified(database, content, TrustRequest)
-    _check_sender(config, trust, request.trust, request.issued_at)
-    with database.write(Routine("a Trust looked at the projects that ask for it")) as session:
-        _once(config, session, trust, request.request_id)
+    why = "a Trust looked at the projects that ask for it"
+    with _asked(config, database, content, TrustRequest, why) as (session, trust, _):
         session.get_one(Trust, trust).seen_at = now()
         return projects_for(session, trust)
 
@@ -105,11 +104,21 @@ def answer_roots(config: HubConfig, database: Database, content: bytes) -> list[
         RecordError: properly signed, but not a request.
         ConflictError: taken before.
     """
-    trust, request = _verified(database, content, RootsRequest)
-    _check_sender(config, trust, request.trust, request.issued_at)
-    with database.write(Routine("a Trust asked for the audit log's roots; what it saw of them is audited")) as session:
-        _once(config, session, trust, request.request_id)
+    why = "a Trust asked for the audit log's roots; what it saw of them is audited"
+    with _asked(config, database, content, RootsRequest, why) as (session, _, request):
         return told_to(session, request.after)
+
+
+@contextmanager
+def _asked(
+    config: HubConfig, database: Database, content: bytes, kind: type[SomeRequest], why: str
+) -> Iterator[tuple[Session, str, SomeRequest]]:
+    """A transaction in which a Trust's own, fresh request is answered once."""
+    trust, request = _verified(database, content, kind)
+    _check_sender(config, trust, request.trust, request.issued_at)
+    with database.write(Routine(why)) as session:
+        _once(config, session, trust, request.request_id)
+        yield session, trust, request
 
 
 def _verified(database: Database, content: bytes, kind: type[SomeRecord]) -> tuple[str, SomeRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 from flip_sdk.contract.logs import RootTold
@@ -11,6 +11,8 @@ from flip_sdk.contract.notices import HubEnrolment, ProjectForTrust
 from pydantic import TypeAdapter, ValidationError
 
 from flip_trust.errors import TrustError
+
+_Answer = TypeVar("_Answer")
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _ROOTS: TypeAdapter[list[RootTold]] = TypeAdapter(list[RootTold])
@@ -61,10 +63,7 @@ class HubClient:
             HubUnreachableError: no answer, or one that cannot be read.
             HubRefusedError: the hub says no.
         """
-        try:
-            return _PROJECTS.validate_json(self._post("/projects", jws))
-        except ValidationError as error:
-            raise HubUnreachableError("The hub's list of projects cannot be read.") from error
+        return self._ask(_PROJECTS, "/projects", jws)
 
     def ask_purges(self, jws: str) -> list[str]:
         """Signed orders to delete what is kept for projects that were closed.
@@ -73,10 +72,7 @@ class HubClient:
             HubUnreachableError: no answer, or one that cannot be read.
             HubRefusedError: the hub says no.
         """
-        try:
-            return _ORDERS.validate_json(self._post("/purges", jws))
-        except ValidationError as error:
-            raise HubUnreachableError("The hub's list of orders cannot be read.") from error
+        return self._ask(_ORDERS, "/purges", jws)
 
     def ask_roots(self, jws: str) -> list[RootTold]:
         """Daily roots of the hub's audit log, each with its proof.
@@ -85,10 +81,13 @@ class HubClient:
             HubUnreachableError: no answer, or one that cannot be read.
             HubRefusedError: the hub says no.
         """
+        return self._ask(_ROOTS, "/roots", jws)
+
+    def _ask(self, kind: TypeAdapter[_Answer], path: str, jws: str) -> _Answer:
         try:
-            return _ROOTS.validate_json(self._post("/roots", jws))
+            return kind.validate_json(self._post(path, jws))
         except ValidationError as error:
-            raise HubUnreachableError("The hub's list of roots cannot be read.") from error
+            raise HubUnreachableError(f"The hub's answer to {path} cannot be read.") from error
 
     def _post(self, path: str, jws: str) -> bytes:
         try:
