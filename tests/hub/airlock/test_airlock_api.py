@@ -12,6 +12,7 @@ from flip_sdk.contract.ingress import IngressView
 from flip_sdk.contract.records import digest
 from pydantic import TypeAdapter
 
+from demo.processes import wait_until
 from tests.hub.airlock.conftest import CLEAN, SMALL
 
 API = "/services/flip/api"
@@ -213,15 +214,6 @@ def test_the_service_checks_what_waits_when_it_starts_and_what_comes(airlock) ->
     worker = Worker(airlock.hub.office, airlock.examine)
     airlock.hub.app.state.airlock = worker
     with airlock.hub.client("ada") as client:
-        wait_until(lambda: not airlock.show(first.request_id).checking)
+        wait_until(lambda: not airlock.show(first.request_id).checking, 60, "the checks", every=0.02)
         answer = post(client, "projects/cytology/airlock/requests", airlock.wanted({"b.csv": SMALL}))
-        wait_until(lambda: not airlock.show(answer.json()["request_id"]).checking)
-
-
-def wait_until(done) -> None:
-    import time
-
-    ends = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+        wait_until(lambda: not airlock.show(answer.json()["request_id"]).checking, 60, "the checks", every=0.02)

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from demo.browser import _SWITCHES, CHROMIUM
 from demo.platform import REPOSITORY
+from demo.processes import wait_until
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,20 +47,11 @@ def address(hub) -> Iterator[str]:
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    wait_until(lambda: server.started)
+    wait_until(lambda: server.started, 60, "the service", every=0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}/services/flip/"
     server.should_exit = True
     thread.join()
-
-
-def wait_until(holds: Any) -> None:
-    pause = threading.Event()
-    for _ in range(500):
-        if holds():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not come about")
 
 
 def _page(chromium: Browser, hub, address: str, name: str) -> Page:
