@@ -98,7 +98,7 @@ def test_in_one_batch_the_first_of_one_instance_uid_stays_and_the_same_again_is_
     ):
         (order.source / f"{name}.dcm").write_bytes(as_bytes(dataset))
     sources = sorted(str(path) for path in order.source.glob("0*"))
-    assert len(sources) == 3 < run.BATCH
+    assert len(sources) == 3 < run.batch_of(3)
 
     by_name = {each.source.rpartition("/")[2]: each for each in run.work(*run._arguments(order), sources)}
 
@@ -223,3 +223,8 @@ def test_without_a_key_nothing_is_done(order) -> None:
 
     assert result.exit_code == 1
     assert not order.target.exists()
+
+
+@pytest.mark.parametrize(("files", "batch"), [(3, 8), (300, 9), (1_600, 48), (1_000_000, 48)])
+def test_a_small_folder_makes_small_batches_and_a_large_one_batches_that_cost_little(files: int, batch: int) -> None:
+    assert run.batch_of(files) == batch

@@ -22,7 +22,11 @@ from flip_trust.durable import tidied
 from flip_trust.errors import SetupError
 from flip_trust.scaleout import LOCAL, Where
 
-BATCH: Final = 16
+MOST: Final = 48
+"""Files in a batch of a large folder: each batch costs Dask's client and scheduler as much as three files cost a worker."""
+_FEWEST: Final = 8
+_BATCHES: Final = 32
+"""At least so many of a smaller folder, so that files whose pixels must be read for text do not wait behind each other."""
 _TRIED_AGAIN: Final = frozenset({Reason.NO_TESSERACT.name, Reason.FAILED.name})
 """Refusals that are not the file's own fault."""
 
@@ -85,11 +89,16 @@ def run(order: Order, sources: list[Path], where: Where = LOCAL) -> Iterator[Out
                 yield known
             else:
                 todo.append(path)
-        names = scaleout.batched((str(path.absolute()) for path in todo), BATCH)
+        names = scaleout.batched((str(path.absolute()) for path in todo), batch_of(len(todo)))
         for ended in scaleout.run(partial(work, *_arguments(order)), names, where):
             for outcome in _outcomes(order, ended):
                 note(outcome)
                 yield outcome
+
+
+def batch_of(files: int) -> int:
+    """How many files make a batch, of so many."""
+    return min(MOST, max(_FEWEST, files // _BATCHES))
 
 
 def journal_path(order: Order) -> Path:
