@@ -23,7 +23,7 @@ from flip_trust.errors import SetupError
 from flip_trust.scaleout import LOCAL, Where
 
 MOST: Final = 48
-"""Files in a batch of a large folder: a batch costs Dask's client and scheduler as much as three files cost a worker."""
+"""Files in a batch of a large folder. A batch costs Dask's client and scheduler what three files cost a worker."""
 _FEWEST: Final = 8
 _BATCHES: Final = 32
 """At least so many of a smaller folder, so that files whose pixels are read for text do not wait behind each other."""
