@@ -50,6 +50,7 @@ class HubConfig:
         clock_skew_seconds: how old a Trust's signed notice may be, and how far ahead.
         online_seconds: a Trust that was heard of within this time counts as online.
         task_seconds: how long a task is good for; a round waits that long, and its patience, for a connected Trust.
+        image_seconds: the same, where Trusts may have to make their images first.
         patience_seconds: how long a round waits for a Trust that is not connected, before it goes on without it.
     """
 
@@ -77,6 +78,7 @@ class HubConfig:
     clock_skew_seconds: float = 120.0
     online_seconds: float = 30.0
     task_seconds: float = 120.0
+    image_seconds: float = 3600.0
     patience_seconds: float = 30.0
 
     def __post_init__(self) -> None:

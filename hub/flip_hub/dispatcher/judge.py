@@ -165,19 +165,20 @@ def _obstacle(trust: str, facts: Facts, view: View, sent: list[Delivery]) -> str
     objection = _objection(trust, facts, view)
     if objection and not any(d.state is DeliveryState.SENT for d in sent):
         return objection
-    if absence := _absence(trust, view):
+    if absence := _absence(trust, facts, view):
         return absence
     unprepared = facts.sharing is None and facts.round.step == "train" and trust not in facts.prepared
     return "it has still to prepare for training; it takes part from the next round on" if unprepared else ""
 
 
-def _absence(trust: str, view: View) -> str:
+def _absence(trust: str, facts: Facts, view: View) -> str:
     if trust in view.watch.tardy:
         return "it did not answer an earlier round in time"
     since = view.watch.offline_since.get(trust)
     if since is not None and view.now - since >= view.limits.patience:
         return f"it is {_offline(since)}"
-    return "it did not answer in time" if view.now - view.watch.started_at >= view.limits.round else ""
+    limit = view.limits.round_for(facts.spec, facts.round.step)
+    return "it did not answer in time" if view.now - view.watch.started_at >= limit else ""
 
 
 def _objection(trust: str, facts: Facts, view: View) -> str:

@@ -35,7 +35,8 @@ class Outbox:
     def plan(self, facts: Facts, round_: Round, trusts: Sequence[str]) -> list[Delivery]:
         """Deliveries of a round's task to these Trusts: nothing is sent yet."""
         task_ids = {trust: self._tools.new_task_id() for trust in trusts}
-        return plan(facts, round_, task_ids, self._tools.clock(), self._tools.limits.task)
+        lasts = self._tools.limits.task_for(facts.spec, round_.step)
+        return plan(facts, round_, task_ids, self._tools.clock(), lasts)
 
     def planned(self, facts: Facts, new: Sequence[Delivery]) -> Change:
         """What is written before they go: an earlier attempt that was never handed over is given up."""

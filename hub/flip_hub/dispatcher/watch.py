@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
+
 from flip_hub.config import HubConfig
+
+_FIRST_LOOKS = frozenset({"prepare", "evaluate"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Limits:
         resend: a connected Trust that has not answered for so long gets the task again (twice that for the next, …).
         pause: shortest time between two attempts.
         retries: attempts that may fail at the Trust (or come back unreadable) in one round.
+        images: as ``task``, where a Trust may have to make its persons' images first.
     """
 
     patience: timedelta = timedelta(seconds=30)
@@ -34,12 +39,26 @@ class Limits:
     resend: timedelta = timedelta(seconds=10)
     pause: timedelta = timedelta(milliseconds=250)
     retries: int = 3
+    images: timedelta = timedelta(seconds=3600)
+
+    def task_for(self, spec: AnySpec, step: str) -> timedelta:
+        """How long a step's task is good for in a job."""
+        return max(self.task, self.images) if _makes_images(spec, step) else self.task
+
+    def round_for(self, spec: AnySpec, step: str) -> timedelta:
+        """How long such a round may last for a Trust that is connected."""
+        return self.round - self.task + self.task_for(spec, step)
 
     @classmethod
     def of(cls, config: HubConfig) -> Self:
         """The configured ones."""
         patience, task = timedelta(seconds=config.patience_seconds), timedelta(seconds=config.task_seconds)
-        return cls(patience=patience, task=task, round=task + patience, outage=max(cls.outage, 2 * task))
+        images = timedelta(seconds=config.image_seconds)
+        return cls(patience, task, task + patience, max(cls.outage, 2 * task), images=images)
+
+
+def _makes_images(spec: AnySpec, step: str) -> bool:
+    return step in _FIRST_LOOKS and isinstance(spec, TrainSpec | EvaluateSpec) and spec.images is not None
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from flip_hub.dispatcher.judge import Close, Fail, Place, Send, View, Wait, deci
 from flip_hub.dispatcher.plan import PREPARE
 from flip_hub.dispatcher.watch import Limits, Watch
 from flip_sdk.contract.features import Feature, Label
+from flip_sdk.contract.images import SeriesImages
 from flip_sdk.contract.jobs import ModelRef, TrainSpec
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import JobState
@@ -70,6 +72,17 @@ def test_a_round_closes_without_a_trust_whose_patience_is_over() -> None:
     alone = facts(answered=frozenset({"aldgate"}))
     assert decide(alone, view(29, online=("aldgate",)))[0] == Wait()
     assert decide(alone, view(31, online=("aldgate",)))[0] == Close()
+
+
+@pytest.mark.parametrize(("round_", "seconds"), [(PREPARE, 3660), (Round("train", 1), 180)])
+def test_where_images_are_made_first_a_connected_trust_has_longer(round_: Round, seconds: int) -> None:
+    plain = facts(round_, prepared=frozenset(TRUSTS))
+    spec = plain.spec.model_copy(update={"images": SeriesImages(modality="CT", size=(16, 16))})
+    showing = replace(plain, job=plain.job.model_copy(update={"spec": spec}))
+
+    assert stand_of("aldgate", showing, view(seconds - 1)).place is not Place.OUT
+    assert stand_of("aldgate", showing, view(seconds)).place is Place.OUT
+    assert stand_of("aldgate", plain, view(180)).place is Place.OUT
 
 
 def test_too_few_fails_at_once_without_waiting_for_the_rest() -> None:

@@ -59,5 +59,6 @@ def test_it_serves_jobs_until_it_is_told_to_stop(hub) -> None:
 
 
 def test_limits_come_from_the_configuration(tmp_path) -> None:
-    limits = Limits.of(HubConfig(home=tmp_path, patience_seconds=5, task_seconds=7))
+    limits = Limits.of(HubConfig(home=tmp_path, patience_seconds=5, task_seconds=7, image_seconds=60))
+    assert limits.images.total_seconds() == 60
     assert (limits.patience.total_seconds(), limits.task.total_seconds(), limits.round.total_seconds()) == (5, 7, 12)
