@@ -209,6 +209,16 @@ def close_person(name: Annotated[str, typer.Argument(help="Their name.")], home:
     _out.print(f"The account of {name} is closed.")
 
 
+@_command(people_app, "unbind")
+def unbind_person(name: Annotated[str, typer.Argument(help="Their name.")], home: Home = None, by: By = "") -> None:
+    """Forget who a person is at their provider: whoever signs in there by this name next is them from then on."""
+    from flip_hub.governance import identities
+
+    _, database = _open(home)
+    identities.unbind(database, name, by=_by(by))
+    _out.print(f"{name} is bound anew at the next sign-in.")
+
+
 @_command(people_app, "list")
 def list_people(home: Home = None) -> None:
     """List everyone registered."""

@@ -52,6 +52,25 @@ class HubConfig:
         task_seconds: how long a task is good for; a round waits that long, and its patience, for a connected Trust.
         image_seconds: the same, where Trusts may have to make their images first.
         patience_seconds: how long a round waits for a Trust that is not connected, before it goes on without it.
+        oidc_issuer: ``https`` address of the provider at which people sign in (OpenID Connect). Production needs it.
+        oidc_client_id: the hub's name there; its redirect address there is ``<hub_url>/hub/oauth_callback``.
+        oidc_client_secret_file: file that holds the hub's secret there (``client_secret_post``).
+        oidc_title: the provider's name, on the button.
+        oidc_scopes: what the hub asks to be told; ``offline_access`` where refresh tokens are given for it alone.
+        oidc_name_claim: claim that is a person's name at this hub.
+        oidc_groups_claim: claim that lists a person's groups.
+        oidc_organisation_claim: claim that is a person's organisation; empty: it is what the operator registered.
+        oidc_roles: which group gives which role: ``group = role``, separated by semicolons. A role that is named here
+            is given by its groups alone; the others stay the operator's.
+        oidc_registers: whether people in such a group who are not registered yet are registered as they sign in.
+        oidc_required_amr: at least one of these methods (RFC 8176, separated by spaces) has to be in ``amr``.
+        oidc_required_acr: ``acr`` has to be one of these, where there are any; they are asked for. Production needs one
+            of the two.
+        oidc_verified_email: whether an e-mail address has to be a verified one, where the provider tells one.
+        oidc_refresh_seconds: how often the provider is asked again whether a person who is signed in is still there,
+            and in which groups.
+        session_idle_minutes: a session in which nothing is done for this long ends.
+        session_hours: a session ends after this long, whatever is done.
     """
 
     home: Path
@@ -80,6 +99,22 @@ class HubConfig:
     task_seconds: float = 120.0
     image_seconds: float = 3600.0
     patience_seconds: float = 30.0
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_file: str = ""
+    oidc_title: str = "your organisation"
+    oidc_scopes: str = "openid profile email"
+    oidc_name_claim: str = "preferred_username"
+    oidc_groups_claim: str = "groups"
+    oidc_organisation_claim: str = ""
+    oidc_roles: str = ""
+    oidc_registers: bool = False
+    oidc_required_amr: str = "mfa"
+    oidc_required_acr: str = ""
+    oidc_verified_email: bool = True
+    oidc_refresh_seconds: float = 300.0
+    session_idle_minutes: float = 30.0
+    session_hours: float = 12.0
 
     def __post_init__(self) -> None:
         """Refuse a password where it would be shown, copied and backed up with the settings."""
@@ -117,14 +152,26 @@ class HubConfig:
         """
         if not self.database_password_file:
             return ""
-        path = self.home / self.database_password_file
+        return self._private("database_password_file", self.database_password_file)
+
+    def oidc_client_secret(self) -> str:
+        """The hub's secret at its provider.
+
+        Raises:
+            ConfigError: the file cannot be read, or others can read it too.
+        """
+        return self._private("oidc_client_secret_file", self.oidc_client_secret_file)
+
+    def _private(self, setting: str, name: str) -> str:
+        path = self.home / name
         try:
             if path.stat().st_mode & 0o007:
                 raise ConfigError(f"Everybody can read {path}.", f"Close it: chmod 600 {path}.")
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            mend = "Correct database_password_file, and let the hub read the file."
-            raise ConfigError(f"The database's password cannot be read from {path}.", mend) from error
+            raise ConfigError(
+                f"{path} cannot be read.", f"Correct {setting}, and let the hub read the file."
+            ) from error
 
     @property
     def gateway(self) -> str:

@@ -5,6 +5,7 @@
     ├── DeniedError (NotAllowedError)      a policy says no: which one, and why                    403
     ├── MissingError (NotFoundError)       no such thing, or not one of this person's              404
     ├── NotSignedInError (PublicError)     nobody is signed in                                     401
+    ├── SignInError (PublicError)          somebody may not sign in, or a provider's word is not good
     ├── ConflictError (PublicError)        the thing's state does not have this step               409
     │   └── NotNowError (NotAllowedError)  the project's state does not allow this at present
     ├── TooLargeError (PublicError)        more bytes than are taken                               413
@@ -57,6 +58,12 @@ class NotSignedInError(HubError, PublicError):
     """Nobody is signed in, or the token is not good (any more)."""
 
     code = "not_signed_in"
+
+
+class SignInError(HubError, PublicError):
+    """Somebody may not sign in, or what their provider says of them is not good."""
+
+    code = "sign_in_refused"
 
 
 class ConflictError(HubError, PublicError):

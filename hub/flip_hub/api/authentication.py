@@ -23,10 +23,12 @@ class SignedIn:
     Attributes:
         name: JupyterHub's name.
         workspace: the project that the token is confined to; None for a person's own sign-in.
+        session: JupyterHub's id of the browser's session that the token was given in; a workspace's has none.
     """
 
     name: str
     workspace: str | None = None
+    session: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def signed_in(model: dict[str, Any]) -> SignedIn | None:
         return None
     servers = {match.groups() for scope in model.get("scopes", ()) if (match := _WORKSPACE.fullmatch(scope))}
     if not servers:
-        return SignedIn(model["name"])
+        return SignedIn(model["name"], session=model.get("session_id") or "")
     if len(servers) > 1 or any(owner != model["name"] for owner, _ in servers):
         return None
     return SignedIn(model["name"], next(iter(servers))[1])

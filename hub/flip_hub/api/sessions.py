@@ -12,9 +12,10 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from flip_hub.api.authentication import Authenticator
+from flip_hub.api.authentication import Authenticator, SignedIn
 from flip_hub.errors import DeniedError, NotSignedInError
 from flip_hub.governance.office import Office, identify
+from flip_hub.governance.sign_ins import Limits, Standing, standing
 from flip_hub.policy import Subject
 
 SESSION_COOKIE = "flip-session"
@@ -22,6 +23,8 @@ STATE_COOKIE = "flip-login"
 CSRF_FIELD = "csrf_token"
 _HEADER = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
+UNUSED = ("/events", "/session")
+"""Ends of addresses that a page asks for by itself: what keeps a session open is what a person does."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ async def who_asks(request: Request) -> Subject:
     found = await desk.authenticator.by_token(token, session_id) if token else None
     if found is None:
         raise NotSignedInError("You are not signed in.", "Sign in to the hub, or send a token of yours that it knows.")
+    if found.session:
+        request.state.standing = await run_in_threadpool(_standing, desk.office, request, found)
     subject = await run_in_threadpool(_known, desk.office, found.name, found.workspace)
     if not subject.active:
         raise DeniedError(
@@ -107,6 +112,12 @@ def keep_cookie(response: Response, desk: Desk, name: str, value: str, max_age: 
     response.set_cookie(
         name, value, max_age=max_age, path=desk.prefix, secure=desk.secure, httponly=True, samesite="lax"
     )
+
+
+def _standing(office: Office, request: Request, found: SignedIn) -> Standing:
+    limits = Limits.of(office.config)
+    used = not request.url.path.endswith(UNUSED)
+    return standing(office.database, limits, found.session, found.name, used=used)
 
 
 def _known(office: Office, name: str, workspace: str | None) -> Subject:

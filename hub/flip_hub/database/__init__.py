@@ -14,6 +14,7 @@ from flip_hub.database.applications import (
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
 from flip_hub.database.engine import Database, also, now
+from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
 from flip_hub.database.members import ProjectMember, ProjectWords
 from flip_hub.database.migrate import upgrade
 from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
@@ -52,6 +53,7 @@ __all__ = [
     "DraftField",
     "Entry",
     "ExpiryWarning",
+    "Identity",
     "Ingress",
     "Job",
     "JobEventRow",
@@ -71,7 +73,9 @@ __all__ = [
     "Review",
     "RootSeen",
     "Routine",
+    "ServiceIdentity",
     "SharedSum",
+    "SignIn",
     "Signature",
     "Submission",
     "TaskRow",

@@ -10,8 +10,9 @@ from flip_hub.config import HubConfig
 def configure(c: Any, config: HubConfig | None = None) -> None:
     """Configure JupyterHub: the one line of ``jupyterhub_config.py``.
 
-    In production, people sign in at their organisations and workspaces are containers: the site's own configuration
-    sets ``c.JupyterHub.authenticator_class`` and ``spawner_class`` before it calls this.
+    In production, people sign in at their organisations (``oidc_issuer``), and workspaces are containers: the site's
+    own configuration sets ``c.JupyterHub.spawner_class`` before it calls this. An ``authenticator_class`` of its own
+    has to be a :class:`flip_hub.jupyterhub.signing.KnownPeople`, which is what sessions are made by.
 
     Args:
         c: JupyterHub's configuration object (``get_config()``).

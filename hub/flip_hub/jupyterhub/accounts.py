@@ -23,8 +23,11 @@ def set_password(config: HubConfig, name: str, password: str) -> None:
     """Give a person a password, or another one. Works before JupyterHub has ever started, and while it runs.
 
     Raises:
-        InvalidError: a name or a password that cannot be used.
+        InvalidError: a name or a password that cannot be used, or any password in production.
     """
+    if config.production:
+        mend = "Leave the password out: people sign in at their organisation (docs/identity.md)."
+        raise InvalidError("Passwords are for demonstrations: this hub is in production.", mend)
     if not _NAME.fullmatch(name):
         raise InvalidError(f"“{name}” cannot be a person's name here.", "Use lower case, digits, '.', '_' and '-'.")
     if len(password) < MINIMUM_LENGTH:

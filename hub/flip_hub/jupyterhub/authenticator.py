@@ -8,13 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyterhub.auth import Authenticator
 from tornado.web import HTTPError
-from traitlets import Instance
 
-from flip_hub.config import HubConfig
-from flip_hub.database import Database, Person
 from flip_hub.jupyterhub.accounts import has_password
+from flip_hub.jupyterhub.signing import KnownPeople
 
 ALLOWED_FAILURES = 5
 LOCKED_SECONDS = 300.0
@@ -49,14 +46,10 @@ class Lockout:
         return [moment for moment in self._failures.get(name, []) if moment > since]
 
 
-class PersonAuthenticator(Authenticator):  # type: ignore[misc]
-    """Passwords by :mod:`flip_hub.jupyterhub.accounts`; who is allowed by the person table, read each time.
+class PersonAuthenticator(KnownPeople):
+    """Passwords by :mod:`flip_hub.jupyterhub.accounts`; who is allowed by the person table, read each time."""
 
-    Attributes:
-        flip_config: the hub's configuration.
-    """
-
-    flip_config = Instance(HubConfig).tag(config=True)
+    method = "password"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -76,22 +69,3 @@ class PersonAuthenticator(Authenticator):  # type: ignore[misc]
             return name
         self.lockout.failed(name)
         return None
-
-    def check_allowed(self, username: str, authentication: dict[str, Any] | None = None) -> bool:  # noqa: ARG002
-        """Whether the person is known and active."""
-        return is_active(self.flip_config, username)
-
-    async def refresh_user(self, user: Any, handler: Any = None) -> bool:  # noqa: ARG002
-        """Whether a person who is signed in may stay so: off-boarding takes effect without their doing."""
-        return is_active(self.flip_config, user.name)
-
-
-def is_active(config: HubConfig, name: str) -> bool:
-    """Whether the hub knows a person of this name who is active."""
-    database = Database.of(config)
-    try:
-        with database.read() as session:
-            person = session.get(Person, name)
-            return person is not None and person.active
-    finally:
-        database.close()

@@ -11,14 +11,18 @@ from jupyterhub.services.service import _ServiceSpawner
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.jupyterhub.authenticator import PersonAuthenticator
+from flip_hub.jupyterhub.organisation import OrganisationAuthenticator
+from flip_hub.jupyterhub.provider import check_issuer
 from flip_hub.jupyterhub.proxy import proxy_command
 from flip_hub.jupyterhub.roles import FLIP, roles
 from flip_hub.jupyterhub.services import RESTART_SECONDS, STOP_SECONDS, services
+from flip_hub.jupyterhub.signing import EACH_REQUEST
 from flip_hub.jupyterhub.spawner import ProjectSpawner
+from flip_hub.keys import secret
+from flip_hub.oidc import Rules
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_PORT = 8000
-SESSION_DAYS = 0.5
 
 
 def apply(c: Any, config: HubConfig) -> None:
@@ -61,19 +65,50 @@ def _state(c: Any, config: HubConfig) -> None:
 
 
 def _people(c: Any, config: HubConfig) -> None:
-    c.JupyterHub.cookie_max_age_days = SESSION_DAYS
+    # the session table ends sessions; a cookie that is younger than its session is never what ends one early
+    c.JupyterHub.cookie_max_age_days = 2 * config.session_hours / 24
+    c.JupyterHub.oauth_token_expires_in = round(config.session_hours * 3600)
+    c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax"}}
     c.JupyterHub.admin_access = False
+    c.KnownPeople.auth_refresh_age = EACH_REQUEST
+    c.KnownPeople.auth_refresh_age = EACH_REQUEST
+    c.KnownPeople.auth_refresh_strict = True
     if "authenticator_class" in c.JupyterHub:
         return
-    if config.production:
+    if config.oidc_issuer:
+        _organisation(c, config)
+    elif config.production:
         raise ConfigError(
             "Password sign-in is for demonstrations.",
-            "Set c.JupyterHub.authenticator_class to your organisation's sign-in (OpenID Connect) before configure(c).",
+            "Set oidc_issuer and what belongs to it to your organisation's sign-in (docs/identity.md), or "
+            "c.JupyterHub.authenticator_class to a KnownPeople of your own before configure(c).",
         )
-    c.JupyterHub.authenticator_class = PersonAuthenticator
-    c.PersonAuthenticator.flip_config = config
-    c.PersonAuthenticator.any_allow_config = True
-    c.PersonAuthenticator.auth_refresh_age = 60
+    else:
+        c.JupyterHub.authenticator_class = PersonAuthenticator
+        c.PersonAuthenticator.flip_config = config
+        c.PersonAuthenticator.any_allow_config = True
+
+
+def _organisation(c: Any, config: HubConfig) -> None:
+    """Sign-in at a provider (OpenID Connect)."""
+    check_issuer(config.oidc_issuer, production=config.production)
+    Rules.of(config)
+    if not config.oidc_client_id:
+        raise ConfigError("The hub has no name at its provider.", "Set oidc_client_id as the provider has it.")
+    c.JupyterHub.authenticator_class = OrganisationAuthenticator
+    settings = c.OrganisationAuthenticator
+    settings.flip_config = config
+    settings.client_id = config.oidc_client_id
+    settings.client_secret = config.oidc_client_secret()
+    settings.oauth_callback_url = f"{config.hub_url.rstrip('/')}/hub/oauth_callback"
+    settings.login_service = config.oidc_title
+    settings.scope = config.oidc_scopes.split()
+    settings.enable_pkce = True
+    settings.enable_auth_state = True
+    settings.any_allow_config = True
+    if config.oidc_required_acr:
+        settings.extra_authorize_params = {"acr_values": config.oidc_required_acr}
+    c.CryptKeeper.keys = [bytes.fromhex(secret(config, "auth-state"))]
 
 
 def _workspaces(c: Any, config: HubConfig) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,8 @@ def test_unusable_names_and_passwords_are_refused(config: HubConfig, name: str, 
     with pytest.raises(InvalidError) as caught:
         set_password(config, name, password)
     assert caught.value.mend
+
+
+def test_production_has_no_passwords(config: HubConfig) -> None:
+    with pytest.raises(InvalidError):
+        set_password(replace(config, production=True), "ada", "correct horse battery")

@@ -62,9 +62,9 @@ def test_signing_in_forgets_earlier_failures() -> None:
 def test_only_people_whom_governance_knows_are_allowed(tmp_path: Path) -> None:
     config = populated_home(tmp_path / "hub")
     authenticator = PersonAuthenticator(flip_config=config)
-    assert authenticator.check_allowed("ada")
-    assert not authenticator.check_allowed("stranger")
+    assert asyncio.run(authenticator.check_allowed("ada"))
+    assert not asyncio.run(authenticator.check_allowed("stranger"))
     database = Database.of(config)
     close_account(database, "ada", by="tests")
     database.close()
-    assert not authenticator.check_allowed("ada")
+    assert not asyncio.run(authenticator.check_allowed("ada"))

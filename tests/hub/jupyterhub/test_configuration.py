@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.jupyterhub import configure
+from flip_hub.jupyterhub.organisation import OrganisationAuthenticator
 from flip_hub.jupyterhub.proxy import VARIABLE
 from flip_hub.jupyterhub.roles import PERSON_SCOPES, workspace_scopes
 from traitlets.config import Config
@@ -83,6 +85,62 @@ def test_production_takes_the_sites_own_sign_in_and_spawner(config: HubConfig) -
     c.JupyterHub.spawner_class = "some.site.Spawner"
     configure(c, replace(config, production=True))
     assert c.JupyterHub.spawner_class == "some.site.Spawner"
+
+
+@pytest.fixture
+def organisation(config: HubConfig) -> HubConfig:
+    """A hub at which people sign in by a provider."""
+    (config.home / "secrets").mkdir(parents=True)
+    secret = config.home / "secrets" / "oidc"
+    secret.write_text("s3cret\n")
+    secret.chmod(0o600)
+    return replace(
+        config,
+        hub_url="https://hub.example.org",
+        oidc_issuer="https://login.example.org/realm",
+        oidc_client_id="flip",
+        oidc_client_secret_file="secrets/oidc",
+    )
+
+
+def test_production_signs_people_in_at_their_provider(organisation: HubConfig) -> None:
+    c = Config()
+    c.JupyterHub.spawner_class = "some.site.Spawner"
+    configure(c, replace(organisation, production=True))
+    assert c.JupyterHub.authenticator_class is OrganisationAuthenticator
+    settings = c.OrganisationAuthenticator
+    assert (settings.client_id, settings.client_secret) == ("flip", "s3cret")
+    assert settings.oauth_callback_url == "https://hub.example.org/hub/oauth_callback"
+    assert settings.enable_pkce
+    assert settings.enable_auth_state
+    assert len(c.CryptKeeper.keys[0]) == 32
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"oidc_issuer": "http://login.example.org"},
+        {"oidc_issuer": "login.example.org"},
+        {"oidc_issuer": "http://127.0.0.1:8080", "production": True},
+        {"oidc_client_id": ""},
+        {"oidc_client_secret_file": ""},
+        {"oidc_client_secret_file": "secrets/nothing"},
+        {"oidc_roles": "group = astronaut"},
+        {"oidc_required_amr": "", "production": True},
+    ],
+)
+def test_a_provider_that_cannot_be_used_is_refused_at_the_start(
+    organisation: HubConfig, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure(Config(), replace(organisation, **changes))
+    assert "oidc_" in caught.value.mend
+
+
+def test_a_secret_that_everybody_can_read_is_refused(organisation: HubConfig) -> None:
+    (organisation.home / "secrets" / "oidc").chmod(0o644)
+    with pytest.raises(ConfigError):
+        configure(Config(), organisation)
 
 
 def test_people_cannot_make_tokens_or_share_their_servers() -> None:

@@ -56,6 +56,7 @@ c.ServerApp.jpserver_extensions = dict.fromkeys(
     ("jupyter_lsp", "jupyter_server_terminals", "voila.server_extension"), False
 )
 c.ContentsManager.files_handler_class = None
+c.HubOAuth.cache_max_age = 30
 if os.environ.get("JUPYTER_RUNTIME_DIR"):
     # over the loopback, other workspaces of the same computer could listen to what a kernel prints
     c.ConnectionFileMixin.transport = "ipc"

@@ -1,0 +1,78 @@
+"""A real OpenID Connect provider (npm ``oidc-provider``) as a program, and a browser that signs in at it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flip_hub.jupyterhub.proxy import node
+
+HERE = Path(__file__).parent
+MODULES = HERE.parents[2] / "hub" / "node_modules"
+SECRET = "a-secret-of-the-tests"
+
+
+@dataclass
+class Provider:
+    """A running provider.
+
+    Attributes:
+        issuer: its address.
+        people: subject → claims; ``active`` false takes somebody away.
+    """
+
+    issuer: str
+    people: dict[str, dict[str, Any]]
+
+    def change(self, subject: str, **claims: Any) -> None:
+        """Change what it says of somebody."""
+        self.people[subject] |= claims
+        self._control(people=self.people)
+
+    def lie(self, about: str) -> None:
+        """Make its ID tokens wrong in one thing; empty: in none."""
+        self._control(lie=about)
+
+    def _control(self, **state: Any) -> None:
+        httpx.post(f"{self.issuer}/control", json=state).raise_for_status()
+
+
+@contextmanager
+def running(redirect: str, people: dict[str, dict[str, Any]]) -> Iterator[Provider]:
+    """A provider that knows these people, and one program: the hub, by its redirect address."""
+    if not (MODULES / "oidc-provider").is_dir():
+        pytest.fail("npm's oidc-provider is not installed: make install")
+    command = [str(node()), str(HERE / "provider.mjs"), str(MODULES), redirect]
+    program = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    try:
+        program.stdin.write(json.dumps(people))
+        program.stdin.close()
+        yield Provider(program.stdout.readline().strip(), people)
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+
+
+def begin(hub_url: str, browser: httpx.Client) -> httpx.Response:
+    """Go from the hub to the provider's form."""
+    form = browser.get(f"{hub_url}/hub/oauth_login", params={"next": "/services/flip/"})
+    assert "/interaction/" in str(form.url), form.text
+    return form
+
+
+def sign_in(hub_url: str, browser: httpx.Client, subject: str, *, second: bool = True) -> httpx.Response:
+    """Sign in at the provider, and come back: the page that the person sees in the end."""
+    form = begin(hub_url, browser)
+    return browser.post(str(form.url), data={"name": subject, "second": "123456" if second else ""})

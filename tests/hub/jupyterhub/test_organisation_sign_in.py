@@ -1,0 +1,192 @@
+"""A real JupyterHub at which people sign in by a real OpenID Connect provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from flip_hub.audit import export
+from flip_hub.database import Database, Identity, Person
+
+from demo.hub_only import HubOnly
+from tests.hub.jupyterhub.homes import populated_home
+from tests.hub.jupyterhub.providers import SECRET, Provider, running, sign_in
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("organisation-sign-in")]
+
+SETTINGS = """
+oidc_issuer = "{issuer}"
+oidc_client_id = "flip"
+oidc_client_secret_file = "secrets/oidc"
+oidc_roles = "flip-researchers = researcher; flip-checkers = output checker"
+oidc_organisation_claim = "organisation"
+oidc_registers = true
+oidc_refresh_seconds = 0
+"""
+
+
+def person(name: str, *groups: str, **claims: object) -> dict[str, object]:
+    """Claims of somebody."""
+    return {
+        "preferred_username": name,
+        "name": name.title(),
+        "email": f"{name}@northbridge.example",
+        "email_verified": True,
+        "organisation": "Northbridge",
+        "groups": list(groups),
+        **claims,
+    }
+
+
+PEOPLE = {
+    "u-ada": person("ada", "flip-researchers"),
+    "u-ben": person("ben", "flip-researchers", "flip-checkers"),
+    "u-rufus": person("rufus", "flip-researchers"),
+    "u-cleo": person("cleo", "flip-checkers", organisation="Southport"),
+    "u-sven": person("sven", "some-other-group"),
+    "u-eve": person("eve", "flip-researchers", email_verified=False),
+    "u-other": person("ada", "flip-researchers"),
+}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HubOnly, Provider]]:
+    home = tmp_path_factory.mktemp("organisation") / "home"
+    populated_home(home)
+    hub = HubOnly(home)
+    with running(f"{hub.url}/hub/oauth_callback", PEOPLE) as provider:
+        (home / "hub.toml").write_text(SETTINGS.format(issuer=provider.issuer))
+        (home / "secrets" / "oidc").write_text(SECRET)
+        (home / "secrets" / "oidc").chmod(0o600)
+        with hub:
+            yield hub, provider
+
+
+@pytest.fixture
+def hub(both: tuple[HubOnly, Provider]) -> HubOnly:
+    return both[0]
+
+
+@pytest.fixture
+def provider(both: tuple[HubOnly, Provider]) -> Iterator[Provider]:
+    yield both[1]
+    both[1].lie("")
+
+
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    with httpx.Client(follow_redirects=True, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def database(hub: HubOnly) -> Iterator[Database]:
+    opened = Database.of(hub.config)
+    yield opened
+    opened.close()
+
+
+def events(database: Database, event: str, subject: str) -> list[dict[str, object]]:
+    with database.read() as session:
+        return [row["details"] for row in export(session) if (row["event"], row["subject"]) == (event, subject)]
+
+
+def roles(database: Database, name: str) -> list[str]:
+    with database.read() as session:
+        return session.get_one(Person, name).roles
+
+
+def test_a_second_factor_signs_in_and_is_written_down(hub: HubOnly, browser: httpx.Client, database: Database) -> None:
+    page = sign_in(hub.url, browser, "u-ada")
+    assert (page.status_code, page.url.path) == (200, "/services/flip/")
+    signed_in = events(database, "person.signed_in", "person/ada")[-1]
+    assert signed_in["amr"] == ["pwd", "otp", "mfa"]
+    assert signed_in["method"] == "organisation"
+    with database.read() as session:
+        assert session.get_one(Identity, "ada").subject == "u-ada"
+
+
+def test_without_a_second_factor_nobody_signs_in(hub: HubOnly, browser: httpx.Client) -> None:
+    page = sign_in(hub.url, browser, "u-ada", second=False)
+    assert page.status_code == 403
+    assert "second factor" in page.text
+    assert browser.get(f"{hub.url}/services/flip/api/me").status_code == 401
+
+
+@pytest.mark.parametrize("about", ["issuer", "audience", "expired", "nonce", "subject", "key", "none"])
+def test_a_token_that_is_wrong_signs_nobody_in(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, about: str
+) -> None:
+    provider.lie(about)
+    assert sign_in(hub.url, browser, "u-ada").status_code == 403
+    assert browser.get(f"{hub.url}/services/flip/api/me").status_code == 401
+
+
+@pytest.mark.parametrize(("subject", "words"), [("u-sven", "not registered"), ("u-eve", "not verified")])
+def test_others_are_refused_in_words(hub: HubOnly, browser: httpx.Client, subject: str, words: str) -> None:
+    page = sign_in(hub.url, browser, subject)
+    assert page.status_code == 403
+    assert words in page.text
+
+
+def test_a_name_that_somebody_else_has_at_the_provider_is_refused(
+    hub: HubOnly, browser: httpx.Client, database: Database
+) -> None:
+    sign_in(hub.url, browser, "u-ada")
+    with httpx.Client(follow_redirects=True) as other:
+        assert sign_in(hub.url, other, "u-other").status_code == 403
+    with database.read() as session:
+        assert session.get_one(Identity, "ada").subject == "u-ada"
+
+
+def test_people_in_a_group_are_registered_as_they_sign_in(
+    hub: HubOnly, browser: httpx.Client, database: Database
+) -> None:
+    assert sign_in(hub.url, browser, "u-cleo").status_code == 200
+    me = browser.get(f"{hub.url}/services/flip/api/me").json()
+    assert (me["name"], me["roles"], me["organisation"]) == ("cleo", ["output checker"], "Southport")
+
+
+def test_what_groups_do_not_give_stays_the_operators(hub: HubOnly, browser: httpx.Client, database: Database) -> None:
+    sign_in(hub.url, browser, "u-rufus")
+    assert roles(database, "rufus") == ["governance reviewer", "researcher"]
+
+
+def test_a_group_that_is_taken_away_takes_its_role_along(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, database: Database
+) -> None:
+    sign_in(hub.url, browser, "u-ben")
+    assert roles(database, "ben") == ["output checker", "researcher"]
+    provider.change("u-ben", groups=["flip-researchers"])
+    assert browser.get(f"{hub.url}/hub/home").status_code == 200
+    assert browser.get(f"{hub.url}/services/flip/api/me").json()["roles"] == ["researcher"]
+
+
+def test_whom_the_provider_no_longer_knows_is_signed_out_everywhere(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, database: Database
+) -> None:
+    provider.change("u-cleo", active=True)
+    with httpx.Client(follow_redirects=True) as second:
+        sign_in(hub.url, browser, "u-cleo")
+        sign_in(hub.url, second, "u-cleo")
+        provider.change("u-cleo", active=False)
+        assert browser.get(f"{hub.url}/hub/home").url.path == "/hub/login"
+        for client in (browser, second):
+            assert client.get(f"{hub.url}/services/flip/api/me").status_code == 401
+            assert client.get(f"{hub.url}/hub/home").url.path == "/hub/login"
+    assert {"reason": "provider"} in events(database, "person.signed_out", "person/cleo")
+
+
+def test_an_answer_that_nobody_asked_for_is_refused(hub: HubOnly, browser: httpx.Client) -> None:
+    answer = browser.get(f"{hub.url}/hub/oauth_callback", params={"code": "c", "state": "s"})
+    assert answer.status_code == 400
+    blamed = browser.get(f"{hub.url}/hub/oauth_callback", params={"error": "x", "error_description": "Call 0800 …"})
+    assert blamed.status_code == 403
+    assert "0800" not in blamed.text
+
+
+def test_passwords_do_not_work_any_more(hub: HubOnly, browser: httpx.Client) -> None:
+    page = browser.get(f"{hub.url}/hub/login")
+    assert 'name="password"' not in page.text
+    assert "/hub/oauth_login" in page.text
