@@ -93,8 +93,9 @@ def _organisation(c: Any, config: HubConfig) -> None:
     """Sign-in at a provider (OpenID Connect)."""
     check_issuer(config.oidc_issuer, production=config.production)
     Rules.of(config)
-    if not config.oidc_client_id:
-        raise ConfigError("The hub has no name at its provider.", "Set oidc_client_id as the provider has it.")
+    if not (config.oidc_client_id and config.oidc_client_secret_file):
+        mend = "Set oidc_client_id and oidc_client_secret_file as the provider has them."
+        raise ConfigError("The hub has no name, or no secret, at its provider.", mend)
     c.JupyterHub.authenticator_class = OrganisationAuthenticator
     settings = c.OrganisationAuthenticator
     settings.flip_config = config
