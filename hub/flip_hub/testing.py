@@ -40,10 +40,10 @@ class FakeAuthenticator:
         self.codes: dict[str, str] = {}
         self._logins: dict[str, str] = {}
 
-    def sign_in(self, name: str, workspace: str | None = None) -> str:
-        """A token for a person, or for their workspace of one project."""
+    def sign_in(self, name: str, workspace: str | None = None, session: str = "") -> str:
+        """A token for a person, perhaps in a session, or for their workspace of one project."""
         token = secrets.token_hex(8)
-        self.tokens[token] = SignedIn(name, workspace)
+        self.tokens[token] = SignedIn(name, workspace, session)
         return token
 
     async def by_token(self, token: str, session_id: str = "") -> SignedIn | None:  # noqa: ARG002

@@ -116,7 +116,7 @@ def keep_cookie(response: Response, desk: Desk, name: str, value: str, max_age: 
 
 def _standing(office: Office, request: Request, found: SignedIn) -> Standing:
     limits = Limits.of(office.config)
-    used = not request.url.path.endswith(UNUSED)
+    used = request.method not in _SAFE or not request.url.path.endswith(UNUSED)
     return standing(office.database, limits, found.session, found.name, used=used)
 
 

@@ -61,7 +61,12 @@ def _state(c: Any, config: HubConfig) -> None:
     c.ConfigurableHTTPProxy.pid_file = str(config.jupyterhub / "proxy.pid")
     c.JupyterHub.logging_config = _logging(config)
     c.JupyterHub.template_paths = [str(TEMPLATES)]
-    c.JupyterHub.template_vars = {"hub_title": config.title, "flip_service": FLIP}
+    c.JupyterHub.template_vars = {
+        "hub_title": config.title,
+        "flip_service": FLIP,
+        "idle_minutes": round(config.session_idle_minutes),
+        "longest_hours": round(config.session_hours),
+    }
 
 
 def _people(c: Any, config: HubConfig) -> None:

@@ -15,12 +15,13 @@ from typing import Any
 from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
 from tornado.httpclient import HTTPClientError
+from tornado.httputil import url_concat
 from tornado.web import HTTPError
 
 from flip_hub.database import Entry
 from flip_hub.errors import SignInError
 from flip_hub.governance import identities, sign_ins
-from flip_hub.jupyterhub.provider import Provider
+from flip_hub.jupyterhub.provider import Provider, is_safe
 from flip_hub.jupyterhub.signing import KnownPeople
 from flip_hub.oidc import Rules
 
@@ -164,6 +165,20 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
         told = model["auth_state"][self.user_auth_state_key]
         return {"issuer": told["iss"], "subject": told["sub"], "amr": told.get("amr", []), "acr": told.get("acr", "")}
 
+    async def farewell(self, user: Any) -> str:
+        """The provider's own session ends too, where it offers that: else one click would sign the next person in."""
+        state = await user.get_auth_state() or {}
+        try:
+            end = (await self.provider.document()).get("end_session_endpoint", "")
+        except (SignInError, HTTPClientError, OSError) as error:
+            self.log.warning("The provider cannot be told of a sign-out: %s", error)
+            return ""
+        if not end or not is_safe(end) or not state.get("id_token"):
+            return ""
+        back = f"{self.flip_config.hub_url.rstrip('/')}/hub/login"
+        asked = {"id_token_hint": state["id_token"], "client_id": self.client_id, "post_logout_redirect_uri": back}
+        return str(url_concat(end, asked))
+
     async def still_good(self, user: Any, handler: Any) -> Any:
         """Ask the provider again, one question at a time and not too often."""
         async with self._turns[user.name]:
@@ -197,6 +212,7 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
             tokens.setdefault("refresh_token", state["refresh_token"])
         else:
             tokens = dict(state["token_response"])
+        tokens.setdefault("id_token", state.get("id_token"))
         claims = tokens.get(_CLAIMS, before)
         if claims["sub"] != before["sub"]:
             raise SignInError("Your provider's answer is about somebody else.", "Sign in again.")

@@ -24,13 +24,24 @@ EACH_REQUEST = -1
 class SignOutHandler(LogoutHandler):  # type: ignore[misc]
     """Signing out ends the session for every part of the hub at once, and everything that was given in it."""
 
+    _onwards = ""
+
     async def default_handle_logout(self) -> None:
         """End the session that this browser names, whether or not it is still open."""
+        if self.current_user:
+            self._onwards = await self.authenticator.farewell(self.current_user)
         session_id = self.get_session_cookie()
         if session_id:
             await asyncio.to_thread(sign_ins.end, self.authenticator.database, session_id, "asked")
         await super().default_handle_logout()
         self.clear_login_cookie()
+
+    async def render_logout_page(self) -> None:
+        """Go on to whoever has a session of their own; else say that it is done."""
+        if self._onwards:
+            self.redirect(self._onwards)
+        else:
+            await super().render_logout_page()
 
 
 class KnownPeople(Authenticator):  # type: ignore[misc]
@@ -70,6 +81,10 @@ class KnownPeople(Authenticator):  # type: ignore[misc]
         details = self.how(model)
         await asyncio.to_thread(sign_ins.begin, self.database, session_id, model["name"], self.method, details)
         return model
+
+    async def farewell(self, user: Any) -> str:  # noqa: ARG002
+        """Where a person's browser has to sign out too; empty for nowhere."""
+        return ""
 
     def how(self, model: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """What the audit log says of how somebody signed in."""

@@ -26,7 +26,7 @@ const provider = new Provider(issuer, {
     grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'client_secret_post',
     id_token_signed_response_alg: 'ES256',
-    post_logout_redirect_uris: []
+    post_logout_redirect_uris: [redirect.replace('/oauth_callback', '/login')]
   }],
   jwks: { keys: [{ ...key.export({ format: 'jwk' }), kid: 'first', alg: 'ES256', use: 'sig' }] },
   claims: { openid: ['sub', 'amr', 'acr', 'auth_time'], profile: ['name', 'preferred_username', 'groups', 'organisation'], email: ['email', 'email_verified'] },

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
 from flip_hub.audit import export
-from flip_hub.database import Database, Identity, Person
+from flip_hub.database import Database, Identity, Person, Routine, SignIn
+from sqlalchemy import select
 
 from demo.hub_only import HubOnly
 from tests.hub.jupyterhub.homes import populated_home
@@ -176,6 +178,74 @@ def test_whom_the_provider_no_longer_knows_is_signed_out_everywhere(
             assert client.get(f"{hub.url}/services/flip/api/me").status_code == 401
             assert client.get(f"{hub.url}/hub/home").url.path == "/hub/login"
     assert {"reason": "provider"} in events(database, "person.signed_out", "person/cleo")
+
+
+# ---- sessions
+
+
+def age(database: Database, person: str, **times: timedelta) -> None:
+    """Let a person's open sessions have begun, or been used, so much earlier."""
+    with database.write(Routine("made by a test")) as session:
+        for row in session.scalars(select(SignIn).where(SignIn.person == person, SignIn.ended_at.is_(None))):
+            for name, earlier in times.items():
+                setattr(row, name, getattr(row, name) - earlier)
+
+
+def is_signed_in(hub: HubOnly, browser: httpx.Client) -> list[bool]:
+    """At the hub, and at the governance service."""
+    home, me = browser.get(f"{hub.url}/hub/home"), browser.get(f"{hub.url}/services/flip/api/me")
+    return [home.url.path == "/hub/home", me.status_code == 200]
+
+
+@pytest.mark.parametrize("times", [{"seen_at": timedelta(minutes=31)}, {"began_at": timedelta(hours=13)}])
+def test_a_session_ends_for_every_part_of_the_hub(
+    hub: HubOnly, browser: httpx.Client, database: Database, times: dict[str, timedelta]
+) -> None:
+    sign_in(hub.url, browser, "u-ben")
+    assert is_signed_in(hub, browser) == [True, True]
+    age(database, "ben", **times)
+    assert is_signed_in(hub, browser) == [False, False]
+    sign_in_again(hub, browser)
+    assert is_signed_in(hub, browser) == [True, True]
+
+
+def sign_in_again(hub: HubOnly, browser: httpx.Client) -> None:
+    """The provider still knows the browser."""
+    page = browser.get(f"{hub.url}/hub/oauth_login", params={"next": "/services/flip/"})
+    assert page.url.path == "/services/flip/"
+
+
+def test_signing_out_ends_it_for_whoever_copied_the_cookies_too(hub: HubOnly, browser: httpx.Client) -> None:
+    sign_in(hub.url, browser, "u-ben")
+    with httpx.Client(follow_redirects=True, cookies=browser.cookies) as thief:
+        assert is_signed_in(hub, thief) == [True, True]
+        left = browser.get(f"{hub.url}/services/flip/logout", follow_redirects=False)
+        last = browser.get(f"{hub.url}{left.headers['location']}", follow_redirects=False)
+        assert last.headers["location"].startswith(hub.config.oidc_issuer)
+        assert "id_token_hint=" in last.headers["location"]
+        assert is_signed_in(hub, browser) == [False, False]
+        assert is_signed_in(hub, thief) == [False, False]
+
+
+def test_a_hub_cookie_without_its_session_is_nobodys(hub: HubOnly, browser: httpx.Client) -> None:
+    sign_in(hub.url, browser, "u-ben")
+    for name in ("jupyterhub-session-id", "flip-session"):
+        browser.cookies.delete(name)
+    assert is_signed_in(hub, browser) == [False, False]
+
+
+def test_the_hubs_cookies_are_out_of_reach_of_scripts_and_other_sites(hub: HubOnly, browser: httpx.Client) -> None:
+    sign_in(hub.url, browser, "u-ben")
+    page = browser.get(f"{hub.url}/services/flip/")
+    answers = [answer for answer in page.history if "set-cookie" in answer.headers]
+    with httpx.Client() as fresh:
+        answers.append(fresh.get(f"{hub.url}/hub/oauth_login"))
+    for cookie in (cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")):
+        assert "samesite=lax" in cookie.lower()
+        assert "httponly" in cookie.lower() or cookie.startswith("_xsrf=")
+
+
+# ---- at the door
 
 
 def test_an_answer_that_nobody_asked_for_is_refused(hub: HubOnly, browser: httpx.Client) -> None:

@@ -73,6 +73,8 @@ def draw(request: Request, template: str, *, status: int = 200, **content: objec
             hub=os.environ.get("JUPYTERHUB_BASE_URL", "/"),
             title=desk.office.config.title,
             subject=getattr(request.state, "subject", None),
+            standing=getattr(request.state, "standing", None),
+            idle_minutes=round(desk.office.config.session_idle_minutes),
             csrf=csrf_token(desk, request),
             **content,
         )
