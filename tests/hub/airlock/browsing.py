@@ -42,10 +42,13 @@ def chromium() -> Iterator[Browser]:
         opened.close()
 
 
-def page_of(browser: Browser, hub: Any, address: str, who: str, *, scripts: bool = True, width: int = 1280) -> Page:
+def page_of(
+    browser: Browser, hub: Any, address: str, who: str, *, scripts: bool = True, width: int = 1280, session: str = ""
+) -> Page:
     context = browser.new_context(
         base_url=address, java_script_enabled=scripts, viewport={"width": width, "height": 900}
     )
-    cookie = {"name": "flip-session", "value": hub.authenticator.sign_in(who), "url": address + "/services/flip/"}
+    token = hub.authenticator.sign_in(who, session=session)
+    cookie = {"name": "flip-session", "value": token, "url": address + "/services/flip/"}
     context.add_cookies([cookie])  # type: ignore[list-item]
     return context.new_page()

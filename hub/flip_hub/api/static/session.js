@@ -58,7 +58,7 @@ function ended () {
   const link = document.createElement('a')
   link.href = window.location.href
   link.textContent = 'Sign in again'
-  say('You are signed out. What is on this page is not saved. ', link)
+  say('You are signed out. What you have not sent is not saved. ', link)
 }
 
 // Written anew only when its words change: a screen reader says each change.
