@@ -22,7 +22,13 @@ ROOM = 8 * 1024**3
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests' folders lie in memory where there is room: a database that waits for a disk tests nothing more."""
+    """Tests' folders lie in memory where there is room: a database that waits for a disk tests nothing more.
+
+    Raises:
+        pytest.UsageError: groups would be torn apart, silently, and their programs started on every worker.
+    """
+    if config.getoption("dist", "no") == "loadgroup" and not hasattr(pytest.Item, "_nodeid"):
+        raise pytest.UsageError("pytest-xdist 3.8 loses its groups under pytest 9.2 (its issue 1386): use 9.1.")
     if MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if recorder := evidence.recorder(config):
