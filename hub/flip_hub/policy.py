@@ -7,7 +7,7 @@ A ``permit`` carries ``@otherwise`` (who may, said to a person whom nothing perm
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,8 @@ from flip_sdk.contract.records import digest
 from flip_hub.errors import ConfigError, DeniedError
 
 SCHEMA_FILE = "schema.cedarschema"
+MOST_KEPT = 10_000
+"""Answers that are kept."""
 _INSTALLED = Path(__file__).parent / "policies"
 _REPOSITORY = Path(__file__).parents[2] / "policies" / "hub"
 
@@ -78,6 +80,9 @@ class Decision:
     mend: str = ""
 
 
+_Question = tuple[Subject, str, Object]
+
+
 @dataclass(frozen=True)
 class _Policy:
     effect: str
@@ -87,6 +92,9 @@ class _Policy:
 
 class Policies:
     """A set of policies, parsed and validated against its schema once.
+
+    What they say depends on what they are asked alone (whom, what, to which thing as it is): an answer is kept, and the
+    same question is not put to Cedar twice.
 
     Args:
         text: Cedar policies.
@@ -111,6 +119,7 @@ class Policies:
             raise ConfigError(f"The policies do not fit their schema: {found.errors}", "Correct policies/hub.")
         content = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
         self._known = {name: _policy(body) for name, body in content.items()}
+        self._said: dict[_Question, Decision] = {}
 
     @classmethod
     def read(cls, folder: Path) -> Policies:
@@ -126,14 +135,15 @@ class Policies:
 
     def decide(self, subject: Subject, action: str, target: Object) -> Decision:
         """What the policies say to this person, this action and this thing."""
-        result = self._judge(subject, action, [target])[0]
-        if result.allowed:
-            return Decision(True, self._id(result.diagnostics.reasons[0]))
-        return self._denial(sorted(result.diagnostics.reasons, key=self._order), action)
+        return self._answers([(subject, action, target)])[0]
 
     def allowed(self, subject: Subject, action: str, targets: Sequence[Object]) -> list[bool]:
         """What the policies say to each of several different things, at once: a list is judged in one call."""
-        return [result.allowed for result in self._judge(subject, action, targets)]
+        return [answer.allowed for answer in self._answers([(subject, action, target) for target in targets])]
+
+    def foresee(self, subject: Subject, actions: Iterable[str], target: Object) -> None:
+        """Ask about several actions at once, where a page will ask :meth:`decide` about each of them."""
+        self._answers([(subject, action, target) for action in actions])
 
     def authorise(self, subject: Subject, action: str, target: Object) -> None:
         """Raise the policies' own reason where they say no.
@@ -145,14 +155,20 @@ class Policies:
         if not decision.allowed:
             raise DeniedError(decision.reason, decision.mend, decision.policy)
 
-    def _judge(self, subject: Subject, action: str, targets: Sequence[Object]) -> list[cedarpy.AuthzResult]:
-        request = {
-            "principal": {"type": "Person", "id": subject.name},
-            "action": {"type": "Action", "id": action},
-            "context": {"workspace": subject.workspace},
-        }
-        requests = [request | {"resource": _uid(target)} for target in targets]
-        entities = [_person(subject), *map(_thing, targets)]
+    def _answers(self, questions: Sequence[_Question]) -> list[Decision]:
+        """What is said to each question; all of them are asked for one person."""
+        found = {question: kept for question in questions if (kept := self._said.get(question))}
+        if new := [question for question in dict.fromkeys(questions) if question not in found]:
+            found |= zip(new, map(self._decision, new, self._judge(new)), strict=True)
+            if len(self._said) > MOST_KEPT:
+                self._said.clear()
+            self._said.update(found)
+        return [found[question] for question in questions]
+
+    def _judge(self, questions: Sequence[_Question]) -> list[cedarpy.AuthzResult]:
+        requests = [_request(*question) for question in questions]
+        things = dict.fromkeys(target for _, _, target in questions)
+        entities = [_person(questions[0][0]), *map(_thing, things)]
         results: list[cedarpy.AuthzResult] = cedarpy.is_authorized_batch(
             requests, self._policies, entities, self._schema
         )
@@ -161,6 +177,11 @@ class Policies:
                 # Cedar leaves a policy that fails out of account: a forbid among them would silently permit
                 raise ConfigError(f"The policies failed: {result.diagnostics.errors}", "Correct policies/hub.")
         return results
+
+    def _decision(self, question: _Question, result: cedarpy.AuthzResult) -> Decision:
+        if result.allowed:
+            return Decision(True, self._id(result.diagnostics.reasons[0]))
+        return self._denial(sorted(result.diagnostics.reasons, key=self._order), question[1])
 
     def _denial(self, forbids: list[str], action: str) -> Decision:
         if forbids:
@@ -193,6 +214,15 @@ def _policy(body: dict[str, Any]) -> _Policy:
     scope = body["action"]
     entities = scope.get("entities") or ([scope["entity"]] if "entity" in scope else [])
     return _Policy(body["effect"], frozenset(entity["id"] for entity in entities), body.get("annotations", {}))
+
+
+def _request(subject: Subject, action: str, target: Object) -> dict[str, Any]:
+    return {
+        "principal": {"type": "Person", "id": subject.name},
+        "action": {"type": "Action", "id": action},
+        "resource": _uid(target),
+        "context": {"workspace": subject.workspace},
+    }
 
 
 def _uid(target: Object) -> dict[str, str]:

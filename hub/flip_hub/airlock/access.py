@@ -8,9 +8,9 @@ from dataclasses import replace
 from flip_sdk.contract.states import OutputState
 from flip_sdk.errors import NotAllowedError
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
-from flip_hub.database import Dashboard, Ingress, Output, Person, Project, Release, ReleaseRequest
+from flip_hub.database import Dashboard, Ingress, Output, Person, Project, Release, ReleaseRequest, once
 from flip_hub.errors import MissingError
 from flip_hub.governance.access import object_of, permit
 from flip_hub.governance.office import Office
@@ -27,14 +27,18 @@ def item_of(
     """Something at a project's airlock, as the policies see it: whoever asked counts as one of the team."""
     # whether somebody signed is asked of workspaces and jobs, not of what waits at the airlock
     base = object_of(session, project, signatures=False, known=known)
-    asked = session.get_one(Person, author)
+    where = (known or {}).get(author) or _organisation(session, author)
     return replace(
         base,
         item=item,
         author=author,
         members=base.members | {author},
-        organisations=base.organisations | {asked.organisation},
+        organisations=base.organisations | {where},
     )
+
+
+def _organisation(session: Session, name: str) -> str:
+    return once(session, ("organisation", name), lambda: session.get_one(Person, name).organisation)
 
 
 def request_item(session: Session, row: ReleaseRequest, known: Mapping[str, str] | None = None) -> Object:
@@ -65,7 +69,8 @@ def load_request(office: Office, session: Session, subject: Subject, action: str
         DeniedError: a policy says no.
         NotNowError: the project's state does not have this action.
     """
-    row = session.get(ReleaseRequest, request_id)
+    together = selectinload(ReleaseRequest.outputs).selectinload(Output.decisions)
+    row = session.get(ReleaseRequest, request_id, options=[together])
     if row is None:
         raise MissingError("There is no such release request of yours.", "See the airlock's first page.")
     _authorise(office, subject, ("view_release", action), request_item(session, row))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from flip_hub.airlock.access import item_of, request_item
 from flip_hub.airlock.decisions import waits_for
 from flip_hub.airlock.views import is_disputed
-from flip_hub.database import Ingress, Output, Person, Project, ReleaseRequest
+from flip_hub.database import Ingress, Output, Project, ReleaseRequest
 from flip_hub.governance.access import HUB, organisations_of
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
@@ -59,8 +59,8 @@ def queue(office: Office, session: Session, subject: Subject) -> list[Waiting]:
     # held in the session, and looked up there below
     chosen_projects = select(Project).where(Project.project_id.in_({row.project_id for row in rows}))
     held = session.scalars(chosen_projects.options(selectinload(Project.reviews))).all()
-    known = organisations_of(session, (name for project in held for name in project.members))
-    session.scalars(select(Person).where(Person.name.in_({row.requested_by for row in rows}))).all()
+    members = (name for project in held for name in project.members)
+    known = organisations_of(session, (*members, *(row.requested_by for row in rows)))
     timely = [row for row in rows if _is_time(session, "review_release", row.project_id)]
     targets = [request_item(session, row, known) for row in timely]
     allowed = office.policies.allowed(subject, "review_release", targets) if targets else []

@@ -52,7 +52,7 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-def office_of(request: Request) -> Office:
+async def office_of(request: Request) -> Office:  # a plain function would wait for a thread of its own
     """Governance."""
     return desk_of(request).office
 

@@ -13,7 +13,7 @@ from flip_hub.database.applications import (
 )
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
-from flip_hub.database.engine import Database, also, now
+from flip_hub.database.engine import Database, also, now, once
 from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
 from flip_hub.database.members import ProjectMember, ProjectWords
 from flip_hub.database.migrate import upgrade
@@ -83,5 +83,6 @@ __all__ = [
     "TrustPurgeRow",
     "also",
     "now",
+    "once",
     "upgrade",
 ]

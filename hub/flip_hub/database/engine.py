@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
@@ -19,6 +19,9 @@ from flip_hub.database.postgresql import address, connecting, take_turn
 BUSY_MILLISECONDS = 20_000
 _WRITES = "flip_writes"
 _FURTHER = "flip_further_entries"
+_WORKED_OUT = "flip_worked_out"
+
+T = TypeVar("T")
 
 
 class Database:
@@ -58,7 +61,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view, which waits for no writer. Nothing written in it is kept."""
-        with Session(self._reads, expire_on_commit=False) as session:
+        with Session(self._reads, expire_on_commit=False, info={_WORKED_OUT: {}}) as session:
             yield session
 
     @contextmanager
@@ -92,6 +95,22 @@ class Database:
 def also(session: Session, entry: Entry) -> None:
     """Record a further entry with the transaction, after its own."""
     session.info.setdefault(_FURTHER, []).append(entry)
+
+
+def once(session: Session, key: Hashable, make: Callable[[], T]) -> T:
+    """What this transaction has worked out already: where it only reads, its view stays what it was.
+
+    Args:
+        session: a transaction; one that writes works it out anew each time.
+        key: what is worked out, and of what.
+        make: works it out.
+    """
+    found: dict[Hashable, T] | None = session.info.get(_WORKED_OUT)
+    if found is None:
+        return make()
+    if key not in found:
+        found[key] = make()
+    return found[key]
 
 
 def now() -> datetime:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flip_hub.database import Person, Project
+from flip_hub.database import Person, Project, once
 from flip_hub.errors import DeniedError, MissingError
 from flip_hub.governance.office import Office
 from flip_hub.governance.when import check_when
@@ -69,6 +70,15 @@ def object_of(
     """
     from flip_hub.governance.agreement import unsigned
 
+    # a session forgets what nobody holds, and would read it again
+    once(session, ("held", project.project_id), lambda: project)
+    seen = once(session, ("object", project.project_id), lambda: _object(session, project, known))
+    if not signatures or project.state != "approved":
+        return seen
+    return once(session, ("signed", project.project_id), lambda: replace(seen, unsigned=unsigned(session, project)))
+
+
+def _object(session: Session, project: Project, known: Mapping[str, str] | None) -> Object:
     members = frozenset(project.members)
     where = organisations_of(session, members) if known is None else known
     organisations = {where[name] for name in members if name in where}
@@ -83,6 +93,5 @@ def object_of(
         submitted=project.version > 0,
         reviewers=frozenset(review.reviewer for review in current),
         recused=frozenset(review.reviewer for review in project.reviews if review.decision == "recused"),
-        unsigned=unsigned(session, project) if signatures and project.state == "approved" else frozenset(),
         reviewing_organisations=frozenset(review.organisation for review in current),
     )

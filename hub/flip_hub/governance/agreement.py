@@ -13,7 +13,7 @@ from flip_sdk.contract.records import digest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flip_hub.database import Entry, Project, Signature, now
+from flip_hub.database import Entry, Project, Signature, now, once
 from flip_hub.errors import ConfigError, ConflictError
 from flip_hub.governance.access import permit
 from flip_hub.governance.office import Office
@@ -97,8 +97,12 @@ def signatures(session: Session, project: Project) -> list[SignatureView]:
 
 def unsigned(session: Session, project: Project) -> frozenset[str]:
     """The members who have not signed the agreement as it is now."""
-    signed = {row.person for row in _rows(session, project, agreement_of(project))}
-    return frozenset(project.members) - signed
+
+    def look() -> frozenset[str]:
+        signed = {row.person for row in _rows(session, project, agreement_of(project))}
+        return frozenset(project.members) - signed
+
+    return once(session, ("unsigned", project.project_id), look)
 
 
 @cache

@@ -60,7 +60,7 @@ def page_of(
     pages = max(1, -(-total // PAGE))
     number = min(max(number, 1), pages)
     newest = select(Project.project_id).where(*chosen).order_by(Project.created_at.desc(), Project.project_id.desc())
-    names = session.scalars(newest.offset((number - 1) * PAGE).limit(PAGE)).all()
+    names = session.scalars(newest.offset((number - 1) * PAGE).limit(PAGE)).all() if total else []
     return Page(judged(office, session, subject, names), total, number, pages)
 
 
@@ -112,8 +112,9 @@ def _own(subject: Subject) -> ColumnElement[bool]:
 
 def _matching(find: str) -> Iterator[ColumnElement[bool]]:
     for word in find.casefold().split():
-        found = select(ProjectWords.project_id).where(ProjectWords.words.contains(word, autoescape=True))
-        yield Project.project_id.in_(found)
+        # beside each project, in the list's order, so that a page is found without finding all
+        here = ProjectWords.project_id == Project.project_id
+        yield exists().where(here, ProjectWords.words.contains(word, autoescape=True))
 
 
 def _in_state(state: str) -> Iterator[ColumnElement[bool]]:
@@ -138,7 +139,7 @@ def _waiting(office: Office, session: Session, subject: Subject) -> Iterator[Pro
         .order_by(Project.created_at, Project.project_id)
     )
     # a reviewer sees the first few: the others are not looked for
-    for some in session.scalars(chosen.execution_options(yield_per=PAGE)).partitions():
+    for some in session.scalars(chosen.execution_options(yield_per=WAITING)).partitions():
         rows = session.scalars(select(Project).where(Project.project_id.in_(some)).options(*_TOGETHER)).all()
         rows = sorted(rows, key=lambda row: (row.created_at, row.project_id))
         yield from _allowed(office, session, subject, "review_project", rows)

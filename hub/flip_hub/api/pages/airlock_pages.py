@@ -16,7 +16,7 @@ from flip_hub.airlock.queue import queue
 from flip_hub.api.pages.airlock_view import screen_of
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.pages.forms import Sent
-from flip_hub.api.pages.project_pages import display_names
+from flip_hub.api.pages.names import display_names
 from flip_hub.api.sending import attachment, image
 from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.database import Project, ProjectMember
@@ -35,14 +35,16 @@ def airlock_page(request: Request, subject: Asking, office: At) -> Response:
         checks = office.policies.decide(subject, "check_outputs", HUB).allowed
         waiting = queue(office, session, subject) if checks else []
         mine = _projects_of(session, subject.name)
-        names = display_names(session)
+        coming = ingress.waiting(office, subject)
+        asking = [*(one.requested_by for one in waiting), *(one.requested_by for one in coming)]
+        names = display_names(session, asking)
     asked = {project.project_id: requests.requests_of(office, subject, project.project_id) for project in mine}
     return draw(
         request,
         "airlock.html",
         checks=checks,
         queue=waiting,
-        ingress=ingress.waiting(office, subject),
+        ingress=coming,
         mine=mine,
         asked=asked,
         names=names,
@@ -140,8 +142,8 @@ def show(
     """The review screen, with a problem on top where there is one."""
     with office.database.read() as session:
         screen = screen_of(office, session, subject, request_id, file)
-        names = display_names(session)
-    return draw(request, "review.html", status=status, screen=screen, names=names, problem=problem)
+        names = display_names(session, [screen.view.requested_by])
+        return draw(request, "review.html", status=status, screen=screen, names=names, problem=problem)
 
 
 def _show_releases(

@@ -17,7 +17,8 @@ from starlette.responses import RedirectResponse, Response
 
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.pages.forms import Sent
-from flip_hub.api.pages.project_pages import display_names, may
+from flip_hub.api.pages.names import display_names
+from flip_hub.api.pages.project_pages import may
 from flip_hub.api.sessions import Asking, At, Number, desk_of
 from flip_hub.database import Project
 from flip_hub.errors import ConflictError, InvalidError
@@ -53,7 +54,9 @@ def application_page(
             meaning=meaning(shown.application.epsilon, shown.application.delta),
             threads=threads,
             unresolved=[(f, one) for s in SECTIONS for f in s.fields for one in threads.get(f.name, ()) if one.open],
-            names=display_names(session) | {trust.name: trust.title for trust in trusts.enrolled(session)},
+            names=display_names(
+                session, project.members, {trust.name: trust.title for trust in trusts.enrolled(session)}
+            ),
             may_comment=may(office, session, subject, project, "comment_project"),
         )
 
@@ -151,7 +154,7 @@ def certificate_page(request: Request, subject: Asking, office: At, project_id: 
     signed = closing.certificate(office, subject, project_id)
     key = signing_key(office.config, "governance").public
     with office.database.read() as session:
-        names = display_names(session)
+        names = display_names(session, [signed.certificate.closed_by])
     return draw(request, "certificate.html", signed=signed, certificate=signed.certificate, key=key, names=names)
 
 

@@ -21,7 +21,8 @@ from starlette.responses import RedirectResponse, Response
 from flip_hub.api.pages import typed
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.pages.forms import Sent, to_project
-from flip_hub.api.pages.project_pages import display_names, show
+from flip_hub.api.pages.names import display_names
+from flip_hub.api.pages.project_pages import show
 from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.database import Person, Project, now
 from flip_hub.errors import IncompleteError, InvalidError

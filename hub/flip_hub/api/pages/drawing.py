@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import Request
-from jinja2 import ChainableUndefined, ChoiceLoader, Environment, FileSystemLoader, PackageLoader
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from starlette.responses import HTMLResponse, Response
 
+from flip_hub.api.pages import components
 from flip_hub.api.sessions import csrf_token, desk_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -111,11 +112,14 @@ def colour(value: object) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), PackageLoader("nhsuk_frontend_jinja")]),
         undefined=ChainableUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        # the files do not change while the hub runs: they are not looked at for each page, and all stay compiled
+        auto_reload=False,
+        cache_size=-1,
     )
+    components.install(environment, FileSystemLoader(TEMPLATES))
     environment.filters.update(moment=moment, day=day, month=month, words=words, colour=colour)
     return environment

@@ -19,7 +19,7 @@ from flip_hub.airlock.previews import Preview, preview
 from flip_hub.api.guard import MAX_BODY_BYTES
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.pages.forms import Sent
-from flip_hub.api.pages.project_pages import display_names
+from flip_hub.api.pages.names import display_names
 from flip_hub.api.sending import attachment
 from flip_hub.api.sessions import CSRF_FIELD, Asking, At, check_csrf, desk_of
 from flip_hub.governance.office import Office
@@ -137,7 +137,9 @@ def _show_project(
 ) -> Response:
     found = ingress.ingress_of(office, subject, project_id)
     with office.database.read() as session:
-        names = display_names(session)
+        names = display_names(
+            session, [name for file in found for name in (file.requested_by, file.decided_by) if name]
+        )
     return draw(
         request,
         "incoming.html",
@@ -166,7 +168,7 @@ def _show_one(
 ) -> Response:
     view, content = ingress.show_to_decide(office, subject, ingress_id)
     with office.database.read() as session:
-        names = display_names(session)
+        names = display_names(session, [view.requested_by])
     shown = _preview(view.path, content)
     return draw(request, "ingress.html", status=status, file=view, preview=shown, names=names, problem=problem)
 

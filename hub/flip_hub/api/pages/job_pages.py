@@ -12,7 +12,7 @@ from flip_sdk.pricing import epsilon_of
 from starlette.responses import RedirectResponse, Response
 
 from flip_hub.api.pages.drawing import draw
-from flip_hub.api.pages.project_pages import display_names
+from flip_hub.api.pages.names import display_names
 from flip_hub.api.sessions import CSRF_FIELD, Asking, At, check_csrf, desk_of
 from flip_hub.database import JobResultRow
 from flip_hub.governance import access, intake, jobs

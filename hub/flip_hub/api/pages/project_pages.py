@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from flip_hub.api.pages.drawing import draw
+from flip_hub.api.pages.names import display_names
 from flip_hub.api.sessions import Asking, At
-from flip_hub.database import AuditRow, Person, Project, now
+from flip_hub.database import AuditRow, Project, now
 from flip_hub.governance import (
     access,
     agreement,
@@ -36,6 +37,18 @@ FIND = 200
 """Characters of a search that are looked at."""
 CONDITIONS = 3
 """How many a decision's form has room for; the API takes more."""
+_ASKED = (
+    "view_project",
+    "view_jobs",
+    "view_dashboard",
+    "open_workspace",
+    "submit_project",
+    "edit_project",
+    "review_project",
+    "change_project_state",
+    "confirm_condition",
+)
+"""Actions that the page asks the policies about."""
 _OPERATOR_STEPS = {
     ProjectState.SUSPENDED: "Suspend",
     ProjectState.APPROVED: "Resume",
@@ -89,6 +102,7 @@ def show(
     with office.database.read() as session:
         row = access.visible(office, session, subject, project_id)
         target = access.object_of(session, row)
+        office.policies.foresee(subject, _ASKED, target)
         is_member = subject.name in row.members
         works = state_of(row) in STATES_OF_ACTION["view_dashboard"]
         return draw(
@@ -99,7 +113,7 @@ def show(
             sent=sent or {},
             project=projects.view(row),
             earlier=[review for review in row.reviews if review.version != row.version],
-            names=(names := display_names(session)),
+            names=(names := display_names(session, [*row.members, *(review.reviewer for review in row.reviews)])),
             team=[names.get(name, name) for name in row.members[1:]],
             budgets=consents.budgets(office.config, session, row),
             left=consents.left,
@@ -118,13 +132,6 @@ def show(
             steps=_operator_steps(office, session, subject, row),
             history=_history(session, project_id),
         )
-
-
-def display_names(session: Session, among: Iterable[str] | None = None) -> dict[str, str]:
-    """How people are shown; all of them unless told."""
-    chosen = select(Person.name, Person.display_name, Person.organisation)
-    rows = session.execute(chosen if among is None else chosen.where(Person.name.in_(set(among))))
-    return {name: f"{shown} ({organisation})" for name, shown, organisation in rows}
 
 
 def may_review(subject: Subject) -> bool:
