@@ -24,13 +24,16 @@ from flip_hub.checks_cli import register as register_checks
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
 from flip_hub.satre.cli import register as register_satre
+from flip_hub.services_cli import register as register_services
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="FLIP's central service.")
 people_app = typer.Typer(no_args_is_help=True, help="People, their organisations and their roles.")
 satre_app = typer.Typer(no_args_is_help=True, help="Where the hub stands on SATRE, from tests that ran.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 airlock_app = typer.Typer(no_args_is_help=True, help="What leaves.")
+service_app = typer.Typer(no_args_is_help=True, help="Programs that have tokens of their own.")
 app.add_typer(people_app, name="people")
+app.add_typer(service_app, name="service")
 app.add_typer(airlock_app, name="airlock")
 app.add_typer(audit_app, name="audit")
 app.add_typer(satre_app, name="satre")
@@ -305,3 +308,4 @@ register_backup(app, _command, _open, _by)
 register_audit(audit_app, _command, _open)
 register_checks(airlock_app, _command)
 register_satre(satre_app, _command)
+register_services(service_app, _command, _open, _by)

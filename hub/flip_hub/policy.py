@@ -31,6 +31,7 @@ class Subject:
 
     Attributes:
         workspace: the project that a workspace's token is confined to; empty for a person's own sign-in.
+        scopes: what a program was given its token for; None for a person.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Subject:
     roles: frozenset[str]
     active: bool = True
     workspace: str = ""
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Policies:
     def _judge(self, questions: Sequence[_Question]) -> list[cedarpy.AuthzResult]:
         requests = [_request(*question) for question in questions]
         things = dict.fromkeys(target for _, _, target in questions)
-        entities = [_person(questions[0][0]), *map(_thing, things)]
+        entities = [_asking(questions[0][0]), *map(_thing, things)]
         results: list[cedarpy.AuthzResult] = cedarpy.is_authorized_batch(
             requests, self._policies, entities, self._schema
         )
@@ -218,7 +220,7 @@ def _policy(body: dict[str, Any]) -> _Policy:
 
 def _request(subject: Subject, action: str, target: Object) -> dict[str, Any]:
     return {
-        "principal": {"type": "Person", "id": subject.name},
+        "principal": _who(subject),
         "action": {"type": "Action", "id": action},
         "resource": _uid(target),
         "context": {"workspace": subject.workspace},
@@ -231,9 +233,22 @@ def _uid(target: Object) -> dict[str, str]:
     return {"type": "Project", "id": target.project} if target.project else {"type": "Hub", "id": "hub"}
 
 
+def _who(subject: Subject) -> dict[str, str]:
+    return {"type": "Person" if subject.scopes is None else "Service", "id": subject.name}
+
+
+def _asking(subject: Subject) -> dict[str, Any]:
+    return _person(subject) if subject.scopes is None else _program(subject)
+
+
+def _program(subject: Subject) -> dict[str, Any]:
+    attributes = {"active": subject.active, "scopes": sorted(subject.scopes or ())}
+    return {"uid": _who(subject), "attrs": attributes, "parents": []}
+
+
 def _person(subject: Subject) -> dict[str, Any]:
     return {
-        "uid": {"type": "Person", "id": subject.name},
+        "uid": _who(subject),
         "attrs": {
             "name": subject.name,
             "active": subject.active,

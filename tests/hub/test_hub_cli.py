@@ -101,3 +101,18 @@ def test_starting_is_quick_and_light(home: Path) -> None:
     code = f"import sys, flip_hub.cli; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_programs_are_given_tokens_which_are_rotated_and_revoked(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    create = ("service", "create", "uptime", "--purpose", "Watches", "--scope", "monitoring:read")
+    assert _run(*create, "--into", str(file), home=home).exit_code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().startswith("flips_")
+    assert _run("service", "rotate", "uptime", "--into", str(file), home=home).exit_code == 1
+    assert _run("service", "rotate", "uptime", home=home).stdout.startswith("flips_")
+    listed = _run("service", "list", home=home).stdout
+    assert "uptime" in listed
+    assert "idle-culler" in listed
+    assert _run("service", "revoke", "uptime", home=home).exit_code == 0
+    assert _run("service", "revoke", "uptime", home=home).exit_code == 1

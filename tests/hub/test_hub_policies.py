@@ -74,6 +74,8 @@ _NINA = _subject("nina", "northbridge university", "output checker")
 _ADA_CHECKS = _subject("ada", "Elsewhere", "researcher", "output checker")
 _ALAN_CHECKS = _subject("alan", "Elsewhere", "researcher", "output checker")
 _NOBODY = _subject("", "")
+_WATCHER = Subject("service/watcher", "", frozenset(), scopes=frozenset({"monitoring:read"}))
+_COLLECTOR = Subject("service/collector", "", frozenset(), scopes=frozenset({"audit:read"}))
 
 ALLOWED = "allowed"
 DENIED = "denied"
@@ -90,6 +92,14 @@ TABLE = [
     (_BEA, "view_audit", _PROJECT, DENIED, "people.view_audit"),
     (_CORA, "view_audit", _HUB, DENIED, "people.view_audit"),
     (_ADA_AT_WORK, "view_audit", _PROJECT, DENIED, "people.workspace_governance"),
+    (_WATCHER, "monitor", _HUB, ALLOWED, "services.monitor"),
+    (_OLGA, "monitor", _HUB, ALLOWED, "services.monitor_by_people"),
+    (_COLLECTOR, "monitor", _HUB, DENIED, "services.monitor"),
+    (_RUFUS, "monitor", _HUB, DENIED, "services.monitor"),
+    (_COLLECTOR, "follow_audit", _HUB, ALLOWED, "services.follow_audit"),
+    (_RUFUS, "follow_audit", _HUB, ALLOWED, "services.follow_audit_by_people"),
+    (_WATCHER, "follow_audit", _HUB, DENIED, "services.follow_audit"),
+    (_ADA, "follow_audit", _HUB, DENIED, "services.follow_audit"),
     (_ADA, "browse_catalogue", _HUB, ALLOWED, "data.browse_catalogue"),
     (_SAM, "browse_catalogue", _HUB, ALLOWED, "data.browse_catalogue"),
     (_ALAN_NO_ROLE, "browse_catalogue", _HUB, DENIED, "data.browse_catalogue"),

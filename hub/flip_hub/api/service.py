@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Mount
 
 from flip_hub.airlock.worker import Worker
-from flip_hub.api import airlock_routes, application_routes, job_routes, register_routes, routes
+from flip_hub.api import airlock_routes, application_routes, job_routes, operating_routes, register_routes, routes
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
 from flip_hub.api.guard import Guard
@@ -74,7 +74,7 @@ def create_app(
     app.state.pulse = Pulse(office.database)
     app.state.airlock = Worker(office)
     base = prefix.rstrip("/")
-    for api in (routes, application_routes, job_routes, airlock_routes, register_routes):
+    for api in (routes, application_routes, job_routes, airlock_routes, register_routes, operating_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from flip_hub.api.authentication import Authenticator, SignedIn
 from flip_hub.errors import DeniedError, NotSignedInError
 from flip_hub.governance.office import Office, identify
+from flip_hub.governance.services import PREFIX, SCOPES
 from flip_hub.governance.sign_ins import Limits, Standing, standing
 from flip_hub.policy import Subject
 
@@ -66,6 +67,12 @@ async def who_asks(request: Request) -> Subject:
     """
     desk = desk_of(request)
     token = token_of(request)
+    if token.startswith(PREFIX):
+        raise DeniedError(
+            "A program reaches nothing but what it was given a token for.",
+            f"Programs ask: {', '.join(words.rpartition(' ')[2] for words in SCOPES.values())}.",
+            "services.nothing_else",
+        )
     session_id = request.cookies.get("jupyterhub-session-id", "")
     found = await desk.authenticator.by_token(token, session_id) if token else None
     if found is None:
@@ -83,12 +90,17 @@ async def who_asks(request: Request) -> Subject:
 
 def token_of(request: Request) -> str:
     """The token in a request's header, else in its session cookie; a cookie changes nothing without a form's token."""
-    match = _HEADER.fullmatch(request.headers.get("authorization", "").strip())
-    if match:
-        return match[1]
+    if sent := bearer(request):
+        return sent
     cookie = request.cookies.get(SESSION_COOKIE, "")
     is_api = request.url.path.startswith(desk_of(request).prefix + "api/")
     return cookie if request.method in _SAFE or not is_api else ""
+
+
+def bearer(request: Request) -> str:
+    """The token in a request's header; empty where there is none."""
+    match = _HEADER.fullmatch(request.headers.get("authorization", "").strip())
+    return match[1] if match else ""
 
 
 def csrf_token(desk: Desk, request: Request) -> str:

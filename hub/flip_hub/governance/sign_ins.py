@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from flip_hub.config import HubConfig
@@ -93,6 +93,17 @@ def standing(database: Database, limits: Limits, session_id: str, person: str, *
         _see(database, session_id, moment)
         return Standing(moment + limits.idle, row.began_at + limits.longest)
     return Standing(row.seen_at + limits.idle, row.began_at + limits.longest)
+
+
+def how_many(session: Session, limits: Limits) -> int:
+    """How many sessions are open."""
+    moment = now()
+    chosen = select(func.count()).where(
+        SignIn.ended_at.is_(None),
+        SignIn.seen_at > moment - limits.idle,
+        SignIn.began_at > moment - limits.longest,
+    )
+    return session.scalar(chosen) or 0
 
 
 def end(database: Database, session_id: str, reason: str) -> None:

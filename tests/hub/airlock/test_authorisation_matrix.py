@@ -82,6 +82,8 @@ ITEM = {
 HUBS = {
     "POST /projects": "apply",
     "GET /airlock/requests": "check_outputs",
+    "GET /monitoring": "monitor",
+    "GET /audit": "follow_audit",
     "GET /me": SIGNED_IN,
     "GET /projects": SIGNED_IN,
     "GET /ingress": SIGNED_IN,
