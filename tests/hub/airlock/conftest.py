@@ -24,6 +24,8 @@ from flip_sdk.contract.airlock import (
     verdict_of,
 )
 
+from tests.hub.airlock.situations import World, every_situation
+
 CHECKERS = {
     "cora": "Health Data Board",
     "cyril": "Patient Council",
@@ -128,3 +130,8 @@ def airlock(hub) -> Airlock:
         )
     hub.approved(team=("alan",))
     return Airlock(hub)
+
+
+@pytest.fixture
+def world(airlock: Airlock) -> World:
+    return every_situation(airlock)
