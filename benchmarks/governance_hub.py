@@ -90,6 +90,7 @@ def _people(database: Database) -> None:
             for name, where, may in people
         ]
         session.execute(insert(Person), rows)
+    show_records(database, *(name for name, _, may in people if may == roles))
     for name in TRUSTS:
         enrolment = SigningTrust(name).enrolment
         trusts.enrol(database, enrolment, fingerprint(enrolment), by="olga")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from flip_sdk.contract.records import Record
+from flip_hub.governance.requirements import requirements
+from flip_sdk.contract.records import Record, digest
 
 from demo.processes import PlatformError
 
@@ -36,6 +39,8 @@ OLGA = Actor("olga", "Olga Brandt", "FLIP operations", "operator", "the hub's op
 CORA = Actor("cora", "Cora Lindqvist", "Health Data Board", "output checker", "an output checker")
 CYRIL = Actor("cyril", "Cyril Banner", "Patient Council", "output checker", "an output checker")
 PEOPLE = (ADA, RUFUS, MINA, CORA, CYRIL, SAM, OLGA)
+COLLEAGUE = "otto"
+"""The other operator: nobody verifies their own records."""
 STEWARDS = {"aldgate": SAM.name, "brookfield": "bella", "carrick": "conor", "dunmore": "dilys"}
 """Each Trust's data steward. They work at their own Trusts; only sam also has an account at the hub."""
 
@@ -48,6 +53,18 @@ def steward_of(trust: str) -> str:
 def operator_of(trust: str) -> str:
     """The one who runs a Trust's node, and compares fingerprints with the others."""
     return f"operator-of-{trust}"
+
+
+def records_of(actors: Sequence[Actor]) -> str:
+    """The table of what people showed, as an office of training and contracts hands it over: a year from today."""
+    today = datetime.now(UTC).date()
+    lines = ["name,kind,reference,issued_on,expires_on,evidence"]
+    for actor in actors:
+        for kind in requirements().of([actor.role]):
+            number = f"DEMO-{actor.name}-{kind}".upper()
+            evidence = digest(f"Certificate {number}".encode())
+            lines.append(f"{actor.name},{kind},{number},{today},{today + timedelta(days=365)},{evidence}")
+    return "\n".join(lines) + "\n"
 
 
 class Visitor:

@@ -25,7 +25,20 @@ from flip_sdk.contract.records import Instant
 from pydantic import TypeAdapter
 
 from demo import patients
-from demo.people import ADA, MINA, OLGA, PEOPLE, PROJECT, RUFUS, Actor, Visitor, operator_of, steward_of
+from demo.people import (
+    ADA,
+    COLLEAGUE,
+    MINA,
+    OLGA,
+    PEOPLE,
+    PROJECT,
+    RUFUS,
+    Actor,
+    Visitor,
+    operator_of,
+    records_of,
+    steward_of,
+)
 from demo.platform import Platform, TrustPlan
 from demo.processes import PlatformError
 from demo.telling import Teller
@@ -94,7 +107,10 @@ class Story:
         """The operator registers the demo's people at the hub."""
         for actor in PEOPLE:
             self.register(actor)
-        self.teller.say(f"The operator registers {', '.join(actor.name for actor in PEOPLE)}")
+        self.show_records(*PEOPLE)
+        self.teller.say(
+            f"The operator registers {', '.join(actor.name for actor in PEOPLE)}, and the records they showed"
+        )
 
     def register(self, actor: Actor) -> None:
         """The operator registers one person at the hub."""
@@ -102,6 +118,12 @@ class Story:
             *("people", "add", actor.name, "--display-name", actor.display_name, "--organisation", actor.organisation),
             *("--role", actor.role, "--password", self.password, "--by", OLGA.name),
         )
+
+    def show_records(self, *actors: Actor) -> None:
+        """The operator's colleague puts down what people showed: accreditation, training and contracts."""
+        table = self.platform.folder / "records-of-people.csv"
+        table.write_text(records_of(actors), encoding="utf-8")
+        self.platform.flip_hub("people", "import-records", str(table), "--by", COLLEAGUE)
 
     # ---- the data stewards
 

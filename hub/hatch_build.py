@@ -11,6 +11,7 @@ BESIDE = {
     "policies/hub": "flip_hub/policies",
     "policies/disclosure": "flip_hub/disclosure",
     "policies/agreements": "flip_hub/agreements",
+    "policies/people": "flip_hub/people",
     "policies/satre.yaml": "flip_hub/satre.yaml",
     "notebooks": "flip_hub/notebooks",
 }

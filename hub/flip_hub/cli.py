@@ -23,6 +23,7 @@ from flip_hub.backup_cli import register as register_backup
 from flip_hub.checks_cli import register as register_checks
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
+from flip_hub.people_cli import register as register_people
 from flip_hub.satre.cli import register as register_satre
 from flip_hub.services_cli import register as register_services
 
@@ -224,14 +225,17 @@ def unbind_person(name: Annotated[str, typer.Argument(help="Their name.")], home
 
 @_command(people_app, "list")
 def list_people(home: Home = None) -> None:
-    """List everyone registered."""
-    from flip_hub.governance import people
+    """List everyone registered, and which of the records that their roles need are not there."""
+    from flip_hub.governance import records
 
     _, database = _open(home)
-    table = Table("Name", "Display name", "Organisation", "Roles", "Account")
-    for person in people.people(database):
+    table = Table("Name", "Display name", "Organisation", "Roles", "Account", "Records")
+    for person in records.listed(database):
         account = "open" if person.active else "closed"
-        table.add_row(person.name, person.display_name, person.organisation, ", ".join(person.roles), account)
+        wrong = "; ".join(f"{one.title}: {one.state}" for one in person.needed if one.state != "held")
+        table.add_row(
+            person.name, person.display_name, person.organisation, ", ".join(person.roles), account, wrong or "verified"
+        )
     _out.print(table, soft_wrap=False)
 
 
@@ -307,5 +311,6 @@ def _log() -> None:
 register_backup(app, _command, _open, _by)
 register_audit(audit_app, _command, _open)
 register_checks(airlock_app, _command)
+register_people(people_app, _command, _open, _by)
 register_satre(satre_app, _command)
 register_services(service_app, _command, _open, _by)

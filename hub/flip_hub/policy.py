@@ -21,7 +21,6 @@ from flip_hub.errors import ConfigError, DeniedError
 SCHEMA_FILE = "schema.cedarschema"
 MOST_KEPT = 10_000
 """Answers that are kept."""
-_ASK = "Ask one of them; if it should be you, ask the project's owner about its team or the operator about your roles."
 _INSTALLED = Path(__file__).parent / "policies"
 _REPOSITORY = Path(__file__).parents[2] / "policies" / "hub"
 
@@ -33,6 +32,8 @@ class Subject:
     Attributes:
         workspace: the project that a workspace's token is confined to; empty for a person's own sign-in.
         scopes: what a program was given its token for; None for a person.
+        lapsed: roles whose work is taken away, as a record that they need is missing or has ended.
+        warnings: what the person is told of their records; no policy reads it.
     """
 
     name: str
@@ -41,11 +42,13 @@ class Subject:
     active: bool = True
     workspace: str = ""
     scopes: frozenset[str] | None = None
+    lapsed: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Object:
-    """What is asked for: a project, something at its airlock (with ``item``), or the hub itself (no ``project``).
+    """What is asked for: a project, something at its airlock (``item``), someone's records (``person``), or the hub.
 
     Attributes:
         item: id of a release request, a released file, a file on its way in, or a blob.
@@ -54,6 +57,7 @@ class Object:
         public: whether it is for everybody then.
         inside: of a blob, whether workspaces may read it.
         outside: of a blob, whether it may be read elsewhere.
+        person: whose records they are.
     """
 
     project: str = ""
@@ -71,6 +75,7 @@ class Object:
     outside: bool = False
     recused: frozenset[str] = frozenset()
     unsigned: frozenset[str] = frozenset()
+    person: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,9 +197,8 @@ class Policies:
             return Decision(False, notes["id"], notes["reason"], notes.get("mend", ""))
         for policy in self._known.values():
             if policy.effect == "permit" and action in policy.actions and "otherwise" in policy.annotations:
-                notes = policy.annotations
-                return Decision(False, notes["id"], notes["otherwise"], notes.get("mend", _ASK))
-        return Decision(False, "", "No policy permits this.", _ASK)
+                return Decision(False, policy.annotations["id"], policy.annotations["otherwise"])
+        return Decision(False, "", "No policy permits this.")
 
     def _id(self, name: str) -> str:
         return self._known[name].annotations["id"]
@@ -230,6 +234,8 @@ def _request(subject: Subject, action: str, target: Object) -> dict[str, Any]:
 
 
 def _uid(target: Object) -> dict[str, str]:
+    if target.person:
+        return {"type": "Records", "id": target.person}
     if target.item:
         return {"type": "Item", "id": target.item}
     return {"type": "Project", "id": target.project} if target.project else {"type": "Hub", "id": "hub"}
@@ -256,12 +262,15 @@ def _person(subject: Subject) -> dict[str, Any]:
             "active": subject.active,
             "organisation": same_organisation(subject.organisation),
             "roles": sorted(subject.roles),
+            "lapsed": sorted(subject.lapsed),
         },
         "parents": [],
     }
 
 
 def _thing(target: Object) -> dict[str, Any]:
+    if target.person:
+        return {"uid": _uid(target), "attrs": {"person": target.person}, "parents": []}
     if not target.project:
         return {"uid": _uid(target), "attrs": {}, "parents": []}
     if target.item:

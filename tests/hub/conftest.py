@@ -21,7 +21,7 @@ from flip_hub.governance import agreement, notices, people, projects, reviews, t
 from flip_hub.governance.office import Office, identify
 from flip_hub.keys import make_keys
 from flip_hub.policy import Subject
-from flip_hub.testing import FakeAuthenticator, SigningTrust
+from flip_hub.testing import FakeAuthenticator, SigningTrust, show_records
 from flip_sdk.contract.api import SubmitJob
 from flip_sdk.contract.applications import (
     Application,
@@ -219,6 +219,7 @@ def _fill(config: HubConfig) -> dict[str, SigningTrust]:
     upgrade(database)
     for name, (organisation, roles) in PEOPLE.items():
         people.add_person(database, name, display_name=name.title(), organisation=organisation, roles=roles, by="olga")
+    show_records(database, *PEOPLE)
     signing = {name: SigningTrust(name) for name in TRUSTS}
     for trust in signing.values():
         trusts.enrol(database, trust.enrolment, fingerprint(trust.enrolment), by="olga")

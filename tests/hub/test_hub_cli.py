@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,25 @@ def test_people(home: Path) -> None:
     assert "governance reviewer" in refused.output
     assert _run("people", "close", "ada", home=home).exit_code == 0
     assert "closed" in _run("people", "list", home=home).stdout
+
+
+def test_records_of_people(home: Path, tmp_path: Path) -> None:
+    _run("people", "add", "ada", "--display-name", "Ada", "--organisation", "N", "--role", "researcher", home=home)
+    assert "missing" in _run("people", "list", home=home).stdout
+    today, table = datetime.now(UTC).date(), tmp_path / "records.csv"
+    first, *rest = (f"ada,{kind},N-1,{today},{today}" for kind in ("accredited_researcher", "information_governance"))
+    table.write_text("\n".join(["name,kind,reference,issued_on,expires_on", first, *rest]))
+    assert _run("people", "import-records", str(table), "--by", "olga", home=home).exit_code == 0
+    table.write_text(table.read_text() + "\nada,charm,N-1,2026-01-01,soon")
+    refused = _run("people", "import-records", str(table), "--by", "olga", home=home)
+    assert refused.exit_code == 1
+    assert "line 4" in refused.output
+    one = ("people", "record", "ada", "--kind", "contract", "--reference", "HR 7", "--evidence", str(table))
+    days = ("--issued", str(today), "--expires", str(today))
+    assert _run(*one, *days, "--by", "ada", home=home).exit_code == 1
+    assert _run(*one, *days, "--by", "olga", home=home).exit_code == 0
+    assert "ending" in _run("people", "list", home=home).stdout
+    assert "missing" not in _run("people", "list", home=home).stdout
 
 
 def test_the_audit_log_verifies_here_and_elsewhere(home: Path, tmp_path: Path) -> None:

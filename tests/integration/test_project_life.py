@@ -65,6 +65,7 @@ def cast(new_story: Callable[..., Story]) -> Iterator[Cast]:
     story = new_story(ready=False)
     story.register_people()
     story.register(NOOR)
+    story.show_records(NOOR)
     story.publish_catalogues()
     with Browser(story.platform.hub_url, REPOSITORY / "build" / "screenshots") as browser:
         yield Cast(story, browser, PROJECT)

@@ -17,7 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Mount
 
 from flip_hub.airlock.worker import Worker
-from flip_hub.api import airlock_routes, application_routes, job_routes, operating_routes, register_routes, routes
+from flip_hub.api import (
+    airlock_routes,
+    application_routes,
+    job_routes,
+    operating_routes,
+    people_routes,
+    register_routes,
+    routes,
+)
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
 from flip_hub.api.guard import Guard
@@ -30,6 +38,7 @@ from flip_hub.api.pages import (
     forms,
     ingress_pages,
     job_pages,
+    people_pages,
     project_pages,
     public_pages,
     register_pages,
@@ -74,7 +83,8 @@ def create_app(
     app.state.pulse = Pulse(office.database)
     app.state.airlock = Worker(office)
     base = prefix.rstrip("/")
-    for api in (routes, application_routes, job_routes, airlock_routes, register_routes, operating_routes):
+    governing = (routes, application_routes, job_routes, airlock_routes, people_routes)
+    for api in (*governing, register_routes, operating_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)
@@ -87,6 +97,7 @@ def create_app(
         public_pages,
         register_pages,
         audit_pages,
+        people_pages,
     ):
         app.include_router(page.router, prefix=base, include_in_schema=False)
     app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))

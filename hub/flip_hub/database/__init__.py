@@ -18,6 +18,7 @@ from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
 from flip_hub.database.members import ProjectMember, ProjectWords
 from flip_hub.database.migrate import upgrade
 from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
+from flip_hub.database.person_records import PersonRecord
 from flip_hub.database.roots import AuditBlock, DailyRoot, RootSeen
 from flip_hub.database.runs import (
     BlobUse,
@@ -63,6 +64,7 @@ __all__ = [
     "Output",
     "OutputDecisionRow",
     "Person",
+    "PersonRecord",
     "Project",
     "ProjectMember",
     "ProjectWords",

@@ -12,10 +12,16 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from flip_hub.database.applications import Condition
 from flip_hub.database.base import LINE, NAME, TOKEN, Base
 from flip_hub.database.columns import RecordText
+from flip_hub.database.person_records import PersonRecord
 
 
 class Person(Base):
-    """Someone who signs in. ``name`` is JupyterHub's."""
+    """Someone who signs in. ``name`` is JupyterHub's.
+
+    Attributes:
+        records_due_at: until then nothing is taken away for a missing record: they were registered before records were
+            kept. None for everybody else.
+    """
 
     __tablename__ = "person"
 
@@ -24,6 +30,8 @@ class Person(Base):
     organisation: Mapped[str] = mapped_column(LINE)
     roles: Mapped[list[str]]
     active: Mapped[bool] = mapped_column(default=True)
+    records_due_at: Mapped[datetime | None]
+    records: Mapped[list[PersonRecord]] = relationship(order_by=PersonRecord.record_id)
 
 
 class Project(Base):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from flip_hub.config import HubConfig
-from flip_hub.database import Database, Person
+from flip_hub.database import Database, Person, now
 from flip_hub.errors import DeniedError
+from flip_hub.governance.requirements import lapsed, warnings
 from flip_hub.models import BlobStore
 from flip_hub.policy import Policies, Subject, hub_policies
 
@@ -40,7 +41,17 @@ def identify(session: Session, name: str, workspace: str | None = None) -> Subje
     Raises:
         DeniedError: JupyterHub knows them, governance does not.
     """
-    person = session.get(Person, name)
+    # one query for all: this runs at every request
+    person = session.get(Person, name, options=[joinedload(Person.records)])
     if person is None:
         raise DeniedError(f"{name} is not registered at this hub.", "Ask the operator to register you.", "people.known")
-    return Subject(person.name, person.organisation, frozenset(person.roles), person.active, workspace or "")
+    moment = now()
+    return Subject(
+        person.name,
+        person.organisation,
+        frozenset(person.roles),
+        person.active,
+        workspace or "",
+        lapsed=lapsed(person, moment),
+        warnings=tuple(warnings(person, moment)),
+    )

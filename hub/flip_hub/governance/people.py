@@ -6,8 +6,7 @@ from sqlalchemy import select
 
 from flip_hub.database import Database, Entry, Person
 from flip_hub.errors import InvalidError, MissingError
-
-ROLES = ("researcher", "output checker", "governance reviewer", "data steward", "clinician", "operator")
+from flip_hub.governance.requirements import ROLES
 
 
 def add_person(

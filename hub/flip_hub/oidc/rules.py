@@ -9,7 +9,7 @@ from typing import Any
 
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError, SignInError
-from flip_hub.governance.people import ROLES
+from flip_hub.governance.requirements import ROLES
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 """A name is a folder and part of addresses: it holds nothing that leads out of either."""

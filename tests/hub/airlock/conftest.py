@@ -13,6 +13,7 @@ from flip_hub.airlock.checks import Past
 from flip_hub.database import Routine
 from flip_hub.governance import people
 from flip_hub.models import allow_blob
+from flip_hub.testing import show_records
 from flip_sdk.contract.airlock import (
     CellMark,
     DecideOutputs,
@@ -23,8 +24,6 @@ from flip_sdk.contract.airlock import (
     ReleaseView,
     verdict_of,
 )
-
-from tests.hub.airlock.situations import World, every_situation
 
 CHECKERS = {
     "cora": "Health Data Board",
@@ -128,10 +127,6 @@ def airlock(hub) -> Airlock:
             roles=("output checker",),
             by="olga",
         )
+    show_records(hub.office.database, *CHECKERS)
     hub.approved(team=("alan",))
     return Airlock(hub)
-
-
-@pytest.fixture
-def world(airlock: Airlock) -> World:
-    return every_situation(airlock)

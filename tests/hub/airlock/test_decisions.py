@@ -11,6 +11,7 @@ from flip_hub.airlock.queue import queue
 from flip_hub.database import Project, Release, Routine
 from flip_hub.errors import ConflictError, DeniedError, InvalidError, MissingError, NotNowError
 from flip_hub.governance import people
+from flip_hub.testing import show_records
 from flip_sdk.contract.airlock import DecideOutputs
 from flip_sdk.contract.states import OutputState, ProjectState
 from flip_sdk.errors import FlipError, SpecError
@@ -66,6 +67,7 @@ def test_nobody_decides_on_their_own_request_or_project(airlock) -> None:
             roles=("researcher", "output checker"),
             by="olga",
         )
+    show_records(airlock.hub.office.database, "ada", "alan")
     request = airlock.checked()
     for name, policy in (("ada", "outputs.check_own"), ("alan", "outputs.check_own_project")):
         with pytest.raises(DeniedError) as caught:

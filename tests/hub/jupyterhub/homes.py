@@ -14,6 +14,7 @@ from flip_hub.governance.office import Office, identify
 from flip_hub.governance.people import add_person
 from flip_hub.home import make_home
 from flip_hub.jupyterhub.accounts import set_password
+from flip_hub.testing import show_records
 from flip_sdk.contract.applications import Application, NewSignature
 from flip_sdk.contract.states import OutputState, ProjectState
 from sqlalchemy import select
@@ -35,6 +36,7 @@ def populated_home(path: Path) -> HubConfig:
             database, login.name, display_name=login.name.title(), organisation="Northbridge", roles=(role,), by="tests"
         )
         set_password(config, login.name, login.password)
+        show_records(database, login.name)
     with database.write(Routine("made by a test")) as session:
         session.add(project(OPEN, ProjectState.APPROVED, ADA, BEN))
         session.add(project(PASSING, ProjectState.APPROVED, ADA))

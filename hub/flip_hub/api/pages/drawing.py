@@ -16,6 +16,8 @@ from flip_hub.api.sessions import csrf_token, desk_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 COLOURS = {
+    "waiting": "blue",
+    "verified": "green",
     "draft": "grey",
     "submitted": "blue",
     "in_review": "blue",
