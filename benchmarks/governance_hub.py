@@ -39,7 +39,7 @@ from flip_hub.database import (
 from flip_hub.database.chain import CHAIN, as_dict, hash_of
 from flip_hub.governance import trusts, witness
 from flip_hub.keys import make_keys
-from flip_hub.testing import FakeAuthenticator, SigningTrust
+from flip_hub.testing import FakeAuthenticator, SigningTrust, show_records
 from flip_sdk.contract.airlock import OutputStatement
 from flip_sdk.contract.applications import Application, DataAsked, PlannedOutput
 from flip_sdk.contract.notices import fingerprint

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cedarpy
 import typer
+import yaml
 from flip_hub.cli import app as hub_app
 from flip_hub.config import HubConfig
 from flip_hub.dispatcher.deliveries import DELIVERY
@@ -123,6 +124,7 @@ def policies_page() -> str:
     for title, folder in (("The hub", "hub"), ("A Trust's console", "trust")):
         parts.append(f"## {title}\n\n| policy | effect | actions | what a person is told |\n|---|---|---|---|")
         parts[-1] += "".join(_policy_rows(DOCS.parent / "policies" / folder))
+        parts += [f"### Examples: {title[0].lower()}{title[1:]}", *_examples(folder)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -135,6 +137,23 @@ def _policy_rows(folder: Path) -> Iterator[str]:
             actions = ", ".join(f"`{entity['id']}`" for entity in entities) or "everything"
             told = " ".join(notes[name] for name in ("otherwise", "reason", "mend") if notes.get(name))
             yield f"\n| `{notes['id']}` | {body['effect']} | {actions} | {told} |"
+
+
+def _examples(folder: str) -> Iterator[str]:
+    """Who may and who may not, in words, with the example that a test runs."""
+    content = yaml.safe_load((DOCS.parent / "policies" / "examples" / f"{folder}.yaml").read_text("utf-8"))
+    for example in content["policies"] if isinstance(content, dict) else content:
+        lines = [f"`{example['policy']}`\n"]
+        for kind in ("allowed", "denied"):
+            lines += [f"- **{kind}:** {case['words']} <small>({_asked(case)})</small>" for case in example[kind]]
+        yield "\n".join(lines)
+
+
+def _asked(case: dict[str, str]) -> str:
+    who = case.get("who") or f"{case['role']}{'' if case.get('active', True) else ' who has left'}"
+    on = f" on {case['what']}" if "what" in case else ""
+    by = f", decided by `{case['by']}`" if "by" in case else ""
+    return f"{who}: `{case['action']}`{on}{by}"
 
 
 def _command_parts(path: str, command: typer.core.TyperCommand | typer.core.TyperGroup) -> Iterator[str]:

@@ -21,6 +21,7 @@ from flip_hub.errors import ConfigError, DeniedError
 SCHEMA_FILE = "schema.cedarschema"
 MOST_KEPT = 10_000
 """Answers that are kept."""
+_ASK = "Ask one of them; if it should be you, ask the project's owner about its team or the operator about your roles."
 _INSTALLED = Path(__file__).parent / "policies"
 _REPOSITORY = Path(__file__).parents[2] / "policies" / "hub"
 
@@ -197,8 +198,9 @@ class Policies:
             return Decision(False, notes["id"], notes["reason"], notes.get("mend", ""))
         for policy in self._known.values():
             if policy.effect == "permit" and action in policy.actions and "otherwise" in policy.annotations:
-                return Decision(False, policy.annotations["id"], policy.annotations["otherwise"])
-        return Decision(False, "", "No policy permits this.")
+                notes = policy.annotations
+                return Decision(False, notes["id"], notes["otherwise"], notes.get("mend", _ASK))
+        return Decision(False, "", "No policy permits this.", _ASK)
 
     def _id(self, name: str) -> str:
         return self._known[name].annotations["id"]

@@ -10,7 +10,7 @@ from flip_trust.errors import DeniedError, SetupError
 from flip_trust.policy import ROLES, Person, Policies, trust_policies
 
 FOLDER = Path(__file__).parents[2] / "policies" / "trust"
-EXAMPLES = yaml.safe_load((FOLDER / "examples.yaml").read_text("utf-8"))
+EXAMPLES = yaml.safe_load((FOLDER.parent / "examples" / "trust.yaml").read_text("utf-8"))
 CASES = [
     (example["policy"], kind, case) for example in EXAMPLES for kind in ("allowed", "denied") for case in example[kind]
 ]

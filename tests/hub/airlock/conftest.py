@@ -25,6 +25,8 @@ from flip_sdk.contract.airlock import (
     verdict_of,
 )
 
+from tests.hub.airlock.situations import World, every_situation
+
 CHECKERS = {
     "cora": "Health Data Board",
     "cyril": "Patient Council",
@@ -130,3 +132,8 @@ def airlock(hub) -> Airlock:
     show_records(hub.office.database, *CHECKERS)
     hub.approved(team=("alan",))
     return Airlock(hub)
+
+
+@pytest.fixture
+def world(airlock: Airlock) -> World:
+    return every_situation(airlock)
