@@ -91,6 +91,7 @@ def test_an_answer_comes_once(everyone, dispatcher):
     assert dispatcher.pull([message_id]) == [Incoming(message_id, None, "lost")]
 
 
+@pytest.mark.slow
 def test_a_hundred_megabytes_pass(everyone, dispatcher):
     weights = bytes(range(256)) * 390_625
     message_id = dispatcher.push("aldgate", {"task": b"big", "weights": weights})

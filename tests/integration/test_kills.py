@@ -21,7 +21,10 @@ from tests.integration.researcher import (
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
 ROUNDS = 30
 AFTER_RESTART = 60.0
-VICTIMS = ("gateway", "dispatcher", "trust-aldgate", "engine-aldgate", "governance", "hub")
+VICTIMS = (
+    *("gateway", "dispatcher", "trust-aldgate", "hub"),
+    *(pytest.param(victim, marks=pytest.mark.slow) for victim in ("engine-aldgate", "governance")),
+)
 
 
 @pytest.mark.parametrize("victim", VICTIMS)

@@ -26,7 +26,7 @@ from tests.integration.researcher import (
     wait_for_round,
 )
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("shared-noise")]
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.xdist_group("shared-noise")]
 ROUNDS = 30
 SHARED = DistributedNoise(spare_rounds=2)
 PATIENCE = 8.0

@@ -102,6 +102,7 @@ def test_the_second_tutorial_practises_then_asks_statistics_and_shares_noise(wor
     assert "if every other Trust worked with the hub" in outputs(tutorial, "text/plain")
 
 
+@pytest.mark.slow
 def test_the_tutorial_on_images_practises_trains_and_publishes(workspace: Path) -> None:
     make_small(workspace / IMAGES)
     hub = FakeHub([with_images(name, seed) for seed, name in enumerate(("aldgate", "brookfield", "carrick"))])
