@@ -248,7 +248,8 @@ def serve(home: Home = None) -> None:
     from flip_hub.running import in_use
     from flip_hub.serving import serve as run
 
-    config, _ = _open(home)
+    config, database = _open(home)
+    database.close()
     _log()
     with in_use(config.home):
         run(config)

@@ -33,6 +33,7 @@ class HubConfig:
         gateway_port: port the gateway listens on.
         control_port: loopback port of Flower's Runtime and Control API.
         service_port: loopback port of the governance service, behind the Hub's proxy.
+        service_processes: how many processes answer there; as many as cores that pages may use, where many people work.
         dashboards_port: loopback port of Voila, behind the Hub's proxy.
         jupyterhub_port: loopback port of JupyterHub's own API.
         proxy_api_port: loopback port on which configurable-http-proxy takes its routes.
@@ -82,6 +83,7 @@ class HubConfig:
     gateway_port: int = 9443
     control_port: int = 9444
     service_port: int = 8010
+    service_processes: int = 1
     dashboards_port: int = 8011
     jupyterhub_port: int = 8081
     proxy_api_port: int = 8001

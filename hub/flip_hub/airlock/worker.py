@@ -11,8 +11,9 @@ from flip_hub.airlock import checking
 from flip_hub.airlock.checking import Examine
 from flip_hub.governance.office import Office
 
-IDLE_SECONDS = 5.0
+IDLE_SECONDS = 1.0
 """What another process put into the queue is found so soon."""
+_END_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +42,7 @@ class Worker:
         """End after what is being checked now; what is not done is taken up again at the next start."""
         self._ended.set()
         self._news.set()
-        await asyncio.to_thread(self._thread.join, IDLE_SECONDS)
+        await asyncio.to_thread(self._thread.join, _END_SECONDS)
 
     def _run(self) -> None:
         self._safely(lambda: checking.begin(self._office))

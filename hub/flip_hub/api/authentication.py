@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from tornado.web import HTTPError
 
+from flip_hub.api import logins
 from flip_hub.errors import NotSignedInError, UnavailableError
 
 CACHE_SECONDS = 30
@@ -64,11 +65,17 @@ class Authenticator(Protocol):
 
 
 class HubAuthenticator:
-    """JupyterHub, through its own client library."""
+    """JupyterHub, through its own client library.
 
-    def __init__(self, auth: Any = None) -> None:
+    Args:
+        key: the hub's, for sign-ins that are under way; all processes of the service have the same.
+        auth: the library's client.
+    """
+
+    def __init__(self, key: bytes, auth: Any = None) -> None:
         from jupyterhub.services.auth import HubOAuth
 
+        self._key = key
         self._auth = auth or HubOAuth(cache_max_age=CACHE_SECONDS)
 
     async def by_token(self, token: str, session_id: str = "") -> SignedIn | None:
@@ -87,12 +94,11 @@ class HubAuthenticator:
 
     def begin_login(self, next_page: str) -> LoginBegun:
         """Start signing a browser in, with PKCE."""
-        verifier, challenge, method = self._auth.generate_pkce_code_challenge()
-        state = self._auth.generate_state(next_page, code_verifier=verifier)
-        extra = {"state": state, "code_challenge": challenge, "code_challenge_method": method}
         from tornado.httputil import url_concat
 
-        return LoginBegun(url_concat(self._auth.login_url, extra), state)
+        begun = logins.begin(self._key, next_page)
+        extra = {"state": begun.state, "code_challenge": begun.challenge, "code_challenge_method": "S256"}
+        return LoginBegun(url_concat(self._auth.login_url, extra), begun.state)
 
     async def finish_login(self, code: str, state: str) -> tuple[str, str]:
         """The token for an OAuth code, and the page that the browser wanted.
@@ -100,13 +106,12 @@ class HubAuthenticator:
         Raises:
             NotSignedInError: the state is not one of ours, or the code is not good.
         """
-        verifier = self._auth.get_code_verifier(state)
-        next_page = self._auth.get_next_url(state)
-        if verifier is None:
+        begun = logins.resume(self._key, state)
+        if begun is None:
             raise NotSignedInError("The sign-in took too long, or began elsewhere.", "Open the page again.")
-        self._auth.clear_oauth_state(state)
         try:
-            return await self._auth.token_for_code(code, code_verifier=verifier, sync=False), next_page
+            # the Hub takes a code once, and only with the verifier of the sign-in that it was given for
+            return await self._auth.token_for_code(code, code_verifier=begun.verifier, sync=False), begun.next_page
         except HTTPError as error:
             raise NotSignedInError("The hub did not accept the sign-in.", "Open the page again.") from error
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from flip_hub.api import (
 )
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
+from flip_hub.api.duties import duties
 from flip_hub.api.guard import Guard
 from flip_hub.api.pages import (
     airlock_pages,
@@ -47,7 +47,6 @@ from flip_hub.api.pages import (
 from flip_hub.api.pulse import Pulse
 from flip_hub.api.sessions import Asking, At, Desk
 from flip_hub.api.static_files import static_routes
-from flip_hub.api.sweep import HubStopper, sweep_for_ever
 from flip_hub.config import HubConfig
 from flip_hub.errors import UnavailableError
 from flip_hub.governance.office import Office
@@ -75,7 +74,7 @@ def create_app(
     app = FastAPI(title=config.title, version="1", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     app.state.desk = Desk(
         office=office,
-        authenticator=authenticator or HubAuthenticator(),
+        authenticator=authenticator or HubAuthenticator(secret(config, "forms").encode()),
         prefix=prefix,
         csrf_key=secret(config, "forms").encode(),
         secure=config.hub_url.startswith("https:"),
@@ -130,14 +129,8 @@ def openapi(request: Request, subject: Asking) -> dict[str, Any]:  # noqa: ARG00
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
-    sweep = asyncio.create_task(sweep_for_ever(desk.office, HubStopper))
-    airlock: Worker = app.state.airlock
-    airlock.start()
-    yield
-    await airlock.stop()
-    sweep.cancel()
-    with suppress(asyncio.CancelledError):
-        await sweep
+    async with duties(desk.office, app.state.airlock):
+        yield
 
 
 def _components(config: HubConfig) -> Path:
