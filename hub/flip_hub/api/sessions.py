@@ -77,9 +77,7 @@ async def who_asks(request: Request) -> Subject:
     found = await desk.authenticator.by_token(token, session_id) if token else None
     if found is None:
         raise NotSignedInError("You are not signed in.", "Sign in to the hub, or send a token of yours that it knows.")
-    if found.session:
-        request.state.standing = await run_in_threadpool(_standing, desk.office, request, found)
-    subject = await run_in_threadpool(_known, desk.office, found.name, found.workspace)
+    subject, request.state.standing = await run_in_threadpool(_known, desk.office, request, found)
     if not subject.active:
         raise DeniedError(
             "Your account at this hub is closed.", "Ask the operator to open it again.", "people.inactive"
@@ -126,15 +124,11 @@ def keep_cookie(response: Response, desk: Desk, name: str, value: str, max_age: 
     )
 
 
-def _standing(office: Office, request: Request, found: SignedIn) -> Standing:
-    limits = Limits.of(office.config)
-    used = request.method not in _SAFE or not request.url.path.endswith(UNUSED)
-    return standing(office.database, limits, found.session, found.name, used=used)
-
-
-def _known(office: Office, name: str, workspace: str | None) -> Subject:
+def _known(office: Office, request: Request, found: SignedIn) -> tuple[Subject, Standing | None]:
+    limits, used = Limits.of(office.config), request.method not in _SAFE or not request.url.path.endswith(UNUSED)
+    ends = standing(office.database, limits, found.session, found.name, used=used) if found.session else None
     with office.database.read() as session:
-        return identify(session, name, workspace)
+        return identify(session, found.name, found.workspace), ends
 
 
 Number = Annotated[int, Field(ge=0, le=2**31 - 1)]

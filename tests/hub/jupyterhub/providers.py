@@ -14,6 +14,9 @@ import httpx
 import pytest
 from flip_hub.jupyterhub.proxy import node
 
+from demo.hub_only import HubOnly
+from tests.hub.jupyterhub.homes import populated_home
+
 HERE = Path(__file__).parent
 MODULES = HERE.parents[2] / "hub" / "node_modules"
 SECRET = "a-secret-of-the-tests"
@@ -26,10 +29,12 @@ class Provider:
     Attributes:
         issuer: its address.
         people: subject → claims; ``active`` false takes somebody away.
+        program: it.
     """
 
     issuer: str
     people: dict[str, dict[str, Any]]
+    program: subprocess.Popen[str]
 
     def change(self, subject: str, **claims: Any) -> None:
         """Change what it says of somebody."""
@@ -58,11 +63,49 @@ def running(redirect: str, people: dict[str, dict[str, Any]]) -> Iterator[Provid
     try:
         program.stdin.write(json.dumps(people))
         program.stdin.close()
-        yield Provider(program.stdout.readline().strip(), people)
+        yield Provider(program.stdout.readline().strip(), people, program)
     finally:
         program.kill()
         program.wait()
         program.stdout.close()
+
+
+SETTINGS = """
+oidc_issuer = "{issuer}"
+oidc_client_id = "flip"
+oidc_client_secret_file = "secrets/oidc"
+oidc_title = "Northbridge University"
+oidc_roles = "flip-researchers = researcher; flip-checkers = output checker"
+oidc_organisation_claim = "organisation"
+oidc_registers = true
+oidc_refresh_seconds = 0
+"""
+
+
+@contextmanager
+def organisation(home: Path, people: dict[str, dict[str, Any]]) -> Iterator[tuple[HubOnly, Provider]]:
+    """A running hub over a new home, and the provider at which its people sign in."""
+    populated_home(home)
+    hub = HubOnly(home)
+    with running(f"{hub.url}/hub/oauth_callback", people) as provider:
+        (home / "hub.toml").write_text(SETTINGS.format(issuer=provider.issuer))
+        (home / "secrets" / "oidc").write_text(SECRET)
+        (home / "secrets" / "oidc").chmod(0o600)
+        with hub:
+            yield hub, provider
+
+
+def person(name: str, *groups: str, **claims: object) -> dict[str, Any]:
+    """Claims of somebody."""
+    return {
+        "preferred_username": name,
+        "name": name.title(),
+        "email": f"{name}@northbridge.example",
+        "email_verified": True,
+        "organisation": "Northbridge",
+        "groups": list(groups),
+        **claims,
+    }
 
 
 def begin(hub_url: str, browser: httpx.Client) -> httpx.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
@@ -12,34 +13,9 @@ from flip_hub.database import Database, Identity, Person, Routine, SignIn
 from sqlalchemy import select
 
 from demo.hub_only import HubOnly
-from tests.hub.jupyterhub.homes import populated_home
-from tests.hub.jupyterhub.providers import SECRET, Provider, running, sign_in
+from tests.hub.jupyterhub.providers import Provider, organisation, person, sign_in
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("organisation-sign-in")]
-
-SETTINGS = """
-oidc_issuer = "{issuer}"
-oidc_client_id = "flip"
-oidc_client_secret_file = "secrets/oidc"
-oidc_roles = "flip-researchers = researcher; flip-checkers = output checker"
-oidc_organisation_claim = "organisation"
-oidc_registers = true
-oidc_refresh_seconds = 0
-"""
-
-
-def person(name: str, *groups: str, **claims: object) -> dict[str, object]:
-    """Claims of somebody."""
-    return {
-        "preferred_username": name,
-        "name": name.title(),
-        "email": f"{name}@northbridge.example",
-        "email_verified": True,
-        "organisation": "Northbridge",
-        "groups": list(groups),
-        **claims,
-    }
-
 
 PEOPLE = {
     "u-ada": person("ada", "flip-researchers"),
@@ -54,15 +30,8 @@ PEOPLE = {
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HubOnly, Provider]]:
-    home = tmp_path_factory.mktemp("organisation") / "home"
-    populated_home(home)
-    hub = HubOnly(home)
-    with running(f"{hub.url}/hub/oauth_callback", PEOPLE) as provider:
-        (home / "hub.toml").write_text(SETTINGS.format(issuer=provider.issuer))
-        (home / "secrets" / "oidc").write_text(SECRET)
-        (home / "secrets" / "oidc").chmod(0o600)
-        with hub:
-            yield hub, provider
+    with organisation(tmp_path_factory.mktemp("organisation") / "home", PEOPLE) as made:
+        yield made
 
 
 @pytest.fixture
@@ -73,7 +42,8 @@ def hub(both: tuple[HubOnly, Provider]) -> HubOnly:
 @pytest.fixture
 def provider(both: tuple[HubOnly, Provider]) -> Iterator[Provider]:
     yield both[1]
-    both[1].lie("")
+    if both[1].program.poll() is None:
+        both[1].lie("")
 
 
 @pytest.fixture
@@ -180,6 +150,16 @@ def test_whom_the_provider_no_longer_knows_is_signed_out_everywhere(
     assert {"reason": "provider"} in events(database, "person.signed_out", "person/cleo")
 
 
+def test_many_requests_at_once_use_no_token_twice(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, database: Database
+) -> None:
+    """The provider takes a refresh token that comes twice for stolen, and ends everything."""
+    sign_in(hub.url, browser, "u-ben")
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(browser.get, [f"{hub.url}/hub/home"] * 16))
+    assert {answer.url.path for answer in answers} == {"/hub/home"}
+
+
 # ---- sessions
 
 
@@ -260,3 +240,18 @@ def test_passwords_do_not_work_any_more(hub: HubOnly, browser: httpx.Client) -> 
     page = browser.get(f"{hub.url}/hub/login")
     assert 'name="password"' not in page.text
     assert "/hub/oauth_login" in page.text
+
+
+def test_while_the_provider_is_away_people_stay_and_nobody_comes(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, database: Database
+) -> None:
+    sign_in(hub.url, browser, "u-ben")
+    provider.program.kill()
+    provider.program.wait()
+    assert is_signed_in(hub, browser) == [True, True]
+    with httpx.Client(follow_redirects=True) as newcomer:
+        page = newcomer.get(f"{hub.url}/hub/oauth_callback", params={"code": "c", "state": "s"})
+        assert page.status_code == 400
+    left = browser.get(f"{hub.url}/hub/logout", follow_redirects=False)
+    assert left.status_code == 302
+    assert is_signed_in(hub, browser) == [False, False]
