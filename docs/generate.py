@@ -118,13 +118,16 @@ def commands_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+_POLICIES = (("The hub", "hub"), ("A Trust's console", "trust"), ("Jobs at a Trust", "trust/jobs"))
+
+
 def policies_page() -> str:
-    """Every policy of the hub and of a Trust's console: what it permits or forbids, in its own words."""
+    """Every policy of the hub and of a Trust: what it permits or forbids, in its own words."""
     parts = [_NOTE.format("policies/hub and policies/trust") + "# Policies"]
-    for title, folder in (("The hub", "hub"), ("A Trust's console", "trust")):
+    for title, folder in _POLICIES:
         parts.append(f"## {title}\n\n| policy | effect | actions | what a person is told |\n|---|---|---|---|")
         parts[-1] += "".join(_policy_rows(DOCS.parent / "policies" / folder))
-        parts += [f"### Examples: {title[0].lower()}{title[1:]}", *_examples(folder)]
+        parts += [f"### Examples: {title[0].lower()}{title[1:]}", *_examples(folder.replace("/", "-"))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -150,7 +153,9 @@ def _examples(folder: str) -> Iterator[str]:
 
 
 def _asked(case: dict[str, str]) -> str:
-    who = case.get("who") or f"{case['role']}{'' if case.get('active', True) else ' who has left'}"
+    left = "" if case.get("active", True) else " who has left"
+    standing = f"a project that is {case.get('standing', 'opted_in').replace('_', ' ')}"
+    who = case.get("who") or (case["role"] + left if "role" in case else standing)
     on = f" on {case['what']}" if "what" in case else ""
     by = f", decided by `{case['by']}`" if "by" in case else ""
     return f"{who}: `{case['action']}`{on}{by}"

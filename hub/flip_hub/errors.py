@@ -102,7 +102,9 @@ class IncompleteError(InvalidError):
     def __init__(self, violations: Sequence[Violation]) -> None:
         self.violations = tuple(violations)
         lines = "\n".join(f"  • {one.message} {one.mend}".rstrip() for one in violations)
-        super().__init__(f"The application cannot be submitted as it is:\n{lines}")
+        super().__init__(
+            f"The application cannot be submitted as it is:\n{lines}", "Put this right, and submit it again."
+        )
 
 
 class UnavailableError(HubError, PublicError):

@@ -7,15 +7,19 @@ from flip_sdk.contract.tasks import RefusalCode
 from flip_trust import consent
 from flip_trust.consent import Terms
 from flip_trust.errors import ConsentError, RefusedError
+from flip_trust.job_rules import JobRules
 
-from tests.trust.world import PROJECT
+from tests.trust.world import PROJECT, count_spec, evaluate_spec, train_spec
 
 NOW = datetime.now(UTC)
 TERMS = Terms(("count", "train"), 5.0, 1e-5, NOW + timedelta(days=1))
 
 
+SPECS = {"count": count_spec, "train": train_spec, "evaluate": evaluate_spec}
+
+
 def required(trust, kind="count", now=NOW):
-    return consent.require(consent.standing(trust.database, PROJECT), kind, now)
+    return JobRules().require(trust.database, trust.hub.job(SPECS[kind]()), now, begun=False)
 
 
 def test_an_opt_in_holds_for_its_kinds_until_its_end(trust):

@@ -1,4 +1,4 @@
-"""Does this Trust agree to a verified task? Its steward's opt-in, its own policy, and its ledger decide.
+"""Does this Trust agree to a verified task? Its policies on jobs (the opt-in's terms), its settings and ledger decide.
 
 The whole job is debited at its first task, in the same transaction as the task's acceptance and their audit events, and
 that transaction is on the disk before anything is computed. :class:`AcceptedTask` can be made nowhere else.
@@ -19,16 +19,16 @@ from flip_sdk.contract.signatures import PublicKey
 from flip_sdk.contract.states import TaskState
 from flip_sdk.contract.tasks import RefusalCode
 
-from flip_trust import consent, seen, sharing, taskbook, told
+from flip_trust import seen, sharing, taskbook, told
 from flip_trust.audit import Reader
 from flip_trust.config import TrustConfig
 from flip_trust.consent import Consent
 from flip_trust.database import Database, Statement, Transaction
 from flip_trust.errors import RefusedError
+from flip_trust.job_rules import JobRules
 from flip_trust.ledger import queries, store
 from flip_trust.ledger.restored import is_unreconciled
 from flip_trust.sharing import Sharing
-from flip_trust.sums import trust_model_of
 from flip_trust.verify import VerifiedTask
 
 _PROOF = object()
@@ -84,6 +84,7 @@ class Grounds:
         kept_graph: the graph kept for a job, by its digest.
         sandboxed: whether engine workers run in a sandbox on this machine.
         identity: this Trust's own public identity key.
+        rules: the policies on jobs, the hospital's own among them.
     """
 
     check_concepts: Callable[[AnySpec], None]
@@ -91,6 +92,7 @@ class Grounds:
     kept_graph: Callable[[str, Digest], bytes | None]
     sandboxed: bool
     identity: PublicKey
+    rules: JobRules
 
 
 def admit(
@@ -119,21 +121,21 @@ def admit(
                 raise refused
             accepted = _accept(transaction, verified, config, grounds, graph, now)
         except RefusedError as error:
-            taskbook.step(transaction, task.task_id, TaskState.REFUSED, refusal=error.refusal)
+            taskbook.step(transaction, task.task_id, TaskState.REFUSED, refusal=error.refusal, details=error.details)
             refused = RefusedError(error.refusal, task.task_id, task.job_id)
     if refused:
         raise refused
     return accepted
 
 
-def require_live(reader: Reader, accepted: AcceptedTask, now: datetime) -> None:
+def require_live(reader: Reader, accepted: AcceptedTask, rules: JobRules, now: datetime) -> None:
     """Check again, just before a release: the steward may have paused, or the job may have been cancelled.
 
     Raises:
         RefusedError: the result stays here.
     """
-    task, job = accepted.verified.task, accepted.verified.job
-    consent.require(consent.standing(reader, task.project_id), job.spec.kind, now, trust_model_of(job.spec))
+    task = accepted.verified.task
+    rules.require(reader, accepted.verified.job, now, begun=True)
     sharing.require_confirmed(reader, accepted.verified)
     _check_not_cancelled(reader, task.job_id)
 
@@ -183,8 +185,8 @@ def _accept(
     task, spec = verified.task, verified.job.spec
     if is_unreconciled(transaction):
         raise RefusedError(RefusalCode.CONSENT_PAUSED)
-    agreed = consent.require(consent.standing(transaction, task.project_id), spec.kind, now, trust_model_of(spec))
     job = _job(transaction, task.job_id)
+    agreed = grounds.rules.require(transaction, verified.job, now, begun=bool(job))
     if job and job["spec"] != spec.digest():
         # the debit was for what the job was then; governance has no second version of it
         raise RefusedError(RefusalCode.BAD_RECORD)

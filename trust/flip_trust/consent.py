@@ -1,6 +1,7 @@
 """The data steward's decisions: which project, which kinds of job, how much epsilon, until when.
 
-The Trust's own copy is what counts: it is read again for every task. The hub's is a mirror.
+The Trust's own copy is what counts: it is read again for every task, and :mod:`flip_trust.job_rules` decides by it.
+The hub's is a mirror.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from typing import Any, Literal
 from flip_sdk.accounting.caps import ALONE_FACTOR, Cap
 from flip_sdk.contract.jobs import JobKind, TrustModelName
 from flip_sdk.contract.notices import ConsentNotice
-from flip_sdk.contract.tasks import RefusalCode
 
 from flip_trust.audit import Entry, Reader
 from flip_trust.database import Database, Transaction
-from flip_trust.errors import ConsentError, RefusedError
+from flip_trust.errors import ConsentError
 
 State = Literal["opted_in", "paused", "left"]
 _REPLACE = (
@@ -72,25 +72,6 @@ def standing(reader: Reader, project_id: str) -> Consent | None:
 def every(reader: Reader) -> list[Consent]:
     """Every project that was ever decided on."""
     return [_consent(row) for row in reader.read("SELECT * FROM consent ORDER BY project_id")]
-
-
-def require(consent: Consent | None, kind: str | None, now: datetime, trust_model: TrustModelName = "local") -> Consent:
-    """The consent that allows this.
-
-    Raises:
-        RefusedError: there is none.
-    """
-    if consent is None or consent.state == "left":
-        raise RefusedError(RefusalCode.NOT_OPTED_IN)
-    if consent.state == "paused":
-        raise RefusedError(RefusalCode.CONSENT_PAUSED)
-    if consent.terms.expires_at <= now:
-        raise RefusedError(RefusalCode.CONSENT_EXPIRED)
-    if kind not in consent.terms.job_kinds:
-        raise RefusedError(RefusalCode.JOB_KIND_NOT_ALLOWED)
-    if trust_model not in consent.terms.trust_models:
-        raise RefusedError(RefusalCode.TRUST_MODEL_NOT_ALLOWED)
-    return consent
 
 
 def opt_in(

@@ -112,13 +112,24 @@ class RefusedError(TrustError):
         refusal: the fixed reason; the only part that leaves the Trust.
         task_id: of the task, where its signature was good enough to believe it; else empty.
         job_id: likewise.
+        reason: in words, for people at the Trust alone; empty where the code says it all.
+        policy: that decided, where one did.
     """
 
-    def __init__(self, refusal: RefusalCode, task_id: str = "", job_id: str = "") -> None:
+    def __init__(
+        self, refusal: RefusalCode, task_id: str = "", job_id: str = "", *, reason: str = "", policy: str = ""
+    ) -> None:
+        self.reason = reason
+        self.policy = policy
         self.refusal = refusal
         self.task_id = task_id
         self.job_id = job_id
         super().__init__(refusal.value)
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What the Trust's own audit log says beside the code."""
+        return {"policy": self.policy, "reason": self.reason} if self.policy or self.reason else {}
 
 
 class LedgerUnavailableError(RefusedError):

@@ -1,13 +1,13 @@
 """Who may do what at the console: Cedar policies out of ``policies/trust``; a person is shown their own words.
 
 A ``permit`` carries ``@otherwise`` (who may, said to a person whom nothing permits), a ``forbid`` ``@reason`` and
-``@mend``. What a project's jobs may do is not here: that is the steward's decision (:mod:`flip_trust.consent`).
+``@mend``. What a project's jobs may do is decided by policies of their own (:mod:`flip_trust.job_rules`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,9 +20,12 @@ from flip_trust.errors import DeniedError, SetupError
 
 Role = Literal["data steward", "auditor", "operator"]
 ROLES: tuple[Role, ...] = get_args(Role)
+_ASK = "Ask one of them; if it should be you, ask the Trust's operator about your role: flip-trust steward add."
 SCHEMA_FILE = "schema.cedarschema"
 _INSTALLED = Path(__file__).parent / "policies" / "trust"
 _REPOSITORY = Path(__file__).parents[2] / "policies" / "trust"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _REPOSITORY
+"""The policies that come with flip-trust: inside the installed package, or in the repository beside it."""
 _TRUST = {"type": "Trust", "id": "trust"}
 
 
@@ -58,10 +61,66 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class _Policy:
+class Known:
+    """One policy, as its text says.
+
+    Attributes:
+        effect: ``permit`` or ``forbid``.
+        actions: that it names; none for all.
+    """
+
     effect: str
     actions: frozenset[str]
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Its stable name; empty where it has none."""
+        return self.annotations.get("id", "")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Policies that fit their schema.
+
+    Attributes:
+        known: each of them, in the order of the text.
+    """
+
+    policies: cedarpy.PolicySet
+    schema: cedarpy.Schema
+    known: Sequence[Known]
+
+    @classmethod
+    def of(cls, text: str, schema: str, where: str) -> Parsed:
+        """Parse and validate.
+
+        Args:
+            text: Cedar policies.
+            schema: that they have to fit.
+            where: the file or folder to name in what is wrong.
+
+        Raises:
+            SetupError: they cannot be read, or do not fit.
+        """
+        mend = f"Correct {where}."
+        try:
+            found = cedarpy.validate_policies(text, schema)
+            parsed = cedarpy.PolicySet.from_str(text), cedarpy.Schema.from_str(schema)
+        except ValueError as error:
+            raise SetupError(f"The policies of {where} cannot be read: {error}", mend) from error
+        if not found.validation_passed:
+            wrong = "; ".join(one.error for one in found.errors)
+            raise SetupError(f"The policies of {where} do not fit their schema: {wrong}", mend)
+        content = json.loads(cedarpy.policies_to_json_str(text))
+        if content["templates"]:
+            raise SetupError(f"The policies of {where} have templates, which nothing fills.", mend)
+        bodies = sorted(content["staticPolicies"].items(), key=lambda item: _place(item[0]))
+        return cls(*parsed, [_policy(body) for _, body in bodies])
+
+    def decisive(self, reasons: Sequence[str]) -> Known | None:
+        """Of the policies that decided, the first one in the text."""
+        return self.known[min(map(_place, reasons))] if reasons else None
 
 
 class Policies:
@@ -81,17 +140,8 @@ class Policies:
 
     def __init__(self, text: str, schema: str) -> None:
         self.digest = digest(f"{schema}\n{text}".encode())
-        try:
-            found = cedarpy.validate_policies(text, schema)
-            self._schema = cedarpy.Schema.from_str(schema)
-            self._policies = cedarpy.PolicySet.from_str(text)
-        except ValueError as error:
-            raise SetupError(f"The policies cannot be read: {error}", "Correct policies/trust.") from error
-        if not found.validation_passed:
-            raise SetupError(f"The policies do not fit their schema: {found.errors}", "Correct policies/trust.")
-        content = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
-        self._known = {name: _policy(body) for name, body in content.items()}
-        self.ids = frozenset(policy.annotations["id"] for policy in self._known.values())
+        self._parsed = Parsed.of(text, schema, "policies/trust")
+        self.ids = frozenset(policy.id for policy in self._parsed.known)
 
     @classmethod
     def read(cls, folder: Path) -> Policies:
@@ -114,13 +164,12 @@ class Policies:
             {"uid": _TRUST, "attrs": {}, "parents": []},
         ]
         request = {"principal": uid, "action": {"type": "Action", "id": action}, "resource": _TRUST, "context": {}}
-        result = cedarpy.is_authorized(request, self._policies, entities, self._schema)
+        result = cedarpy.is_authorized(request, self._parsed.policies, entities, self._parsed.schema)
         if result.diagnostics.errors:
             # Cedar leaves a policy that fails out of account: a forbid among them would silently permit
             raise SetupError(f"The policies failed: {result.diagnostics.errors}", "Correct policies/trust.")
-        if result.allowed:
-            return Decision(True, self._known[result.diagnostics.reasons[0]].annotations["id"])
-        return self._denial(sorted(result.diagnostics.reasons, key=list(self._known).index), action)
+        decisive = self._parsed.decisive(result.diagnostics.reasons)
+        return Decision(True, decisive.id) if result.allowed and decisive else self._denial(decisive, action)
 
     def authorise(self, person: Person, action: str) -> None:
         """Raise the policies' own reason where they say no.
@@ -132,23 +181,27 @@ class Policies:
         if not decision.allowed:
             raise DeniedError(decision.reason, decision.mend, decision.policy)
 
-    def _denial(self, forbids: list[str], action: str) -> Decision:
-        if forbids:
-            notes = self._known[forbids[0]].annotations
-            return Decision(False, notes["id"], notes["reason"], notes.get("mend", ""))
-        for policy in self._known.values():
+    def _denial(self, forbid: Known | None, action: str) -> Decision:
+        if forbid:
+            return Decision(False, forbid.id, forbid.annotations["reason"], forbid.annotations.get("mend", ""))
+        for policy in self._parsed.known:
             if policy.effect == "permit" and action in policy.actions and "otherwise" in policy.annotations:
-                return Decision(False, policy.annotations["id"], policy.annotations["otherwise"])
-        return Decision(False, "", "No policy permits this.")
+                return Decision(False, policy.id, policy.annotations["otherwise"], _ASK)
+        return Decision(False, "", "No policy permits this.", _ASK)
 
 
 @cache
 def trust_policies() -> Policies:
-    """The policies that come with flip-trust: inside the installed package, or in the repository beside it."""
-    return Policies.read(_INSTALLED if _INSTALLED.is_dir() else _REPOSITORY)
+    """The policies of the console that come with flip-trust."""
+    return Policies.read(FOLDER)
 
 
-def _policy(body: dict[str, Any]) -> _Policy:
+def _place(name: str) -> int:
+    """Where in the text a policy stands: Cedar names them ``policy0``, ``policy1``, …"""
+    return int(name.removeprefix("policy"))
+
+
+def _policy(body: dict[str, Any]) -> Known:
     scope = body["action"]
     entities = scope.get("entities") or ([scope["entity"]] if "entity" in scope else [])
-    return _Policy(body["effect"], frozenset(entity["id"] for entity in entities), body.get("annotations", {}))
+    return Known(body["effect"], frozenset(entity["id"] for entity in entities), body.get("annotations", {}))

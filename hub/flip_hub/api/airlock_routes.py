@@ -21,7 +21,7 @@ from starlette.responses import Response
 from flip_hub.airlock import decisions, ingress, previews, releases, requests
 from flip_hub.airlock.queue import queue
 from flip_hub.airlock.worker import Worker
-from flip_hub.api.sending import attachment
+from flip_hub.api.sending import BYTES, attachment
 from flip_hub.api.sessions import Asking, At
 
 router = APIRouter()
@@ -91,7 +91,7 @@ def decide(subject: Asking, office: At, checks: Checks, request_id: Token, body:
     return decided
 
 
-@router.get("/airlock/outputs/{output_id}/content")
+@router.get("/airlock/outputs/{output_id}/content", response_class=Response, responses=BYTES)
 def output_content(subject: Asking, office: At, output_id: Token) -> Response:
     """The bytes of a file under review, for its checkers."""
     output, content = previews.content_for_checker(office, subject, output_id)
@@ -116,7 +116,7 @@ def show_release(subject: Asking, office: At, release_id: Token) -> ReleasedFile
     return releases.show(office, subject, release_id)
 
 
-@router.get("/releases/{release_id}/{part}")
+@router.get("/releases/{release_id}/{part}", response_class=Response, responses=BYTES)
 def fetch_release(subject: Asking, office: At, release_id: Token, part: Name) -> Response:
     """A released file's bytes (``file``), its Five Safes RO-Crate (``crate``) or its ``criteria``."""
     found = releases.serve(office, subject, release_id, part)
@@ -153,7 +153,7 @@ def list_ingress_queue(subject: Asking, office: At) -> list[IngressView]:
     return ingress.waiting(office, subject)
 
 
-@router.get("/ingress/{ingress_id}/content")
+@router.get("/ingress/{ingress_id}/content", response_class=Response, responses=BYTES)
 def ingress_content(subject: Asking, office: At, ingress_id: Token) -> Response:
     """The bytes of a file on its way in, for whoever decides on it."""
     path, content = ingress.content_of(office, subject, ingress_id)

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from flip_hub.api.pulse import Pulse
+from flip_hub.api.sending import BYTES
 from flip_hub.api.sessions import Asking, At
 from flip_hub.governance import dashboards, intake, jobs, uploads
 from flip_hub.governance.office import Office
@@ -32,7 +33,7 @@ async def upload(subject: Asking, office: At, project_id: Name, digest: Digest, 
     return Response(status_code=204)
 
 
-@router.get("/projects/{project_id}/blobs/{digest}")
+@router.get("/projects/{project_id}/blobs/{digest}", response_class=Response, responses=BYTES)
 def download(subject: Asking, office: At, project_id: Name, digest: Digest) -> Response:
     """The bytes of a digest that this project holds."""
     path = uploads.path_of(office, subject, project_id, digest)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
 
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Nothing runs in it, nothing is fetched by it, and it has no origin; an SVG's own styles may draw it."""
+BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+"""What the API's description says of a route that answers with a file."""
 
 
 def attachment(content: bytes, path: str) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flip_sdk.accounting.calibrate import Debit
@@ -12,6 +12,7 @@ from flip_sdk.accounting.events import Pure
 from flip_sdk.contract.applications import DataAsked, PlannedOutput
 from flip_sdk.contract.notices import PeerKey, ProjectForTrust
 from flip_sdk.contract.signatures import SigningKey
+from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import RecordError
 from flip_trust import catalogue, seen
 from flip_trust.agent import pulse
@@ -24,10 +25,11 @@ from flip_trust.console.words import what_epsilon_means
 from flip_trust.disclosure.presets import presets
 from flip_trust.imaging import cleaning
 from flip_trust.ledger import store
+from flip_trust.verify import verify_task
 
 from tests.trust.console.lived_in import live, refuse_things, spend
 from tests.trust.console.world import IRIS, OLI, SAM, told
-from tests.trust.world import GRAPH, PROJECT, count_spec
+from tests.trust.world import GRAPH, NAME, PROJECT, count_spec
 
 PAGE = f"/projects/{PROJECT}"
 
@@ -298,6 +300,40 @@ def test_the_settings_say_where_they_come_from_and_that_the_hub_has_no_say(conso
         assert "The file cannot be read any more" in console.browser().open("/settings").text
     path.unlink()
     assert console.browser().open("/settings").status_code == 200
+
+
+def test_the_hospitals_own_policies_are_shown_and_so_is_what_is_wrong_with_them(console) -> None:
+    assert "There is none." in console.browser().open("/settings").text
+    path = console.trust.config.home / "jobs.cedar"
+    path.write_text('@id("ours.all") @reason("The hospital is moving.") forbid (principal, action, resource);')
+    page = console.browser().open("/settings").text
+    assert "ours.all" in page
+    assert "The hospital is moving." in page
+    path.write_text("permit (principal, action, resource);")
+    page = console.browser().open("/settings").text
+    assert "cannot be used" in page
+    assert "permits something" in page
+
+
+def test_why_a_policy_refused_a_task_is_told_at_the_trust(console) -> None:
+    trust = console.trust
+    trust.opt_in()
+    (trust.config.home / "jobs.cedar").write_text(
+        '@id("ours.all") @reason("The hospital is moving.") forbid (principal, action, resource);'
+    )
+    runner = trust.runner()
+    answer = runner.run(
+        verify_task(
+            trust.hub.parts(trust.hub.job(count_spec()), "count"),
+            hub=trust.hub.pinned,
+            trust=NAME,
+            now=datetime.now(UTC),
+            seen=lambda _: False,
+        )
+    )
+    assert answer.code == RefusalCode.JOB_KIND_NOT_ALLOWED
+    assert b"moving" not in answer.canonical()
+    assert "The hospital is moving." in console.browser().open(PAGE).text
 
 
 def test_nothing_that_a_hub_sends_has_a_place_for_a_setting() -> None:

@@ -77,7 +77,8 @@ class TaskRunner:
         except LedgerUnavailableError:
             raise
         except RefusedError as refused:
-            raise RefusedError(self._concluded(verified, refused.refusal, TaskState.REFUSED)) from refused
+            code = self._concluded(verified, refused.refusal, TaskState.REFUSED, refused.details)
+            raise RefusedError(code) from refused
         except EngineError as error:
             log.failure(_log, "engine.failed", error, job=verified.task.job_id, code=error.code.value)
             refusable = error.code in _REFUSABLE
@@ -91,7 +92,7 @@ class TaskRunner:
         if shared is None:
             raise DisclosureError("the job shares no noise")
         with self.database.transaction() as transaction:
-            require_live(transaction, accepted, self.clock())
+            require_live(transaction, accepted, self.grounds.rules, self.clock())
             taskbook.step(transaction, task.task_id, TaskState.EXECUTED)
             taskbook.step(transaction, task.task_id, TaskState.PROTECTED)
         return KeyShare(
@@ -108,7 +109,7 @@ class TaskRunner:
             raise RefusedError(stored.refusal if stored and stored.refusal else RefusalCode.OUT_OF_ORDER)
         update = repeat(accepted, stored.record, stored.tensors, self.clock())
         with self.database.transaction() as transaction:
-            require_live(transaction, accepted, self.clock())
+            require_live(transaction, accepted, self.grounds.rules, self.clock())
             taskbook.step(transaction, task.task_id, TaskState.PROTECTED)
         return update
 
@@ -126,7 +127,7 @@ class TaskRunner:
             raise
         persons: Statement = ("UPDATE job SET persons = ? WHERE job_id = ?", (protected.persons, task.job_id))
         with self.database.transaction() as transaction:
-            require_live(transaction, accepted, self.clock())
+            require_live(transaction, accepted, self.grounds.rules, self.clock())
             taskbook.step(transaction, task.task_id, TaskState.EXECUTED)
             also = [persons] if protected.persons is not None else []
             also += seen.sized(task.job_id, raw.persons)
@@ -180,7 +181,9 @@ class TaskRunner:
                 log.failure(_log, "engine.retried", error, job=job.job_id)
         raise AssertionError
 
-    def _concluded(self, verified: VerifiedTask, code: RefusalCode, state: TaskState) -> RefusalCode:
+    def _concluded(
+        self, verified: VerifiedTask, code: RefusalCode, state: TaskState, details: dict[str, str] | None = None
+    ) -> RefusalCode:
         """Record how an accepted task ended without a result, unless that is recorded; returns the code to give."""
         task_id = verified.task.task_id
         try:
@@ -191,7 +194,7 @@ class TaskRunner:
                 if now == TaskState.CANCELLED:
                     return RefusalCode.CANCELLED
                 if now == TaskState.ACCEPTED:
-                    taskbook.step(transaction, task_id, state, refusal=code)
+                    taskbook.step(transaction, task_id, state, refusal=code, details=details)
         except LedgerUnavailableError:
             return RefusalCode.LEDGER_UNAVAILABLE
         return code

@@ -31,6 +31,7 @@ from flip_trust.config import TrustConfig
 from flip_trust.database import Database
 from flip_trust.engine import EnginePool, sandbox_available
 from flip_trust.errors import RefusedError, SetupError
+from flip_trust.job_rules import JobRules
 from flip_trust.keys import NODE_FILE, load_hub, load_identity, pinned_keys
 
 _log = logging.getLogger(__name__)
@@ -81,13 +82,18 @@ def has_sandbox(config: TrustConfig) -> bool:
 
 
 def grounds_of(config: TrustConfig, omop: Omop, sandboxed: bool) -> Grounds:
-    """The facts that admission asks of other parts."""
+    """The facts that admission asks of other parts.
+
+    Raises:
+        SetupError: the hospital's own policies cannot be used.
+    """
     return Grounds(
         check_concepts=partial(_readable, partial(check_concepts, omop=omop)),
         check_model=_check_model,
         kept_graph=partial(cohorts.kept_graph, config.jobs),
         sandboxed=sandboxed,
         identity=load_identity(config).public,
+        rules=JobRules.of(config),
     )
 
 

@@ -14,6 +14,7 @@ from flip_sdk.contract.tasks import SignedOffJob, Task
 from flip_trust.config import FILE_NAME, TrustConfig, sources
 from flip_trust.console.drawing import plain
 from flip_trust.errors import SetupError
+from flip_trust.job_rules import OWN_FILE, JobRules
 
 PROTECTING = {
     "floor": "The fewest distinct persons a released figure may be about. Decided on the noisy number.",
@@ -97,6 +98,35 @@ def file_of(config: TrustConfig, environ: Mapping[str, str] = os.environ) -> Fil
     state = path.stat()
     changed_at = datetime.fromtimestamp(state.st_mtime, UTC)
     return File(path, changed_at, not state.st_mode & 0o022, differs, problem)
+
+
+@dataclass(frozen=True)
+class OwnPolicies:
+    """The hospital's own policies on jobs.
+
+    Attributes:
+        path: of the file, whether there is one or not.
+        statements: each one's name and what it tells; empty where there is no file.
+        is_private: whether the file's owner alone can write it.
+        problem: why it cannot be used; the agent does not start then. Empty where it can.
+    """
+
+    path: Path
+    statements: Sequence[tuple[str, str]] = ()
+    is_private: bool = True
+    problem: str = ""
+
+
+def own_policies(config: TrustConfig) -> OwnPolicies:
+    """What this hospital forbids beside what its opt-ins allow, as the file says now."""
+    path = config.home / OWN_FILE
+    is_private = not path.exists() or not path.stat().st_mode & 0o022
+    try:
+        own = JobRules.of(config).own
+    except SetupError as error:
+        return OwnPolicies(path, (), is_private, f"{error.message} {error.mend}")
+    words = [(one.id, f"{one.annotations['reason']} {one.annotations.get('mend', '')}".strip()) for one in own]
+    return OwnPolicies(path, words, is_private)
 
 
 def settable_by_the_hub() -> frozenset[str]:

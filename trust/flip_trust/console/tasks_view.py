@@ -11,7 +11,9 @@ from flip_trust.console.words import STEPS
 
 _ROWS = (
     "SELECT task.*, query.kind, query.epsilon, json_extract(seen_job.record, '$.researcher') AS researcher, "
-    "seen_job.persons, (SELECT count(*) FROM ledger WHERE ledger.job_id = task.job_id) AS debits, query.answer_of "
+    "seen_job.persons, (SELECT count(*) FROM ledger WHERE ledger.job_id = task.job_id) AS debits, query.answer_of, "
+    "(SELECT json_extract(audit.details, '$.reason') FROM audit WHERE task.refusal IS NOT NULL AND "
+    "audit.subject = 'task/' || task.task_id AND audit.event = 'task.refused' LIMIT 1) AS why "
     "FROM task LEFT JOIN query USING (job_id) LEFT JOIN seen_job USING (job_id)"
 )
 
@@ -25,6 +27,7 @@ class TaskRow:
         epsilon: of the whole job; it is debited once.
         debited: whether the ledger has the job.
         repeated: whether an earlier answer was sent again.
+        why: in words that stay here, where a policy refused it.
     """
 
     task_id: str
@@ -40,6 +43,7 @@ class TaskRow:
     repeated: bool
     state: str
     refusal: str
+    why: str = ""
 
 
 def of_project(reader: Reader, project_id: str, offset: int) -> Sequence[TaskRow]:
@@ -80,6 +84,7 @@ def _rows(reader: Reader, rest: str, parameters: tuple[str, ...], offset: int) -
             bool(row["answer_of"]),
             "expired_task" if row["state"] == "expired" else row["state"],
             row["refusal"] or "",
+            row["why"] or "",
         )
         for row in rows
     ]

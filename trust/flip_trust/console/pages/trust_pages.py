@@ -29,6 +29,7 @@ def settings_page(request: Request, desk: At, person: Asking) -> Response:
         config=desk.config,
         settable=settings_view.settable_by_the_hub(),
         policies=desk.policies.digest,
+        own=settings_view.own_policies(desk.config),
         hub=load_hub(desk.config.hub_file),
     )
 
