@@ -48,6 +48,7 @@ class HubConfig:
         malware_scanner: command that scans a file on its way in, whose path is added (``clamdscan --no-summary
             --fdpass``): it ends with 0 where it found nothing and with 1 where it found something. Production needs it.
         sign_off_hours: how long a signed-off job may run.
+        decision_hours: how long a job waits for a reviewer where a person decides; then it ends undecided.
         clock_skew_seconds: how old a Trust's signed notice may be, and how far ahead.
         online_seconds: a Trust that was heard of within this time counts as online.
         task_seconds: how long a task is good for; a round waits that long, and its patience, for a connected Trust.
@@ -96,6 +97,7 @@ class HubConfig:
     disclosure_limits: str = "acro"
     malware_scanner: str = ""
     sign_off_hours: float = 24.0
+    decision_hours: float = 168.0
     clock_skew_seconds: float = 120.0
     online_seconds: float = 30.0
     task_seconds: float = 120.0

@@ -29,6 +29,8 @@ Domain = Literal["conditions", "measurements", "drugs", "procedures", "observati
 OutputKind = Literal["table", "figure", "statistics", "model", "dashboard", "report", "code", "other"]
 Audience = Literal["team", "publication", "trusts", "public", "commercial", "other"]
 ReferenceKind = Literal["hra", "rec", "cag_s251", "dpia", "caldicott", "sponsor", "other"]
+SignOffRule = Literal["outside", "first_of_kind", "every"]
+"""Which jobs a person decides on, from the fewest to all; those outside of the application always."""
 Decided = Literal["approve", "request_changes", "reject", "recused"]
 MOST_ENTRIES = 40
 
@@ -161,6 +163,7 @@ class Review(Record):
     Attributes:
         declares: whether the reviewer has a conflict of interest; one who has steps aside, whatever ``decision`` says.
         conflict: which one.
+        sign_off: of an approval, which jobs a person has to decide on; of two approvals the stricter holds.
     """
 
     decision: Literal["approve", "request_changes", "reject"]
@@ -168,6 +171,7 @@ class Review(Record):
     declares: Literal["none", "conflict"] | None = None
     conflict: Text = ""
     conditions: Annotated[tuple[NewCondition, ...], Field(max_length=20)] = ()
+    sign_off: SignOffRule = "outside"
 
 
 class ReviewView(Record):
@@ -179,6 +183,22 @@ class ReviewView(Record):
     comment: Text
     declared: Text = ""
     decided_at: Instant
+    sign_off: SignOffRule = "outside"
+
+
+class JobDecision(Record):
+    """A reviewer's decision on one job.
+
+    Attributes:
+        reason: the researcher reads it, and it stays in the audit log.
+        declares: whether the reviewer has a conflict of interest; one who has steps aside, whatever ``decision`` says.
+        conflict: which one.
+    """
+
+    decision: Literal["approve", "refuse"]
+    reason: Text = ""
+    declares: Literal["none", "conflict"] | None = None
+    conflict: Text = ""
 
 
 class ConditionView(NewCondition):

@@ -29,6 +29,26 @@ DOMAIN_OF_EVENT: dict[EventDomain, Domain] = {
     "visit": "Visit",
 }
 
+_ASKED_AS = {
+    "Condition": "conditions",
+    "Measurement": "measurements",
+    "Drug": "drugs",
+    "Procedure": "procedures",
+    "Observation": "observations",
+    "Visit": "visits",
+}
+_ASKED_AS_EVENT = {
+    "ConditionOccurrence": "conditions",
+    "ConditionEra": "conditions",
+    "DrugExposure": "drugs",
+    "DrugEra": "drugs",
+    "Measurement": "measurements",
+    "Observation": "observations",
+    "ProcedureOccurrence": "procedures",
+    "VisitOccurrence": "visits",
+    "ImageOccurrence": "images",
+}
+
 
 def unknown_concepts(spec: Spec, published: Iterable[CatalogueConcept]) -> list[Violation]:
     """A violation for every place in a job that names a concept nobody has published."""
@@ -43,6 +63,28 @@ def unknown_concepts(spec: Spec, published: Iterable[CatalogueConcept]) -> list[
         for where, domain, concept_id in _named(spec)
         if (domain, concept_id) not in held
     ]
+
+
+def domains_of(spec: Spec) -> set[str]:
+    """The kinds of data that a job reads, as an application names them (``applications.Domain``)."""
+    found = {_ASKED_AS[domain] for _, domain, _ in _named(spec) if domain in _ASKED_AS}
+    if isinstance(spec, TrainSpec | EvaluateSpec) and spec.images is not None:
+        found.add("images")
+    if spec.cohort.expression is not None:
+        found |= set(_in_expression(spec.cohort.expression.model_dump(mode="json", exclude_none=True)))
+    return found
+
+
+def _in_expression(content: object) -> Iterator[str]:
+    match content:
+        case dict():
+            for name, value in content.items():
+                if name in _ASKED_AS_EVENT:
+                    yield _ASKED_AS_EVENT[name]
+                yield from _in_expression(value)
+        case list():
+            for value in content:
+                yield from _in_expression(value)
 
 
 def _named(spec: Spec) -> Iterator[tuple[str, str, int]]:

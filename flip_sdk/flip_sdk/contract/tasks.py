@@ -8,9 +8,9 @@ bounded number, a name out of an enumeration or an identifier the Trust was give
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from flip_sdk.contract.jobs import JobSpec, Scaling
 from flip_sdk.contract.records import SCHEMA_VERSION, Delta, Digest, Finite, Instant, Line, Name, Record, Token
@@ -24,8 +24,16 @@ Step = Literal["keys", "prepare", "train", "evaluate", "count", "statistics", "c
 shares ``keys`` comes before it: every Trust sends a fresh public key, and no number about anybody."""
 
 
+SignedOffBy = Literal["automatic", "person"]
+
+
 class SignedOffJob(Record):
-    """A job that governance allows, until ``expires_at``, at exactly these Trusts."""
+    """A job that governance allows, until ``expires_at``, at exactly these Trusts.
+
+    Attributes:
+        signed_off_by: who decided: the project's reviewers where it was automatic, else the one who decided on the job.
+        signed_off: whether the approved application covers the job, or a person decided on this very job.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     job_id: Token
@@ -37,6 +45,15 @@ class SignedOffJob(Record):
     signed_off_by: Annotated[tuple[Line, ...], Field(max_length=20)]
     issued_at: Instant
     expires_at: Instant
+    signed_off: SignedOffBy = "automatic"
+
+    @model_serializer(mode="wrap")
+    def _same_as_without(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """An automatic sign-off reads as it did before people decided on jobs: every Trust takes it."""
+        found: dict[str, Any] = handler(self)
+        if self.signed_off == "automatic":
+            found.pop("signed_off", None)
+        return found
 
 
 class Task(Record):
@@ -109,6 +126,7 @@ class RefusalCode(StrEnum):
     PEER_NOT_CONFIRMED = "peer_not_confirmed"
     ROSTER_REFUSED = "roster_refused"
     IMAGES_TOO_LARGE = "images_too_large"
+    NEEDS_A_PERSON = "needs_a_person"
 
 
 REFUSAL_WORDS: dict[RefusalCode, str] = {
@@ -139,6 +157,7 @@ REFUSAL_WORDS: dict[RefusalCode, str] = {
     RefusalCode.PEER_NOT_CONFIRMED: "The Trust has not confirmed the key of a Trust that it would share noise with.",
     RefusalCode.ROSTER_REFUSED: "The keys of the Trusts that share noise do not fit together. Submit the job again.",
     RefusalCode.IMAGES_TOO_LARGE: "The job's images do not fit this Trust. Ask for smaller ones, or fewer of a person.",
+    RefusalCode.NEEDS_A_PERSON: "The Trust takes such a job only where a person signed it off. Ask a reviewer.",
 }
 
 

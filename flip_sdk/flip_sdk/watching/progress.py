@@ -11,7 +11,7 @@ from flip_sdk.pricing import TrustPrice, cost_in_words
 
 _STATES = {
     JobState.SUBMITTED: "handed in",
-    JobState.VALIDATED: "checked",
+    JobState.VALIDATED: "waiting for a reviewer's decision",
     JobState.SIGNED_OFF: "signed off, waiting for its turn",
     JobState.EXECUTING: "running at the Trusts",
     JobState.COMPLETED: "completed",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from flip_sdk.contract.api import DashboardView, JobEvents, JobResult, JobView, PublishDashboard, SubmitJob
+from flip_sdk.contract.applications import JobDecision
 from flip_sdk.contract.records import Digest, Name, Token
 from flip_sdk.contract.states import JOB
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from flip_hub.api.pulse import Pulse
 from flip_hub.api.sending import BYTES
 from flip_hub.api.sessions import Asking, At
-from flip_hub.governance import dashboards, intake, jobs, uploads
+from flip_hub.governance import dashboards, deciding, intake, jobs, uploads
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
 
@@ -82,6 +83,12 @@ async def job_events(
 def cancel_job(subject: Asking, office: At, job_id: Token) -> JobView:
     """Ask for a job to be stopped."""
     return intake.cancel_job(office, subject, job_id)
+
+
+@router.post("/jobs/{job_id}/sign-off")
+def decide_on_job(subject: Asking, office: At, job_id: Token, body: JobDecision) -> JobView:
+    """A reviewer approves or refuses a job that waits for a person."""
+    return deciding.decide(office, subject, job_id, body)
 
 
 @router.get("/jobs/{job_id}/result")

@@ -43,6 +43,7 @@ from flip_hub.api.pages import (
     public_pages,
     register_pages,
     sign_in,
+    sign_off_pages,
 )
 from flip_hub.api.pulse import Pulse
 from flip_hub.api.sessions import Asking, At, Desk
@@ -91,6 +92,7 @@ def create_app(
         *applying,
         catalogue_pages,
         job_pages,
+        sign_off_pages,
         ingress_pages,
         airlock_pages,
         public_pages,

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from flip_hub.errors import AuditError
 from flip_hub.governance import witness, workspaces
 from flip_hub.governance.closing import purge_due
+from flip_hub.governance.deciding import end_due
 from flip_hub.governance.expiry import warn
 from flip_hub.governance.office import Office
 from flip_hub.governance.projects import expire
@@ -66,6 +67,8 @@ def sweep(office: Office, stopper: Stopper) -> None:
     """Everything that is due, once."""
     for project_id in expire(office.database):
         _log.info("project %s expired", project_id)
+    for job_id in end_due(office.database):
+        _log.info("job %s ended without a decision", job_id)
     for project_id in warn(office.database):
         _log.info("the people of project %s were told that it ends soon", project_id)
     for project_id, members in workspaces.to_close(office.database):

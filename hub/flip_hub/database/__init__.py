@@ -31,6 +31,7 @@ from flip_hub.database.runs import (
     ReceivedUpdate,
     RefusalRow,
     SharedSum,
+    SignOff,
     TaskRow,
 )
 
@@ -78,6 +79,7 @@ __all__ = [
     "ServiceIdentity",
     "SharedSum",
     "SignIn",
+    "SignOff",
     "Signature",
     "Submission",
     "TaskRow",

@@ -68,7 +68,9 @@ class Review(Base):
     """One reviewer's decision on one submission.
 
     Attributes:
+        version: 0 for one who stepped aside at a job, and not at an application.
         declared: the conflict of interest that they named; ``none`` where they declared to have none.
+        sign_off: of an approval, which jobs a person has to decide on (``contract.applications.SignOffRule``).
     """
 
     __tablename__ = "review"
@@ -83,6 +85,7 @@ class Review(Base):
     comment: Mapped[str]
     declared: Mapped[str] = mapped_column(default="", server_default=text("''"))
     decided_at: Mapped[datetime]
+    sign_off: Mapped[str] = mapped_column(NAME, default="outside", server_default=text("'outside'"))
     project: Mapped[Project] = relationship(back_populates="reviews")
 
 

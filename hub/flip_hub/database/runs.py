@@ -15,7 +15,7 @@ from flip_hub.database.columns import RecordText
 
 
 class Job(Base):
-    """A job. Governance leaves it in ``signed_off`` with its ``signed_job``; the dispatcher takes it from there.
+    """A job. Governance leaves it in ``signed_off`` with its ``signed_job``, or for a person in ``validated``.
 
     Attributes:
         trusts: the Trusts it was signed off for, and no others.
@@ -44,6 +44,25 @@ class Job(Base):
     expires_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+
+
+class SignOff(Base):
+    """A job that a person decides on: why it is not automatic, until when it waits, and what was decided.
+
+    Attributes:
+        reasons: each with its ``rule`` and its ``words``.
+        decision: ``approve``, ``refuse``, or empty while nobody has decided.
+    """
+
+    __tablename__ = "sign_off"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.job_id"), primary_key=True)
+    reasons: Mapped[list[dict[str, Any]]]
+    decide_by: Mapped[datetime]
+    decision: Mapped[str] = mapped_column(NAME, default="")
+    decided_by: Mapped[str] = mapped_column(LINE, default="")
+    reason: Mapped[str] = mapped_column(default="")
+    decided_at: Mapped[datetime | None]
 
 
 class JobEventRow(Base):

@@ -1,4 +1,7 @@
-"""Taking a job in: all its violations at once, or a signed-off job. Nothing is half-done."""
+"""Taking a job in: all its violations at once, or a signed-off job, or one that waits for a person.
+
+Nothing is half-done.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,28 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from flip_hub.database import Entry, Job, JobEventRow, also, now
+from flip_hub.database import Entry, Job, Project, also, now
 from flip_hub.errors import ConflictError
+from flip_hub.governance import deciding
 from flip_hub.governance.access import permit
+from flip_hub.governance.envelope import hard, reasons
 from flip_hub.governance.jobs import load, view
 from flip_hub.governance.office import Office
 from flip_hub.governance.rules import Spec, chosen_trusts, violations
 from flip_hub.governance.sharing import sharing_of, trust_model_words
-from flip_hub.governance.signoff import sign_off
+from flip_hub.governance.signoff import sign_off, tell
 from flip_hub.policy import Subject
 
 
 def submit_job(office: Office, subject: Subject, project_id: str, wanted: SubmitJob) -> JobView:
-    """Take a job in and sign it off. The same idempotency key again gives the same job.
+    """Take a job in and sign it off, or let it wait for a reviewer. The same idempotency key again gives the same job.
 
     Raises:
         MissingError: no such project.
         DeniedError: not a researcher of its team.
         NotNowError: the project is not approved, or has expired.
         ConflictError: the idempotency key was used for another job.
-        SpecError: the job breaks rules; all of them.
+        SpecError: the job breaks rules that nobody may set aside; all that it breaks.
     """
     with office.database.read() as session:
         project = permit(office, session, subject, "submit_job", project_id)
@@ -43,7 +48,7 @@ def submit_job(office: Office, subject: Subject, project_id: str, wanted: Submit
         if known is not None:
             return view(session, known)
         found = violations(office, session, project, wanted.spec)
-    if found:
+    if hard(found):
         _record_refusal(office, subject, project_id, found)
         raise SpecError(found)
     return _take(office, subject, project_id, wanted)
@@ -58,8 +63,12 @@ def cancel_job(office: Office, subject: Subject, job_id: str) -> JobView:
     """
     with office.database.write(Entry(subject.name, "job.cancel_requested", f"job/{job_id}")) as session:
         job = load(office, session, subject, "cancel_job", job_id)
+        session.refresh(job, with_for_update=True)
         if job.state not in JOB.ends():
             job.cancel_requested = True
+        if job.state in (JobState.SUBMITTED, JobState.VALIDATED):
+            also(session, Entry("governance", "job.cancelled", f"job/{job_id}", {"project": job.project_id}))
+            deciding.cancel(session, job, "It was cancelled before anybody decided on it.")
         return view(session, job)
 
 
@@ -73,9 +82,9 @@ def _take(office: Office, subject: Subject, project_id: str, wanted: SubmitJob) 
             if not trusts:
                 raise ConflictError("No Trust takes part any more.", "See project.budget(), and submit again.")
             job = _row(job_id, subject, wanted, trusts, now())
-            sign_off(office, project, job)
             session.add(job)
-            _record(session, entry, job)
+            session.flush()
+            _settle(office, session, project, job, entry)
             session.flush()
             return view(session, job)
     except IntegrityError:
@@ -111,7 +120,7 @@ def _row(job_id: str, subject: Subject, wanted: SubmitJob, trusts: list[str], mo
         kind=spec.kind,
         spec=spec,
         spec_digest=spec.digest(),
-        state=JobState.SIGNED_OFF,
+        state=JobState.VALIDATED,
         reason="",
         round=0,
         rounds=_rounds(spec),
@@ -129,23 +138,23 @@ def _rounds(spec: Spec) -> int:
     return spec.rounds if isinstance(spec, TrainSpec) else 1
 
 
-def _record(session: Session, entry: Entry, job: Job) -> None:
-    """The steps from ``submitted`` to ``signed_off``, as the state table names them, for the audit and the watcher."""
+def _settle(office: Office, session: Session, project: Project, job: Job, entry: Entry) -> None:
+    """Sign a job off, or ask a person to decide; the steps are those of the state table, for audit and watchers."""
     entry.details.update(project=job.project_id, kind=job.kind, spec=job.spec_digest, epsilon=epsilon_of(job.spec))
+    asked = reasons(session, project, job.spec)
+    validated = JOB.step(JobState.SUBMITTED, JobState.VALIDATED).event
+    also(session, Entry("governance", validated, entry.subject))
+    if asked:
+        deciding.ask(office, session, project, job, asked)
+        tell(session, job, [("job.submitted", "Submitted."), (validated, job.reason)])
+        return
+    job.state = JobState.SIGNED_OFF
+    sign_off(office, project, job)
+    signed = JOB.step(JobState.VALIDATED, JobState.SIGNED_OFF).event
     noise = trust_model_words(job.spec, job.trusts) if isinstance(job.spec, TrainSpec) else ""
-    steps = (
-        ("job.submitted", "Submitted."),
-        (JOB.step(JobState.SUBMITTED, JobState.VALIDATED).event, "Every rule holds."),
-        (
-            JOB.step(JobState.VALIDATED, JobState.SIGNED_OFF).event,
-            f"Signed off for {', '.join(job.trusts)}. {noise}".strip(),
-        ),
-    )
-    session.flush()
-    for sequence, (event, words) in enumerate(steps, start=1):
-        session.add(JobEventRow(job_id=job.job_id, sequence=sequence, at=job.submitted_at, event=event, words=words))
-    also(session, Entry("governance", steps[1][0], entry.subject))
-    also(session, Entry("governance", steps[2][0], entry.subject, _signed_details(job)))
+    words = f"Signed off for {', '.join(job.trusts)}. {noise}".strip()
+    tell(session, job, [("job.submitted", "Submitted."), (validated, "Every rule holds."), (signed, words)])
+    also(session, Entry("governance", signed, entry.subject, _signed_details(job)))
 
 
 def _signed_details(job: Job) -> dict[str, object]:

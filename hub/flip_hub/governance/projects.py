@@ -37,6 +37,7 @@ def view(project: Project) -> ProjectView:
                 comment=review.comment,
                 declared=review.declared,
                 decided_at=review.decided_at,
+                sign_off=review.sign_off,
             )
             for review in project.reviews
             if review.version == project.version

@@ -41,6 +41,8 @@ def review(office: Office, subject: Subject, project_id: str, decision: Review) 
             project.conditions += [_condition(subject, project, wanted) for wanted in decision.conditions]
         session.flush()
         entry.details.update(version=project.version, comment=decision.comment)
+        if kept == "approve" and decision.sign_off != "outside":
+            entry.details.update(sign_off=decision.sign_off)
         if kept == "approve" and decision.conditions:
             entry.details.update(conditions=[wanted.model_dump(mode="json") for wanted in decision.conditions])
         target = None if recused else _outcome(project, decision)
@@ -67,6 +69,7 @@ def _row(subject: Subject, project: Project, kept: Decided, decision: Review) ->
         comment=decision.comment,
         declared=decision.conflict.strip() if kept == "recused" else "none",
         decided_at=now(),
+        sign_off=decision.sign_off if kept == "approve" else "outside",
     )
 
 

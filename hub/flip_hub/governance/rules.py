@@ -1,4 +1,7 @@
-"""A project's own rules for a job, on top of ``contract.check``: every one that is broken, at once."""
+"""A project's own rules for a job, on top of ``contract.check``: every one that is broken, at once.
+
+Those of :data:`~flip_hub.governance.envelope.OUTSIDE` a reviewer may set aside for one job; the others nobody.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from sqlalchemy.orm import Session
 from flip_hub.database import BlobUse, Project
 from flip_hub.governance.conditions import open_before_start
 from flip_hub.governance.consents import budgets, catalogues, takes_part
+from flip_hub.governance.envelope import outside
 from flip_hub.governance.office import Office
 from flip_hub.governance.sharing import accepts, sharing_violations
 
@@ -24,12 +28,13 @@ Spec = AnySpec
 
 
 def violations(office: Office, session: Session, project: Project, spec: Spec) -> list[Violation]:
-    """Every rule that a job breaks in this project; empty when it may be signed off."""
+    """Every rule that a job breaks in this project; empty when it may be signed off without anybody deciding."""
     parts = budgets(office.config, session, project)
     return [
         *check(spec),
         *open_before_start(project),
         *_scope(project, spec),
+        *outside(project, spec),
         *_trusts(project, spec, parts),
         *_sharing(project, spec, parts),
         *_budget(project, spec, parts),
@@ -41,11 +46,6 @@ def violations(office: Office, session: Session, project: Project, spec: Spec) -
 def chosen_trusts(office: Office, session: Session, project: Project, spec: Spec) -> list[str]:
     """The Trusts that a job goes to: those asked for (or all of the project's) that opted in to its kind."""
     return [b.trust for b in _asked(project, spec, budgets(office.config, session, project))]
-
-
-def delta_of(spec: Spec) -> float:
-    """The chance outside of what it costs; 0 for counts, evaluations and tables."""
-    return spec.privacy.delta if isinstance(spec, TrainSpec) else getattr(spec, "delta", 0.0)
 
 
 def _asked(project: Project, spec: Spec, parts: list[TrustBudget]) -> list[TrustBudget]:
@@ -63,34 +63,12 @@ def _sharing(project: Project, spec: Spec, parts: list[TrustBudget]) -> Iterator
 
 
 def _scope(project: Project, spec: Spec) -> Iterator[Violation]:
-    application = project.application
     if spec.project_id != project.project_id:
         yield Violation(
             rule="other_project",
             where="project_id",
             message=f"The job is for {spec.project_id}.",
             mend="Name this one.",
-        )
-    if spec.kind not in application.job_kinds:
-        yield Violation(
-            rule="job_kind_not_in_application",
-            where="kind",
-            message=f"The project was approved for: {', '.join(application.job_kinds)}.",
-            mend="Ask governance to extend the application.",
-        )
-    if epsilon_of(spec) > application.epsilon:
-        yield Violation(
-            rule="epsilon_over_project",
-            where="privacy.epsilon" if isinstance(spec, TrainSpec) else "epsilon",
-            message=f"Epsilon {epsilon_of(spec):g} is over the project's {application.epsilon:g}.",
-            mend="Ask for less.",
-        )
-    if delta_of(spec) > application.delta:
-        yield Violation(
-            rule="delta_over_project",
-            where="privacy.delta" if isinstance(spec, TrainSpec) else "delta",
-            message=f"Delta {delta_of(spec):g} is over the project's {application.delta:g}.",
-            mend="Ask for less.",
         )
 
 

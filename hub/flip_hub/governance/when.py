@@ -27,6 +27,7 @@ STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "upload": _WORKING,
     "download": _WORKING,
     "submit_job": _WORKING,
+    "sign_off_job": _WORKING,
     "view_result": _WORKING,
     "open_workspace": _WORKING,
     "publish_dashboard": _WORKING,

@@ -57,6 +57,7 @@ JOB = {
     "GET /jobs/{job_id}": "view_jobs",
     "GET /jobs/{job_id}/events": "view_jobs",
     "POST /jobs/{job_id}/cancel": "cancel_job",
+    "POST /jobs/{job_id}/sign-off": "sign_off_job",
     "GET /jobs/{job_id}/result": "view_result",
 }
 ITEM = {
@@ -238,4 +239,5 @@ def bodies(world: World) -> dict[str, Any]:
         },
         "POST /people/{name}/records/{record_id}": {"decision": "verify"},
         "POST /ingress/{ingress_id}/decision": {"decision": "refuse", **REASON},
+        "POST /jobs/{job_id}/sign-off": {"decision": "refuse", "declares": "none", **REASON},
     }

@@ -171,7 +171,7 @@ def test_the_same_key_at_once_gives_one_job(hub) -> None:
         ({"cohort": Cohort(criteria=(SexIs(concept_ids=(9,)),))}, {"unknown_concept"}),
         ({"cohort": Cohort(criteria=(MeasurementBetween(concept_id=9, low=0, high=1),))}, {"unknown_concept"}),
         ({"privacy": Privacy(epsilon=11)}, {"epsilon_over_project", "budget_too_small"}),
-        ({"privacy": Privacy(delta=1e-3)}, {"delta_over_project"}),
+        ({"privacy": Privacy(delta=1e-3), "min_trusts": 3}, {"delta_over_project", "too_few_trusts"}),
         ({"trusts": ("elsewhere",)}, {"trust_not_in_application"}),
         ({"min_trusts": 3}, {"too_few_trusts"}),
         ({"model": ModelRef(graph=digest(b"x"), weights=digest(b"y"))}, {"blob_missing"}),
@@ -254,11 +254,6 @@ def test_caps_of_a_newer_opt_in_count(hub) -> None:
     assert _rules(hub, _train(hub)) == {"budget_too_small"}
     hub.notice(hub.trusts["aldgate"].consent("cytology", epsilon=5.0))
     assert _submit(hub, _train(hub)).state is JobState.SIGNED_OFF
-
-
-def test_kinds_of_jobs_are_the_applications(hub) -> None:
-    hub.ready(job_kinds=("train",))
-    assert "job_kind_not_in_application" in _rules(hub, hub.count())
 
 
 def test_an_evaluation_is_checked_like_training(hub) -> None:

@@ -14,12 +14,12 @@ from flip_sdk.contract.notices import PeerKey, ProjectForTrust
 from flip_sdk.contract.signatures import SigningKey
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import RecordError
+from flip_sdk.graph_words import listing
 from flip_trust import catalogue, seen
 from flip_trust.agent import pulse
 from flip_trust.audit import Entry, read_export, verify_entries
 from flip_trust.console import spending
 from flip_trust.console.chart import chart
-from flip_trust.console.graph_words import listing
 from flip_trust.console.settings_view import settable_by_the_hub
 from flip_trust.console.words import what_epsilon_means
 from flip_trust.disclosure.presets import presets

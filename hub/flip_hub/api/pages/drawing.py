@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from fastapi import Request
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from flip_hub.api.pages import components
@@ -106,6 +108,18 @@ def words(value: object) -> str:
     return text[:1].upper() + text[1:]
 
 
+def harmless(value: object) -> Markup:
+    """Words that came from outside: set apart, with nothing in them that hides or turns round what is beside them."""
+    shown = "".join(_visible(character) for character in str(value))
+    return Markup("<bdi>{}</bdi>").format(escape(shown))
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} and character not in "\n\t":
+        return f"[U+{ord(character):04X}]"
+    return character
+
+
 def colour(value: object) -> str:
     """A state's colour; the text says the same."""
     return COLOURS.get(str(value), "grey")
@@ -123,5 +137,5 @@ def _environment() -> Environment:
         cache_size=-1,
     )
     components.install(environment, FileSystemLoader(TEMPLATES))
-    environment.filters.update(moment=moment, day=day, month=month, words=words, colour=colour)
+    environment.filters.update(moment=moment, day=day, month=month, words=words, colour=colour, harmless=harmless)
     return environment

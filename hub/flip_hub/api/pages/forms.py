@@ -101,6 +101,7 @@ def _review(form: FormData) -> dict[str, Any]:
         "declares": declares or None,
         "conflict": str(form.get("conflict", "")),
         "conditions": wanted,
+        "sign_off": str(form.get("sign_off", "")) or "outside",
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from flip_sdk.contract.records import Token
-from flip_sdk.contract.states import JOB
+from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.explaining import explain
 from flip_sdk.pricing import epsilon_of
 from starlette.responses import RedirectResponse, Response
@@ -47,6 +47,8 @@ def job_page(request: Request, subject: Asking, office: At, job_id: Token) -> Re
             ended=job.state in JOB.ends(),
             cancelling=job.cancel_requested,
             may_cancel=office.policies.decide(subject, "cancel_job", target).allowed,
+            waits=job.state == JobState.VALIDATED,
+            may_decide=office.policies.decide(subject, "sign_off_job", target).allowed,
             names=display_names(session),
         )
 

@@ -10,15 +10,16 @@ from fastapi import APIRouter, Query, Request
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import Name, Token
 from flip_sdk.explaining import explain
+from flip_sdk.graph_words import listing
 from flip_sdk.pricing import epsilon_of
 from starlette.responses import Response
 
+from flip_sdk import asked_words
 from flip_trust import seen
 from flip_trust.cohort.omop import Omop
-from flip_trust.console import asked_words, audit_view, projects, spending, tasks_view
+from flip_trust.console import audit_view, projects, spending, tasks_view
 from flip_trust.console.desk import Asking, At, Desk
 from flip_trust.console.drawing import draw
-from flip_trust.console.graph_words import listing
 from flip_trust.console.overview import agent_of
 from flip_trust.console.paging import ON_A_PAGE, Page
 from flip_trust.console.words import EVENTS, what_epsilon_means

@@ -1,4 +1,4 @@
-"""A job in words: what it asks of this Trust's persons, from its own signed record."""
+"""A job in words: what it asks of a Trust's persons, from its own record. Data stewards and reviewers read the same."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ def in_words(spec: AnySpec, names: Mapping[int, str]) -> Iterator[tuple[str, str
     if isinstance(spec, TrainSpec):
         yield "Rounds", f"{spec.rounds}, by {spec.privacy.mechanism.kind.replace('_', ' ')}"
         kind = spec.privacy.trust_model.kind
-        yield "Noise", "this Trust's own, in full" if kind == "local" else "shared with other Trusts"
+        yield "Noise", "each Trust's own, in full" if kind == "local" else "shared by the Trusts"
 
 
 def _told(spec: TrainSpec | EvaluateSpec, names: Mapping[int, str]) -> str:
-    found = [_feature(feature, names) for feature in spec.features]
+    found = [feature_words(feature, names) for feature in spec.features]
     shown = [*found[:MOST_NAMED], *([f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else [])]
     images = [f"images ({spec.images.kind.replace('_', ' ')})"] if spec.images is not None else []
     return ", ".join([*shown, *images])
 
 
-def _feature(feature: object, names: Mapping[int, str]) -> str:
+def feature_words(feature: object, names: Mapping[int, str]) -> str:
+    """What a feature is about, by the names of its concepts; never by a name that the researcher gave."""
     number = getattr(feature, "concept_id", None)
     kind = str(getattr(feature, "kind", "measurement")).replace("_", " ")
     return names.get(number, f"concept {number}") if number is not None else kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ class Listing:
         fixed: how many numbers stay as they came.
         lines: the steps.
         more: how many steps are left out.
+        operators: how often each operation is done, the most frequent first.
+        tensors: name, shape and count of each tensor of numbers, and whether training changes it.
     """
 
     inputs: str
@@ -27,18 +30,32 @@ class Listing:
     fixed: int
     lines: Sequence[str]
     more: int
+    operators: Sequence[tuple[str, int]] = ()
+    tensors: Sequence[tuple[str, str, int, bool]] = ()
 
 
 def listing(graph: GraphRecord) -> Listing:
     """A model's graph in words."""
     lines = [
-        f"{_value(graph, number, node.results[0])} = {node.op.removeprefix('aten.').removesuffix('.default')}"
+        f"{_value(graph, number, node.results[0])} = {_operator(node.op)}"
         f"({', '.join(_given(graph, node.args, node.named))})"
         for number, node in enumerate(graph.nodes, start=graph.first_node)
     ]
     learnt = sum(weight.elements for weight in graph.weights if weight.trained)
     fixed = sum(weight.elements for weight in graph.weights if not weight.trained)
-    return Listing(_shape(graph.input), learnt, fixed, lines[:MOST_LINES], max(0, len(lines) - MOST_LINES))
+    return Listing(
+        _shape(graph.input),
+        learnt,
+        fixed,
+        lines[:MOST_LINES],
+        max(0, len(lines) - MOST_LINES),
+        Counter(_operator(node.op) for node in graph.nodes).most_common(),
+        [(one.key, " × ".join(map(str, one.shape)) or "1", one.elements, one.trained) for one in graph.weights],
+    )
+
+
+def _operator(name: str) -> str:
+    return name.removeprefix("aten.").removesuffix(".default")
 
 
 def _value(graph: GraphRecord, number: int, spec: TensorSpec) -> str:
