@@ -32,11 +32,13 @@ class HubOnly:
         home: the hub's home, with its database.
         configuration: JupyterHub's configuration file.
         ports: chosen when it is made.
+        dashboards: whether the configuration has their service.
     """
 
     home: Path
     configuration: Path = REPOSITORY / "hub" / "jupyterhub_config.py"
     ports: dict[str, int] = field(default_factory=lambda: free_ports(_PORTS))
+    dashboards: bool = True
     _keeper: Keeper | None = None
 
     @property
@@ -87,10 +89,9 @@ class HubOnly:
         self.keeper.wait(40)
 
     def _answers(self) -> bool:
-        """Both services are reached through the proxy; each sends an anonymous person to the sign-in page."""
-        return all(
-            _is_there(f"{self.url}{path}") for path in ("/hub/health", "/services/flip/", "/services/dashboards/")
-        )
+        """The services are reached through the proxy; each sends an anonymous person to the sign-in page."""
+        paths = ["/hub/health", "/services/flip/", *(["/services/dashboards/"] if self.dashboards else [])]
+        return all(_is_there(f"{self.url}{path}") for path in paths)
 
 
 def _command_line(process: psutil.Process) -> str:

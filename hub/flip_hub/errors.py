@@ -61,9 +61,14 @@ class NotSignedInError(HubError, PublicError):
 
 
 class SignInError(HubError, PublicError):
-    """Somebody may not sign in, or what their provider says of them is not good."""
+    """Somebody may not sign in, or what their provider says of them is not good.
+
+    Attributes:
+        who: their name or subject at the provider, for the audit log, where it is verified.
+    """
 
     code = "sign_in_refused"
+    who = ""
 
 
 class ConflictError(HubError, PublicError):

@@ -11,7 +11,7 @@ from jupyterhub.services.service import _ServiceSpawner
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.jupyterhub.authenticator import PersonAuthenticator
-from flip_hub.jupyterhub.organisation import OrganisationAuthenticator
+from flip_hub.jupyterhub.organisation import PATIENCE, OrganisationAuthenticator
 from flip_hub.jupyterhub.provider import check_issuer
 from flip_hub.jupyterhub.proxy import proxy_command
 from flip_hub.jupyterhub.roles import FLIP, roles
@@ -112,6 +112,7 @@ def _organisation(c: Any, config: HubConfig) -> None:
     settings.enable_pkce = True
     settings.enable_auth_state = True
     settings.any_allow_config = True
+    settings.http_request_kwargs = PATIENCE
     if config.oidc_required_acr:
         settings.extra_authorize_params = {"acr_values": config.oidc_required_acr}
     c.CryptKeeper.keys = [bytes.fromhex(secret(config, "auth-state"))]

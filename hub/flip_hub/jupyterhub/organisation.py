@@ -23,10 +23,15 @@ from flip_hub.errors import SignInError
 from flip_hub.governance import identities, sign_ins
 from flip_hub.jupyterhub.provider import Provider, is_safe
 from flip_hub.jupyterhub.signing import KnownPeople
-from flip_hub.oidc import Rules
+from flip_hub.oidc import Proven, Rules
 
 GRACE_SECONDS = 900.0
 """How long a person stays signed in while their provider does not answer."""
+
+RETRY_SECONDS = 30.0
+"""How long a provider that did not answer is left in peace: nobody's pages wait for it meanwhile."""
+
+PATIENCE = {"connect_timeout": 5.0, "request_timeout": 10.0}
 
 _KEPT = ("iss", "sub", "amr", "acr", "auth_time")
 """Of the ID token at sign-in: a provider need not send one again when it renews a token."""
@@ -96,6 +101,7 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
         self.rules = Rules.of(self.flip_config)
         self.provider = Provider(self.flip_config.oidc_issuer, self.client_id, self.httpfetch)
         self._asked: dict[str, float] = {}
+        self._away_at = float("-inf")
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def discover(self) -> None:
@@ -152,12 +158,16 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
 
     def user_info_to_username(self, user_info: dict[str, Any]) -> str:
         """Their name at the hub."""
-        return self.rules.prove(user_info).name
+        return self._prove(user_info).name
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         """Let governance take them, with the roles of their groups."""
-        proven = self.rules.prove(auth_model["auth_state"][self.user_auth_state_key])
-        await asyncio.to_thread(identities.take, self.database, proven, self.rules)
+        proven = self._prove(auth_model["auth_state"][self.user_auth_state_key])
+        try:
+            await asyncio.to_thread(identities.take, self.database, proven, self.rules)
+        except SignInError as error:
+            error.who = proven.name
+            raise
         return {**auth_model, "admin": False}
 
     def how(self, model: dict[str, Any]) -> dict[str, Any]:
@@ -185,16 +195,19 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
             since = time.monotonic() - self._asked.get(user.name, float("-inf"))
             if since < self.flip_config.oidc_refresh_seconds:
                 return True
+            may_stay = since < self.flip_config.oidc_refresh_seconds + GRACE_SECONDS
+            if time.monotonic() - self._away_at < RETRY_SECONDS:
+                return may_stay
             try:
                 model = await self._renewed(user, handler)
             except (SignInError, HTTPError) as error:
                 return await self._refused(user, error)
-            except (HTTPClientError, OSError) as error:
-                code = getattr(error, "code", 0)
-                if 400 <= code < 500:
+            except (HTTPClientError, OSError, ValueError) as error:
+                if 400 <= getattr(error, "code", 0) < 500:
                     return await self._refused(user, error)
                 self.log.warning("The provider does not answer about %s: %s", user.name, error)
-                return since < self.flip_config.oidc_refresh_seconds + GRACE_SECONDS
+                self._away_at = time.monotonic()
+                return may_stay
             self._asked[user.name] = time.monotonic()
             # kept before the next request's turn: a provider takes a refresh token that was used before for stolen
             await user.save_auth_state(model["auth_state"])
@@ -235,8 +248,16 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
         claim = self.flip_config.oidc_groups_claim
         return (claim,) if claim in told else ()
 
+    def _prove(self, claims: dict[str, Any]) -> Proven:
+        try:
+            return self.rules.prove(claims)
+        except SignInError as error:
+            error.who = str(claims.get(self.flip_config.oidc_name_claim) or claims["sub"])[:100]
+            raise
+
     def _record_refusal(self, error: SignInError) -> None:
-        entry = Entry(identities.PROVIDER, "person.sign_in_refused", "hub", {"reason": error.message})
+        refused = f"person/{error.who}" if error.who else "hub"
+        entry = Entry(identities.PROVIDER, "person.sign_in_refused", refused, {"reason": error.message})
         with self.database.write(entry):
             pass
 

@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers'
 const [modules, redirect] = process.argv.slice(2)
 const load = name => import(pathToFileURL(`${modules}/${name}`))
 const { default: Provider } = await load('oidc-provider/lib/index.js')
-const state = { people: JSON.parse(await text(process.stdin)), lie: '' }
+const state = { people: JSON.parse(await text(process.stdin)), lie: '', renews: true }
 const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
@@ -34,7 +34,7 @@ const provider = new Provider(issuer, {
   features: { devInteractions: { enabled: false } },
   findAccount: (_, sub) => found(sub),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-  issueRefreshToken: () => true,
+  issueRefreshToken: () => state.renews,
   loadExistingGrant: granted,
   pkce: { required: () => true },
   rotateRefreshToken: true

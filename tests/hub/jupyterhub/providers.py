@@ -45,6 +45,10 @@ class Provider:
         """Make its ID tokens wrong in one thing; empty: in none."""
         self._control(lie=about)
 
+    def renew(self, *, by_token: bool) -> None:
+        """Whether it gives refresh tokens."""
+        self._control(renews=by_token)
+
     def _control(self, **state: Any) -> None:
         httpx.post(f"{self.issuer}/control", json=state).raise_for_status()
 
@@ -82,11 +86,20 @@ oidc_refresh_seconds = 0
 """
 
 
+SITE = """
+from flip_hub.jupyterhub import configure
+configure(c)
+c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] != "dashboards"]
+"""
+
+
 @contextmanager
 def organisation(home: Path, people: dict[str, dict[str, Any]]) -> Iterator[tuple[HubOnly, Provider]]:
     """A running hub over a new home, and the provider at which its people sign in."""
     populated_home(home)
-    hub = HubOnly(home)
+    configuration = home.parent / "jupyterhub_config.py"
+    configuration.write_text(SITE)
+    hub = HubOnly(home, configuration, dashboards=False)
     with running(f"{hub.url}/hub/oauth_callback", people) as provider:
         (home / "hub.toml").write_text(SETTINGS.format(issuer=provider.issuer))
         (home / "secrets" / "oidc").write_text(SECRET)

@@ -22,6 +22,7 @@ PEOPLE = {
     "u-ben": person("ben", "flip-researchers", "flip-checkers"),
     "u-rufus": person("rufus", "flip-researchers"),
     "u-cleo": person("cleo", "flip-checkers", organisation="Southport"),
+    "u-dora": person("dora", "flip-checkers"),
     "u-sven": person("sven", "some-other-group"),
     "u-eve": person("eve", "flip-researchers", email_verified=False),
     "u-other": person("ada", "flip-researchers"),
@@ -44,6 +45,7 @@ def provider(both: tuple[HubOnly, Provider]) -> Iterator[Provider]:
     yield both[1]
     if both[1].program.poll() is None:
         both[1].lie("")
+        both[1].renew(by_token=True)
 
 
 @pytest.fixture
@@ -79,10 +81,11 @@ def test_a_second_factor_signs_in_and_is_written_down(hub: HubOnly, browser: htt
         assert session.get_one(Identity, "ada").subject == "u-ada"
 
 
-def test_without_a_second_factor_nobody_signs_in(hub: HubOnly, browser: httpx.Client) -> None:
+def test_without_a_second_factor_nobody_signs_in(hub: HubOnly, browser: httpx.Client, database: Database) -> None:
     page = sign_in(hub.url, browser, "u-ada", second=False)
     assert page.status_code == 403
     assert "second factor" in page.text
+    assert events(database, "person.sign_in_refused", "person/ada")
     assert browser.get(f"{hub.url}/services/flip/api/me").status_code == 401
 
 
@@ -148,6 +151,20 @@ def test_whom_the_provider_no_longer_knows_is_signed_out_everywhere(
             assert client.get(f"{hub.url}/services/flip/api/me").status_code == 401
             assert client.get(f"{hub.url}/hub/home").url.path == "/hub/login"
     assert {"reason": "provider"} in events(database, "person.signed_out", "person/cleo")
+
+
+def test_a_provider_without_refresh_tokens_is_asked_by_the_other(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, database: Database
+) -> None:
+    provider.renew(by_token=False)
+    provider.change("u-dora", groups=["flip-checkers"], active=True)
+    sign_in(hub.url, browser, "u-dora")
+    assert roles(database, "dora") == ["output checker"]
+    provider.change("u-dora", groups=["flip-researchers"])
+    assert browser.get(f"{hub.url}/hub/home").url.path == "/hub/home"
+    assert roles(database, "dora") == ["researcher"]
+    provider.change("u-dora", active=False)
+    assert browser.get(f"{hub.url}/hub/home").url.path == "/hub/login"
 
 
 def test_many_requests_at_once_use_no_token_twice(
