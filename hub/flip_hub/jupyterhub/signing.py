@@ -16,6 +16,7 @@ from flip_hub.database import Database, Person
 from flip_hub.errors import NotSignedInError
 from flip_hub.governance import sign_ins
 from flip_hub.governance.sign_ins import Limits
+from flip_hub.jupyterhub.roles import FLIP
 
 EACH_REQUEST = -1
 """``auth_refresh_age``: JupyterHub counts it by person, not by session, so that each request asks anew."""
@@ -120,9 +121,11 @@ class KnownPeople(Authenticator):  # type: ignore[misc]
         session_id = handler.get_token().session_id if by_token else handler.get_session_cookie() or ""
         if by_token and not session_id:
             return True
+        # the pages tell apart what a person does and what a page asks by itself; workspaces and dashboards cannot
+        used = not by_token or handler.get_token().client_id != f"service-{FLIP}"
         limits = Limits.of(self.flip_config)
         try:
-            await asyncio.to_thread(sign_ins.standing, self.database, limits, session_id, user.name, used=not by_token)
+            await asyncio.to_thread(sign_ins.standing, self.database, limits, session_id, user.name, used=used)
         except NotSignedInError as error:
             self.log.info("A session of %s is not open: %s", user.name, error.message)
             return False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flip_hub.database import Database, Routine, SignIn, now
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from demo.browser import CHROMIUM
 from demo.hub_only import HubOnly
@@ -66,6 +69,33 @@ def looked_at(page: Page, name: str) -> None:
     results = Axe().run(page, options={"runOnly": RULES}).response["violations"]
     assert results == [], json.dumps([(one["id"], one["nodes"][0]["html"]) for one in results])
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_work_in_a_workspace_keeps_the_session_open(both: tuple[HubOnly, Provider]) -> None:
+    hub, _ = both
+    database = Database.of(hub.config)
+
+    def idle() -> float:
+        with database.read() as session:
+            row = session.scalars(select(SignIn).where(SignIn.person == "ada").order_by(SignIn.began_at.desc())).first()
+            assert row is not None
+            return (now() - row.seen_at).total_seconds()
+
+    with httpx.Client(follow_redirects=True, timeout=60) as browser:
+        sign_in(hub.url, browser, "u-ada")
+        browser.get(f"{hub.url}/hub/spawn/ada/{OPEN}")
+        lab = f"{hub.url}/user/ada/{OPEN}/lab"
+        wait_until(lambda: browser.get(lab).url.path.endswith("/lab"), 60, "no workspace", every=0.5)
+        with database.write(Routine("made by a test")) as session:
+            for row in session.scalars(select(SignIn).where(SignIn.person == "ada", SignIn.ended_at.is_(None))):
+                row.seen_at -= timedelta(minutes=20)
+
+        def works() -> bool:
+            assert browser.get(f"{hub.url}/user/ada/{OPEN}/api/kernels").status_code == 200
+            return idle() < 60
+
+        wait_until(works, 60, "work in a workspace is not seen", every=0.5)
+    database.close()
 
 
 def test_a_workspaces_token_ends_with_its_persons_place_at_the_provider(both: tuple[HubOnly, Provider]) -> None:
