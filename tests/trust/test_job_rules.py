@@ -54,7 +54,11 @@ def _context(kind: str, **changes: Any) -> dict[str, Any]:
         "researcher": "ada",
         "trusts": 2,
         "images": False,
+        "data": ["conditions"],
         "begun": False,
+        "signed_off": "automatic",
+        "human_sign_off": "never",
+        "beyond": False,
         "hour": 9,
         "weekday": 2,
     }
@@ -63,7 +67,8 @@ def _context(kind: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("policy", "kind", "case"), CASES, ids=[f"{case[0]}: {case[2]['words']}" for case in CASES])
 def test_an_example_is_what_its_words_say(policy, kind, case) -> None:
-    context = _context(case["action"], trust_model=case.get("trust_model", "local"))
+    asked = {name: case[name] for name in ("trust_model", "signed_off", "human_sign_off", "beyond") if name in case}
+    context = _context(case["action"], **asked)
     verdict = JobRules().judge(_project_of(case), case["action"], context)
     assert (verdict.refusal is None) == (kind == "allowed")
     if kind == "denied":

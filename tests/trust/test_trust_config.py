@@ -50,6 +50,7 @@ def test_the_home_may_come_from_the_environment(tmp_path):
         MINIMAL + "total_delta = 0.5",
         MINIMAL + "sandbox = 'docker'",
         MINIMAL + "sandbox = 'none'\nproduction = true",
+        MINIMAL + "human_sign_off = 'sometimes'",
         MINIMAL + "status_interval = 0",
         MINIMAL + "max_epsilon_per_job = -1",
         "name = 'Not A Name'\ntitle = 'x'",

@@ -21,6 +21,7 @@ from flip_trust.errors import SetupError
 ENVIRONMENT_PREFIX = "FLIP_TRUST_"
 FILE_NAME = "trust.toml"
 Sandbox = Literal["bubblewrap", "none"]
+HumanSignOff = Literal["never", "outside_envelope", "always"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class TrustConfig:
         repeat_answers: a question that the same project asked word for word since the last catalogue is answered by the
             same numbers, and debited nothing.
         max_epsilon_per_job: a job that asks for more is refused.
+        human_sign_off: which jobs a person at the hub has to have signed off: ``never`` demands none,
+            ``outside_envelope`` those beyond the application as this Trust was told of it, ``always`` every one.
         total_epsilon: cap of the whole data set, over all projects together and without an end.
         total_delta: the delta at which the data set's total is reckoned.
         total_epsilon_alone: the same cap, reckoned as if every other Trust worked with the hub, so that of shared noise
@@ -66,6 +69,7 @@ class TrustConfig:
     rounding: int = 5
     repeat_answers: bool = True
     max_epsilon_per_job: float = 10.0
+    human_sign_off: str = "never"
     total_epsilon: float = 100.0
     total_delta: float = 1e-5
     total_epsilon_alone: float = 0.0
@@ -99,6 +103,7 @@ class TrustConfig:
             ),
             "status_interval must be above 0": self.status_interval > 0,
             "console_idle_minutes must be above 0, and at most 60": 0 < self.console_idle_minutes <= 60,
+            "human_sign_off must be never, outside_envelope or always": self.human_sign_off in get_args(HumanSignOff),
             "sandbox must be bubblewrap or none": self.sandbox in get_args(Sandbox),
             "sandbox = none is not for production": not (self.production and self.sandbox == "none"),
         }

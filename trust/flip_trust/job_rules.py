@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import cedarpy
+from flip_sdk.contract.concepts import domains_of
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
+from flip_sdk.contract.notices import ProjectForTrust
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.tasks import RefusalCode, SignedOffJob
 
@@ -55,6 +57,7 @@ class JobRules:
     Args:
         own: text of the hospital's own file; empty where it has none.
         path: of that file, to be named in what is wrong with it.
+        human_sign_off: which jobs a person has to have signed off (``trust.toml``).
 
     Attributes:
         digest: of all of them.
@@ -64,7 +67,8 @@ class JobRules:
         SetupError: a statement permits something, has no words, or does not fit the schema.
     """
 
-    def __init__(self, own: str = "", path: Path = Path(OWN_FILE)) -> None:
+    def __init__(self, own: str = "", path: Path = Path(OWN_FILE), human_sign_off: str = "never") -> None:
+        self._human_sign_off = human_sign_off
         defaults, schema = _defaults()
         self.own = _checked(own, schema, path) if own.strip() else ()
         text = f"{defaults}\n{own}"
@@ -80,7 +84,8 @@ class JobRules:
         """
         path = config.home / OWN_FILE
         try:
-            return cls(path.read_text(encoding="utf-8"), path) if path.exists() else cls()
+            own = path.read_text(encoding="utf-8") if path.exists() else ""
+            return cls(own, path, config.human_sign_off)
         except (OSError, UnicodeDecodeError) as error:
             raise SetupError(f"{path} cannot be read: {error}", _MEND) from error
 
@@ -100,7 +105,9 @@ class JobRules:
         told = heard.one(reader, job.spec.project_id)
         organisation = " ".join(told.record.organisation.casefold().split()) if told else ""
         project = _project(job.spec.project_id, agreed, now, organisation)
-        verdict = self.judge(project, job.spec.kind, context_of(job, now, begun=begun))
+        asked = context_of(job, now, begun=begun, beyond=is_beyond(job.spec, told.record if told else None))
+        context = asked | {"human_sign_off": self._human_sign_off}
+        verdict = self.judge(project, job.spec.kind, context)
         if verdict.refusal or agreed is None:
             code = verdict.refusal or RefusalCode.NOT_OPTED_IN
             raise RefusedError(code, reason=verdict.reason, policy=verdict.policy)
@@ -121,7 +128,7 @@ class JobRules:
         return Verdict(known.id) if result.allowed else _denied(known)
 
 
-def context_of(job: SignedOffJob, now: datetime, *, begun: bool) -> dict[str, Any]:
+def context_of(job: SignedOffJob, now: datetime, *, begun: bool, beyond: bool = False) -> dict[str, Any]:
     """What policies can ask about a job."""
     spec, here = job.spec, now.astimezone()
     return {
@@ -131,10 +138,23 @@ def context_of(job: SignedOffJob, now: datetime, *, begun: bool) -> dict[str, An
         "researcher": job.researcher,
         "trusts": len(job.trusts),
         "images": isinstance(spec, TrainSpec | EvaluateSpec) and spec.images is not None,
+        "data": sorted(domains_of(spec)),
         "begun": begun,
+        "signed_off": job.signed_off,
+        "human_sign_off": "never",
+        "beyond": beyond,
         "hour": here.hour,
         "weekday": here.isoweekday(),
     }
+
+
+def is_beyond(spec: AnySpec, told: ProjectForTrust | None) -> bool:
+    """Whether a job goes beyond an application, as the hub told of it; one of which nothing was told covers nothing."""
+    if told is None:
+        return True
+    delta = spec.privacy.delta if isinstance(spec, TrainSpec) else getattr(spec, "delta", 0.0)
+    data = any(asked.domains and domains_of(spec) - set(asked.domains) for asked in told.data)
+    return spec.kind not in told.job_kinds or _epsilon(spec) > told.epsilon or delta > told.delta or data
 
 
 @cache

@@ -145,6 +145,8 @@ def _check_fit(task: Task, job: SignedOffJob) -> None:
     if task.step == "cancel":
         return
     spec = job.spec
+    if job.signed_off == "person" and not job.signed_off_by:
+        raise RefusedError(RefusalCode.BAD_RECORD)
     if check(spec) or not _step_fits(task, spec):
         raise RefusedError(RefusalCode.BAD_RECORD)
     if task.correction is not None and not _is_corrected(spec, task.step):

@@ -21,6 +21,7 @@ PROTECTING = {
     "rounding": "Released counts are rounded to multiples of this.",
     "repeat_answers": "A question asked again gets the same numbers again, and costs nothing.",
     "max_epsilon_per_job": "A job that asks for more ε than this is refused.",
+    "human_sign_off": "Which jobs a person at the hub has to have signed off: never, outside_envelope or always.",
     "total_epsilon": "What may be spent of the whole data set, over all projects together and without an end.",
     "total_delta": "The δ at which that total is reckoned.",
     "total_epsilon_alone": "The same total if every other Trust worked with the hub; 0 is four times total_epsilon.",
