@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flip_hub import audit
-from flip_hub.database import AuditHead, AuditRow, DailyRoot, Database, Entry, Routine, upgrade
+from flip_hub.database import AuditHead, AuditRow, DailyRoot, Database, Entry, RootSeen, Routine, upgrade
 from flip_hub.database.chain import CHAIN, GENESIS, as_dict, hash_of
 from flip_hub.governance import trusts, witness
 from flip_hub.home import make_home
@@ -18,7 +18,8 @@ from flip_hub.trust_api import create_app
 from flip_sdk.contract.log_check import check, orders_not_in
 from flip_sdk.contract.log_files import evidence_of
 from flip_sdk.contract.logs import PublishedRoots, RootTold
-from flip_sdk.contract.notices import fingerprint
+from flip_sdk.contract.notices import SignedNotice, fingerprint
+from flip_sdk.contract.signatures import SigningKey, verify
 from flip_trust import witness as trust_witness
 from flip_trust.agent.announcer import Announcer
 from flip_trust.agent.hub_client import HubRefusedError
@@ -168,6 +169,25 @@ def test_new_roots_with_the_stolen_key_do_not_help_it(world: World) -> None:
     world.day()
     assert trust_witness.alarm(world.trust)
     assert len(world.events("hub.root_countersigned")) == 1
+
+
+def test_a_forged_witness_convinces_nobody(world: World) -> None:
+    """The attacker writes the Trust's word for a rewritten history, with the hub's key or one of their own making."""
+    world.ask("secret")
+    world.day()
+    day = world.moment.date()
+    key = load_identity(world.trust_config).public
+    with world.hub.write(Routine("an attacker with the keys")) as session:
+        seen = session.get_one(RootSeen, (day, "aldgate"))
+        told = verify(seen.signed, key, SignedNotice)
+    for thief in (signing_key(world.config, "governance"), SigningKey.generate()):
+        notice = told.notice.model_copy(update={"root": "sha256:" + 64 * "0"})
+        with world.hub.write(Routine("an attacker with the keys")) as session:
+            seen = session.get_one(RootSeen, (day, "aldgate"))
+            seen.signed = thief.sign(told.model_copy(update={"notice": notice}))
+        evidence = evidence_of(world.roots(), "hub", {"trust/aldgate": key})
+        assert str(day) not in evidence.witnesses
+        assert {root.root for root in evidence.roots} == {told.notice.root}
 
 
 def test_a_job_that_was_hidden_before_any_root_is_in_the_trusts_own_log(world: World) -> None:
