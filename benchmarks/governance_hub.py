@@ -1,6 +1,6 @@
 """A hub with a long history, and its governance service for a benchmark's reviewers.
 
-python -m benchmarks.governance_hub HUB_HOME PORT COMPONENTS
+python -m benchmarks.governance_hub HUB_HOME PORT COMPONENTS PROCESSES
 
 The service is the real one, as production runs it; a table of tokens stands in for JupyterHub's sign-in.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
-import uvicorn
 from flip_hub.api import create_app
 from flip_hub.api.authentication import SignedIn
 from flip_hub.config import HubConfig
@@ -24,6 +24,8 @@ from flip_hub.database import (
     AuditHead,
     AuditRow,
     Database,
+    Job,
+    JobEventRow,
     Output,
     Person,
     Project,
@@ -37,11 +39,13 @@ from flip_hub.database import (
     upgrade,
 )
 from flip_hub.database.chain import CHAIN, as_dict, hash_of
-from flip_hub.governance import trusts, witness
+from flip_hub.governance import sign_ins, trusts, witness
 from flip_hub.keys import make_keys
+from flip_hub.serving import run
 from flip_hub.testing import FakeAuthenticator, SigningTrust, show_records
 from flip_sdk.contract.airlock import OutputStatement
 from flip_sdk.contract.applications import Application, DataAsked, PlannedOutput
+from flip_sdk.contract.jobs import CountSpec
 from flip_sdk.contract.notices import fingerprint
 from flip_sdk.contract.records import digest
 from sqlalchemy import func, insert, select
@@ -49,6 +53,8 @@ from sqlalchemy import func, insert, select
 PEOPLE = 2000
 REVIEWERS = 50
 REQUESTS = 30
+JOB_EVERY = 10
+"""One project in so many has a job."""
 TRUSTS = ("aldgate", "brookfield")
 _STATES = ("approved",) * 11 + ("closed", "rejected", "closed", "expired", "changes_requested", "suspended")
 _WAIT = ("submitted", "in_review")
@@ -62,9 +68,12 @@ def fill(config: HubConfig, projects: int, entries: int) -> None:
     database = Database.of(config)
     upgrade(database)
     _people(database)
+    for number in range(REVIEWERS):
+        sign_ins.begin(database, f"session-of-reviewer-{number}", f"reviewer-{number}", "password", {})
     if projects:
         _projects(database, projects)
-        _airlock(database)
+        _jobs(database, projects)
+        _airlock(database, projects)
     if entries:
         _audit(database, projects, entries)
         # a hub of that age has signed the roots of all days but this one
@@ -72,12 +81,18 @@ def fill(config: HubConfig, projects: int, entries: int) -> None:
     database.close()
 
 
-def serve(home: Path, port: int, components: Path) -> None:
-    """The governance service, with the options that ``flip_hub.serving`` gives it."""
+def serve(home: Path, port: int, components: Path, processes: int) -> None:
+    """The governance service, as ``flip_hub.serving`` runs it; every sign-in is looked up as one of JupyterHub's is."""
+    config = HubConfig(home=home, database_url=os.environ.get("FLIP_HUB_DATABASE_URL", ""))
     sign_in = FakeAuthenticator()
-    sign_in.tokens = {f"token-{number}": SignedIn(f"reviewer-{number}") for number in range(REVIEWERS)}
-    app = create_app(HubConfig(home=home), sign_in, components=components)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, server_header=False)
+    names = {f"token-{number}": f"reviewer-{number}" for number in range(REVIEWERS)}
+    sign_in.tokens = {token: SignedIn(name, session=f"session-of-{name}") for token, name in names.items()}
+    run(lambda: create_app(config, sign_in, components=components), "127.0.0.1", port, processes)
+
+
+def requested(projects: int) -> list[int]:
+    """Numbers of the projects that have a request at the airlock."""
+    return [number for number in range(projects) if _state(number) == "approved"][:REQUESTS]
 
 
 def _people(database: Database) -> None:
@@ -109,12 +124,15 @@ def _projects(database: Database, count: int) -> None:
             session.execute(insert(Review), [_review(row, n) for row in rows for n in range(2) if _decided(row, n)])
 
 
-def _project(number: int) -> dict[str, Any]:
+def _state(number: int) -> str:
     # one in twenty waits for reviewers
-    state = _WAIT[number // 20 % 2] if number % 20 == 0 else _STATES[number % len(_STATES)]
+    return _WAIT[number // 20 % 2] if number % 20 == 0 else _STATES[number % len(_STATES)]
+
+
+def _project(number: int) -> dict[str, Any]:
     return {
         "project_id": f"project-{number}",
-        "state": state,
+        "state": _state(number),
         "application": _application(number, "asked for more"),
         "owner": f"person-{number % PEOPLE}",
         "version": 2,
@@ -190,11 +208,48 @@ def _review(row: dict[str, Any], place: int) -> dict[str, Any]:
     }
 
 
-def _airlock(database: Database) -> None:
+def _jobs(database: Database, projects: int) -> None:
+    """A count that ran, with its steps, for one project in ten."""
+    with database.write(Routine("a benchmark fills the hub")) as session:
+        numbers = range(0, projects, JOB_EVERY)
+        session.execute(insert(Job), [_job(number) for number in numbers])
+        session.execute(insert(JobEventRow), [_step(number, place) for number in numbers for place in range(1, 9)])
+
+
+def _job(number: int) -> dict[str, Any]:
+    spec = CountSpec(project_id=f"project-{number}")
+    return {
+        "job_id": f"job-{number}",
+        "project_id": spec.project_id,
+        "kind": spec.kind,
+        "spec": spec,
+        "spec_digest": spec.digest(),
+        "state": "completed",
+        "trusts": list(TRUSTS),
+        "submitted_by": f"person-{number % PEOPLE}",
+        "idempotency_key": "k1",
+        "submitted_at": now() - timedelta(hours=number),
+        "ended_at": now(),
+    }
+
+
+def _step(number: int, place: int) -> dict[str, Any]:
+    return {
+        "job_id": f"job-{number}",
+        "sequence": place,
+        "at": now(),
+        "event": "task.answered",
+        "trust": TRUSTS[place % 2],
+        "words": "Answered",
+        "numbers": {},
+    }
+
+
+def _airlock(database: Database, projects: int) -> None:
     """Requests that wait for output checkers, three files each, checked already."""
     with database.write(Routine("a benchmark fills the hub")) as session:
-        working = session.scalars(select(Project).where(Project.state == "approved").limit(REQUESTS)).all()
-        for project in working:
+        for number in requested(projects):
+            project = session.get_one(Project, f"project-{number}")
             request = ReleaseRequest(
                 request_id=f"request-{project.project_id}",
                 project_id=project.project_id,
@@ -258,4 +313,4 @@ def _audit(database: Database, projects: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    serve(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
