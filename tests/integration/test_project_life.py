@@ -36,6 +36,8 @@ pytestmark = [
 ]
 PROJECT = "a-whole-life"
 NOOR = Actor("noor", "Noor Haddad", "Northbridge University", "researcher", "on ada's team")
+PRIVATE = (ADA.display_name, NOOR.display_name, RUFUS.display_name, CORA.display_name, "The paper is out")
+"""What the register does not say: people, and why a project was closed."""
 FIRST, SECOND = "Table 1 of the paper", "Tables 2 to 4 of the paper"
 NOTEBOOK_ONE = (
     "import flip_sdk as flip\nproject = flip.connect().project()\nproject.count(epsilon=1.0)",
@@ -48,7 +50,7 @@ NOTEBOOK_ONE = (
 """Counts on the Trusts' patients, and a table for the first release."""
 NOTEBOOK_TWO = (
     "import flip_sdk as flip\nfrom pathlib import Path\nproject = flip.connect().project()",
-    "Path('by_treatment.csv').write_text('treatment,persons\\nsurgery,152\\nmedicine,171\\nboth,169\\n')\n"
+    "Path('by_treatment.csv').write_text('treatment,persons\\nsurgery,152\\nmedicine,171\\ncombined,169\\n')\n"
     "Path('by_stage.csv').write_text('stage,persons\\nI,98\\nII,111\\nIII,3\\n')\n"
     "Path('by_age_again.csv').write_text('age,persons\\n30-49,61\\n50-69,83\\n70-89,47\\n')",
     "files = [flip.Output(f'by_{name}.csv', title=f'Women by {name}', context='All women of the study.', "
@@ -89,6 +91,7 @@ def test_a_whole_life(cast: Cast) -> None:
     assert cast.browser.problems == []
     _the_operator_closes_it(cast)
     _the_certificate_is_complete(cast)
+    _the_register_says_it_to_everybody(cast)
 
 
 def _ada_applies(cast: Cast) -> None:
@@ -237,7 +240,14 @@ def _everybody_sees_what_was_released(cast: Cast) -> None:
     address = page.get_by_role("link", name="by_treatment.csv").first.get_attribute("href")
     assert address
     fetched = cast.browser.visitor().context.request.get(address)
-    assert (fetched.status, fetched.text()) == (200, "treatment,persons\nsurgery,152\nmedicine,171\nboth,169\n")
+    assert (fetched.status, fetched.text()) == (200, "treatment,persons\nsurgery,152\nmedicine,171\ncombined,169\n")
+    page = _in_the_register(cast)
+    expect(page.get_by_text("Takes part", exact=True)).to_have_count(len(cast.story.trusts))
+    expect(page.get_by_text("Counts: 1 time")).to_have_count(len(cast.story.trusts))
+    expect(page.get_by_text(re.compile(r"^1\.00 of at most 10\."))).to_have_count(len(cast.story.trusts))
+    expect(page.get_by_role("link", name=re.compile("Women by (age|treatment)"))).to_have_count(2)
+    expect(page.locator("#maincontent")).not_to_contain_text(re.compile("|".join(PRIVATE)))
+    cast.picture(page, "the-register-while-it-runs")
 
 
 def _the_operator_closes_it(cast: Cast) -> None:
@@ -261,3 +271,21 @@ def _the_certificate_is_complete(cast: Cast) -> None:
     expect(page.get_by_text("as the Trust signed")).to_have_count(len(cast.story.trusts))
     expect(page.get_by_text(re.compile("^Deleted ")).first).to_be_visible()
     cast.picture(page, "the-certificate")
+
+
+def _in_the_register(cast: Cast) -> Page:
+    """The project's public page, as somebody finds it who never signed in."""
+    page = cast.browser.visitor()
+    page.goto(f"{SERVICE}/register?find=lumps")
+    page.get_by_role("link", name="Telling lumps apart").click()
+    expect(page).to_have_url(re.compile(f"/register/{PROJECT}$"))
+    return page
+
+
+def _the_register_says_it_to_everybody(cast: Cast) -> None:
+    page = _in_the_register(cast)
+    expect(page.get_by_role("heading", name="Closing certificate")).to_be_visible()
+    expect(page.get_by_text("Everybody who kept something for it has deleted it.")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Deleted at .*, as it signed$"))).to_have_count(len(cast.story.trusts))
+    expect(page.locator("#maincontent")).not_to_contain_text(re.compile("|".join(PRIVATE)))
+    cast.picture(page, "the-register-after-it-closed")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from flip_sdk.contract.closing import PurgedItem, TrustPurge
 from flip_sdk.contract.records import SCHEMA_VERSION, Digest, Instant, Line, Name, Record, Text
 
 State = Literal["approved", "suspended", "expired", "closed"]
@@ -66,6 +67,21 @@ class RegisterCondition(Record):
     met: bool
 
 
+class RegisterClosing(Record):
+    """The public part of a closing certificate: what was deleted where and when. Who closed it, and why, is not public.
+
+    Attributes:
+        hub: what the hub deleted; empty until it did.
+        trusts: each with its own signed statement, which verifies with that Trust's public key.
+        complete: whether everybody who was to delete something has.
+    """
+
+    hub: Annotated[tuple[PurgedItem, ...], Field(max_length=50)] = ()
+    trusts: Annotated[tuple[TrustPurge, ...], Field(max_length=200)] = ()
+    kept: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    complete: bool = False
+
+
 class Federated(Record):
     """What a federated platform knows beyond the standard.
 
@@ -74,6 +90,7 @@ class Federated(Record):
         signatures: people who signed the data access agreement.
         agreement: name of its clauses.
         closed_at: when the project was closed; ``hub_purged_at`` when the hub had deleted its part.
+        closing: the public part of the closing certificate.
     """
 
     state: State
@@ -86,6 +103,7 @@ class Federated(Record):
     signatures: int = 0
     closed_at: Instant | None = None
     hub_purged_at: Instant | None = None
+    closing: RegisterClosing | None = None
 
 
 class DataUse(Record):

@@ -80,6 +80,17 @@ def certificate(office: Office, subject: Subject, project_id: str) -> SignedCert
     return SignedCertificate(certificate=record, jws=signing_key(office.config, "governance").sign(record))
 
 
+def deleted_at_hub(row: Closing) -> tuple[PurgedItem, ...]:
+    """What the hub deleted; nothing before it did."""
+    return tuple(PurgedItem.parse(item) for item in row.hub) if row.purged_at else ()
+
+
+def deleted_at_trusts(session: Session, project_id: str) -> tuple[TrustPurge, ...]:
+    """Each Trust that was asked to purge, with what it signed that it deleted."""
+    chosen = select(TrustPurgeRow).where(TrustPurgeRow.project_id == project_id).order_by(TrustPurgeRow.trust)
+    return tuple(_of_trust(session, one) for one in session.scalars(chosen))
+
+
 def _purge(office: Office, project_id: str) -> None:
     with office.database.write(_PLANNING) as session:
         row = session.get_one(Closing, project_id)
@@ -110,9 +121,8 @@ def _took_part(session: Session, project_id: str) -> list[str]:
 
 
 def _certificate(session: Session, project: Project, row: Closing) -> ClosingCertificate:
-    chosen = select(TrustPurgeRow).where(TrustPurgeRow.project_id == project.project_id).order_by(TrustPurgeRow.trust)
-    asked = list(session.scalars(chosen))
-    moments = [row.closed_at, row.purged_at, *(one.purged_at for one in asked)]
+    trusts = deleted_at_trusts(session, project.project_id)
+    moments = [row.closed_at, row.purged_at, *(one.purged_at for one in trusts)]
     return ClosingCertificate(
         project_id=project.project_id,
         title=project.application.title,
@@ -120,8 +130,8 @@ def _certificate(session: Session, project: Project, row: Closing) -> ClosingCer
         closed_at=row.closed_at,
         reason=row.reason,
         hub_purged_at=row.purged_at,
-        hub=tuple(PurgedItem.parse(item) for item in row.hub) if row.purged_at else (),
-        trusts=tuple(_of_trust(session, one) for one in asked),
+        hub=deleted_at_hub(row),
+        trusts=trusts,
         kept=KEPT,
         issued_at=max(moment for moment in moments if moment is not None),
     )

@@ -10,6 +10,7 @@ from flip_sdk.contract.form import FIELDS
 from flip_sdk.contract.register import (
     DataUse,
     Federated,
+    RegisterClosing,
     RegisterCondition,
     RegisterModel,
     RegisterOutput,
@@ -35,6 +36,7 @@ from flip_hub.database import (
     TrustPurgeRow,
 )
 from flip_hub.errors import MissingError
+from flip_hub.governance.closing import KEPT, deleted_at_hub, deleted_at_trusts
 from flip_hub.governance.when import state_of
 from flip_hub.register.listing import LISTED
 
@@ -119,7 +121,14 @@ def _federated(session: Session, project: Project, application: Application) -> 
         signatures=len({row.person for row in signed}),
         closed_at=closing.closed_at if closing else None,
         hub_purged_at=closing.purged_at if closing else None,
+        closing=_closing(session, closing) if closing else None,
     )
+
+
+def _closing(session: Session, row: Closing) -> RegisterClosing:
+    trusts = deleted_at_trusts(session, row.project_id)
+    complete = row.purged_at is not None and all(one.purged_at for one in trusts)
+    return RegisterClosing(hub=deleted_at_hub(row), trusts=trusts, kept=KEPT, complete=complete)
 
 
 def _trusts(session: Session, project_id: str, application: Application) -> tuple[RegisterTrust, ...]:
