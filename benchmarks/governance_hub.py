@@ -38,7 +38,7 @@ from flip_hub.database import (
     now,
     upgrade,
 )
-from flip_hub.database.chain import CHAIN, as_dict, hash_of
+from flip_hub.database.chain import CHAIN, as_entry
 from flip_hub.governance import sign_ins, trusts, witness
 from flip_hub.keys import make_keys
 from flip_hub.serving import run
@@ -46,6 +46,7 @@ from flip_hub.testing import FakeAuthenticator, SigningTrust, show_records
 from flip_sdk.contract.airlock import OutputStatement
 from flip_sdk.contract.applications import Application, DataAsked, PlannedOutput
 from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.log_entries import hash_of
 from flip_sdk.contract.notices import fingerprint
 from flip_sdk.contract.records import digest
 from sqlalchemy import func, insert, select
@@ -306,7 +307,7 @@ def _audit(database: Database, projects: int, count: int) -> None:
             session.execute(insert(AuditRow.__table__), rows)
         last = session.get_one(AuditRow, head.sequence)
         if (
-            hash_of(as_dict(last)) != last.hash
+            hash_of(as_entry(last)) != last.hash
             or session.scalar(select(func.count(AuditRow.sequence))) != last.sequence
         ):
             raise RuntimeError("the audit chain that was filled in does not hold")

@@ -13,6 +13,7 @@ BESIDE = {
     "policies/agreements": "flip_hub/agreements",
     "policies/people": "flip_hub/people",
     "policies/satre.yaml": "flip_hub/satre.yaml",
+    "policies/retention.yaml": "flip_hub/retention.yaml",
     "notebooks": "flip_hub/notebooks",
 }
 

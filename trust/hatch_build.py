@@ -11,6 +11,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BESIDE = {f"policies/{name}": f"flip_trust/policies/{name}" for name in ("deidentification", "disclosure", "trust")}
+BESIDE["policies/retention.yaml"] = "flip_trust/policies/retention.yaml"
 STYLES = Path("hub", "node_modules", "nhsuk-frontend")
 STYLED = {
     STYLES / "dist" / "nhsuk" / "nhsuk-frontend.min.css": "flip_trust/console/nhsuk/nhsuk-frontend.min.css",

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from flip_sdk.contract.log_entries import dropped_in
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from flip_hub.database import AuditRow, Job
+from flip_hub.database.chain import as_entry
 
 PAGE = 50
 MOST = 5_000
@@ -64,15 +66,15 @@ def subjects_of(session: Session, project_id: str) -> list[str]:
 
 def exported(row: AuditRow) -> dict[str, Any]:
     """An entry as ``flip-hub audit export`` writes it."""
-    from flip_hub.database.chain import as_dict
-
-    return as_dict(row) | {"hash": row.hash}
+    return as_entry(row)
 
 
 def details_of(row: AuditRow) -> list[tuple[str, str]]:
     """An entry's details, to show."""
     content = json.loads(row.details)
-    return [(name.replace("_", " "), _shown(value)) for name, value in content.items()]
+    shown = [(name.replace("_", " "), _shown(value)) for name, value in content.items()]
+    gone = ", ".join(dropped_in(row.reduced))
+    return [*shown, ("no longer kept, by retention", gone)] if gone else shown
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool] | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 WORDS = {
     "access.denied": "was refused by a policy",
     "audit.root_countersigned": "countersigned the day's root of the hub's audit log",
+    "audit.reduced": "reduced old details of the audit log to digests, by the policy of retention",
     "audit.root_signed": "signed the day's root of the audit log",
     "audit.trust_root_kept": "handed over the day's root of its own audit log",
     "blob.uploaded": "uploaded a file",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 import pytest
 from flip_hub import audit
 from flip_hub.database import AuditHead, AuditRow, DailyRoot, Database, Entry, RootSeen, Routine, upgrade
-from flip_hub.database.chain import CHAIN, GENESIS, as_dict, hash_of
+from flip_hub.database.chain import CHAIN, as_entry
 from flip_hub.governance import trusts, witness
 from flip_hub.home import make_home
 from flip_hub.keys import hub_record, signing_key
 from flip_hub.trust_api import create_app
 from flip_sdk.contract.log_check import check, orders_not_in
+from flip_sdk.contract.log_entries import GENESIS, hash_of, to_row
 from flip_sdk.contract.log_files import evidence_of
 from flip_sdk.contract.logs import PublishedRoots, RootTold
 from flip_sdk.contract.notices import SignedNotice, fingerprint
@@ -32,6 +32,8 @@ from flip_trust.setup import make_home as make_trust
 from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 from starlette.testclient import TestClient
+
+from tests.hub.tampering import let_anything
 
 _TOLD = TypeAdapter(list[RootTold])
 
@@ -91,15 +93,15 @@ class World:
     def hide(self, job: str) -> None:
         """The attacker deletes a row, reckons every hash anew, and forgets the blocks and the head."""
         with self.hub.write(Routine("an attacker with the database")) as session:
-            kept = [as_dict(row) for row in session.scalars(select(AuditRow).order_by(AuditRow.sequence))]
+            let_anything(session)
+            kept = [as_entry(row) for row in session.scalars(select(AuditRow).order_by(AuditRow.sequence))]
             session.execute(delete(AuditRow))
             previous = GENESIS
             left = [one for one in kept if one["subject"] != f"job/{job}"]
             for number, one in enumerate(left, start=1):
                 content = one | {"sequence": number, "previous": previous}
                 previous = hash_of(content)
-                details = json.dumps(content["details"])
-                session.add(AuditRow(**(content | {"details": details, "hash": previous})))
+                session.add(AuditRow(**to_row(content | {"hash": previous})))
             head = session.get_one(AuditHead, CHAIN)
             head.sequence, head.hash = len(left), previous
 

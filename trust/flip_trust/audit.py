@@ -1,23 +1,22 @@
 """The Trust's audit log: an append-only hash chain.
 
-An entry's hash is SHA-256 over its canonical JSON (RFC 8785), which names the hash of the entry before it. Whoever
-holds an exported chain can verify it alone. Entries hold identifiers, codes and settings, never a value of a patient.
+An entry's hash names that of the entry before it, and is over salted digests of its parts
+(``flip_sdk.contract.log_entries``). Whoever holds an exported chain can verify it alone. Entries hold identifiers,
+codes and settings, never a value of a patient.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import rfc8785
+from flip_sdk.contract.log_entries import GENESIS, VERSION, from_row, hash_of, new_salt
+from flip_sdk.contract.retention import Judge, Retention
 
 from flip_trust.errors import AuditBrokenError
-
-GENESIS = "0" * 64
 
 
 class Reader(Protocol):
@@ -45,10 +44,11 @@ class Entry:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def next_row(entry: Entry, last: tuple[int, str] | None, now: datetime | None = None) -> dict[str, Any]:
-    """The row that continues the chain after ``last`` (sequence, hash)."""
+def next_entry(entry: Entry, last: tuple[int, str] | None, now: datetime | None = None) -> dict[str, Any]:
+    """The entry that continues the chain after ``last`` (sequence, hash)."""
     sequence, previous = last or (0, GENESIS)
     content = {
+        "version": VERSION,
         "sequence": sequence + 1,
         "at": (now or datetime.now(UTC)).isoformat(),
         "actor": entry.actor,
@@ -56,17 +56,17 @@ def next_row(entry: Entry, last: tuple[int, str] | None, now: datetime | None = 
         "subject": entry.subject,
         "details": entry.details,
         "previous": previous,
+        "salt": new_salt(),
     }
     return content | {"hash": hash_of(content)}
 
 
-def hash_of(content: dict[str, Any]) -> str:
-    """SHA-256 over an entry's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-
-
-def verify_entries(entries: Iterable[dict[str, Any]]) -> tuple[int, str]:
+def verify_entries(entries: Iterable[dict[str, Any]], policies: Sequence[Retention] | None = None) -> tuple[int, str]:
     """Walk a chain.
+
+    Args:
+        entries: oldest first.
+        policies: by which parts may have been dropped; None where that is not asked.
 
     Returns:
         How many entries there are, and the last one's hash.
@@ -74,14 +74,18 @@ def verify_entries(entries: Iterable[dict[str, Any]]) -> tuple[int, str]:
     Raises:
         AuditBrokenError: an entry was changed, left out, added or moved; names the first.
     """
-    count, previous = 0, GENESIS
+    count, previous, judge = 0, GENESIS, Judge(policies or (), datetime.now(UTC))
+    lost: list[int] = []
     for count, entry in enumerate(entries, start=1):
-        content = {name: value for name, value in entry.items() if name != "hash"}
-        if content.get("sequence") != count or content.get("previous") != previous:
+        if entry.get("sequence") != count or entry.get("previous") != previous:
             raise AuditBrokenError(count, "it does not follow the one before it")
-        if hash_of(content) != entry.get("hash"):
+        if _hash_of(entry) != entry.get("hash"):
             raise AuditBrokenError(count, "it was changed after it was written")
         previous = str(entry["hash"])
+        lost += judge.take(entry)
+    lost += judge.end()
+    if lost and policies is not None:
+        raise AuditBrokenError(min(lost), "it lost details that no policy of retention lets go")
     return count, previous
 
 
@@ -90,17 +94,17 @@ def entries_of(reader: Reader) -> Iterator[dict[str, Any]]:
     page, last = 1000, 0
     while rows := reader.read("SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?", (last, page)):
         for row in rows:
-            yield row | {"details": json.loads(row["details"])}
+            yield from_row(row)
         last = int(rows[-1]["sequence"])
 
 
-def verify_database(reader: Reader) -> tuple[int, str]:
+def verify_database(reader: Reader, policies: Sequence[Retention] | None = None) -> tuple[int, str]:
     """Walk the Trust's own chain to its recorded end.
 
     Raises:
         AuditBrokenError: the chain is broken, or entries are missing at its end.
     """
-    count, last = verify_entries(entries_of(reader))
+    count, last = verify_entries(entries_of(reader), policies)
     head = reader.read("SELECT sequence, hash FROM audit_head")
     recorded = (int(head[0]["sequence"]), str(head[0]["hash"])) if head else (0, GENESIS)
     if (count, last) != recorded:
@@ -122,3 +126,10 @@ def read_export(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         if not isinstance(entry, dict):
             raise AuditBrokenError(number, "it is not an entry")
         yield entry
+
+
+def _hash_of(entry: dict[str, Any]) -> str:
+    try:
+        return hash_of(entry)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""

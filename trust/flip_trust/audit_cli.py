@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flip_trust.database import Database
 
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="A policy of retention; FLIP's own unless given.")]
 _MEND = "Give the file that audit export wrote."
 
 
@@ -30,15 +32,17 @@ def audit_verify(
     roots: Annotated[Path | None, typer.Option(help="Published roots, as the hub's public page gives them.")] = None,
     log: Annotated[str, typer.Option(help="Whose log it is: hub, or trust/NAME; as its roots say unless given.")] = "",
     key: Annotated[str, typer.Option(help="Public key of whose log it is; else as the file of roots has it.")] = "",
+    policy: PolicyFile = None,
     home: Home = None,
 ) -> None:
     """Check that no entry was changed, left out, added or moved; ends with 1 where one was."""
     from flip_trust import audit
+    from flip_trust.retention import policy_of
 
     if path := exported or file:
-        _verify_file(path, roots, log, key)
+        _verify_file(path, roots, log, key, policy)
         return
-    count, last = audit.verify_database(opened(home)[1])
+    count, last = audit.verify_database(opened(home)[1], [policy_of(policy)])
     say(f"The audit log is whole: {count} entries, the last with hash {last}.")
 
 
@@ -56,6 +60,25 @@ def audit_export(
         return
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(lines)
+
+
+@command(audit_app, "retain")
+def audit_retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be reduced.")] = False,
+    policy: PolicyFile = None,
+    operator: Annotated[str, typer.Option(help="Who does this; your login name unless given.")] = "",
+    home: Home = None,
+) -> None:
+    """Reduce to digests what was kept long enough, by a policy; the log tells of it and stays verifiable."""
+    from flip_trust.retention import due_now, policy_of, reduce_due
+
+    database = opened(home)[1]
+    chosen, moment = policy_of(policy), datetime.now(UTC)
+    for line in due_now(database, chosen, moment).words(chosen.name):
+        say(escape(line))
+    if not dry_run:
+        count = reduce_due(database, chosen, moment, f"operator/{operator or getpass.getuser()}")
+        say(f"{count} entries were reduced. Whoever verifies the log needs the same policy.")
 
 
 @command(audit_app, "compare")
@@ -95,15 +118,18 @@ def _lines(config: TrustConfig, database: Database) -> Iterator[str]:
     yield footer(load_identity(config), f"trust/{config.name}", tree.size, tree.root(), datetime.now(UTC)) + "\n"
 
 
-def _verify_file(path: Path, roots: Path | None, log: str, key: str) -> None:
+def _verify_file(path: Path, roots: Path | None, log: str, key: str, policy: Path | None) -> None:
     from flip_sdk.contract.log_files import Evidence, check_file, evidence_of, in_words, is_whole, log_of
     from flip_sdk.contract.signatures import PublicKey
+
+    from flip_trust.retention import policy_of
 
     try:
         with path.open(encoding="utf-8") as stream:
             log = log or log_of(stream)
         pinned = {log: PublicKey(key)} if key else {}
         evidence = evidence_of(roots.read_bytes(), log, pinned) if roots else Evidence(keys=pinned)
+        evidence.policies = (policy_of(policy),)
         with path.open(encoding="utf-8") as stream:
             verdict, notes = check_file(stream, evidence, evidence.keys.get(log))
     except (OSError, UnicodeDecodeError) as error:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import rfc8785
+from flip_sdk.contract.log_entries import to_row
 
-from flip_trust.audit import Entry, next_row
+from flip_trust.audit import Entry, next_entry
 from flip_trust.errors import LedgerUnavailableError, SetupError
 from flip_trust.schema import STEPS
 
@@ -38,11 +38,9 @@ class Transaction:
         for sql, parameters in statements:
             self._connection.execute(sql, parameters)
         head = self.read("SELECT sequence, hash FROM audit_head")
-        row = next_row(entry, (head[0]["sequence"], head[0]["hash"]) if head else None)
-        row["details"] = rfc8785.dumps(row["details"]).decode()
-        self._connection.execute(
-            "INSERT INTO audit VALUES (:sequence, :at, :actor, :event, :subject, :details, :previous, :hash)", row
-        )
+        row = to_row(next_entry(entry, (head[0]["sequence"], head[0]["hash"]) if head else None))
+        names = ", ".join(row)
+        self._connection.execute(f"INSERT INTO audit ({names}) VALUES (:{', :'.join(row)})", row)  # noqa: S608 - columns
         self._connection.execute("INSERT OR REPLACE INTO audit_head VALUES (1, ?, ?)", (row["sequence"], row["hash"]))
 
 

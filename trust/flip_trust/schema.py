@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flip_sdk.contract.log_table import COLUMNS, FIXED, GROWS, STAYS, TOLD
+
 _FIRST = """
 CREATE TABLE consent (
     project_id TEXT PRIMARY KEY, state TEXT NOT NULL, job_kinds TEXT NOT NULL, epsilon REAL NOT NULL,
@@ -97,5 +99,15 @@ CREATE TABLE hub_root (
 CREATE TABLE hub_alarm (digest TEXT PRIMARY KEY, at TEXT NOT NULL, why TEXT NOT NULL, signed TEXT NOT NULL);
 """
 
-STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE, _PURGES, _ROOTS)
+_RETENTION = f"""
+DROP TRIGGER audit_stays;
+DROP TRIGGER audit_fixed;
+{"; ".join((TOLD, *COLUMNS, STAYS, GROWS, FIXED))};
+CREATE TRIGGER ledger_grows BEFORE INSERT ON ledger
+WHEN EXISTS (SELECT 1 FROM ledger WHERE sequence = NEW.sequence OR (job_id = NEW.job_id AND purpose = NEW.purpose))
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""  # noqa: S608 - constants
+"""INSERT OR REPLACE takes a row away without asking the trigger of deletions: of the ledger, too."""
+
+STEPS = (_FIRST, _NOISE_SHARES, _TOLD_COUNTS, _QUERIES, _RESTORED, _CONSOLE, _PURGES, _ROOTS, _RETENTION)
 """Step number n brings a database of version n to version n + 1. Steps are added at the end, never changed."""

@@ -6,19 +6,17 @@ then the roots that were published, and that others countersigned, show it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
-import rfc8785
-
+from flip_sdk.contract.log_entries import GENESIS, hash_of
 from flip_sdk.contract.logs import LogRoot
 from flip_sdk.contract.merkle import Growing
+from flip_sdk.contract.retention import Judge, Retention
 
-GENESIS = "0" * 64
-FIELDS = ("sequence", "at", "actor", "event", "subject", "details", "previous")
-Kind = Literal["altered", "missing", "duplicated", "reordered", "truncated", "rewritten", "unreadable"]
+Kind = Literal["altered", "missing", "duplicated", "reordered", "truncated", "rewritten", "dropped", "unreadable"]
 WORDS: dict[Kind, str] = {
     "altered": "was changed after it was written",
     "missing": "is missing",
@@ -26,6 +24,7 @@ WORDS: dict[Kind, str] = {
     "reordered": "is not in its place",
     "truncated": "is missing at the end",
     "rewritten": "or one before it is not what it was when the root was published",
+    "dropped": "lost details that no policy of retention known here lets go",
     "unreadable": "is not an entry of an audit log",
 }
 MOST_FINDINGS = 1000
@@ -64,6 +63,7 @@ class Verdict:
         last: hash of the last one.
         root: of the Merkle tree over all of them, in the order of the file.
         confirmed: days whose published root is this log's.
+        reduced: entries that lost details; ``policies`` names those that let them go.
     """
 
     count: int = 0
@@ -71,6 +71,8 @@ class Verdict:
     root: str = ""
     findings: list[Finding] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
+    reduced: int = 0
+    policies: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -78,27 +80,29 @@ class Verdict:
         return not self.findings
 
 
-def hash_of(content: dict[str, Any]) -> str:
-    """SHA-256 over an entry's canonical JSON (RFC 8785), without its ``hash``, in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-
-
-def check(entries: Iterable[dict[str, Any]], roots: Sequence[LogRoot] = ()) -> Verdict:
+def check(
+    entries: Iterable[dict[str, Any]],
+    roots: Sequence[LogRoot] = (),
+    policies: Sequence[Retention] = (),
+    now: datetime | None = None,
+) -> Verdict:
     """Verify a log.
 
     Args:
         entries: as exported, oldest first.
         roots: this log's, whose signatures were verified.
+        policies: by which details may have been dropped; without one, none may.
+        now: the moment of verifying.
     """
-    walk = _Walk(sorted(roots, key=lambda root: root.size))
+    walk = _Walk(sorted(roots, key=lambda root: root.size), Judge(policies, now or datetime.now(UTC)))
     for entry in entries:
         walk.take(entry)
     return walk.end()
 
 
 class _Walk:
-    def __init__(self, roots: list[LogRoot]) -> None:
-        self._roots, self._verdict, self._tree = roots, Verdict(), Growing()
+    def __init__(self, roots: list[LogRoot], judge: Judge) -> None:
+        self._roots, self._judge, self._verdict, self._tree = roots, judge, Verdict(), Growing()
         self._seen: dict[int, str] = {}
         self._due, self._highest = 1, 0
         self._absent: set[int] = set()
@@ -108,11 +112,18 @@ class _Walk:
         verdict = self._verdict
         verdict.count += 1
         sequence, given = entry.get("sequence"), entry.get("hash")
-        if not _is_entry(entry) or not isinstance(sequence, int) or not isinstance(given, str):
+        try:
+            reckoned = hash_of(entry)
+            dropped = list(self._judge.take(entry))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            reckoned, dropped = "", []
+        if not reckoned or not isinstance(sequence, int) or not isinstance(given, str):
             self._find("unreadable", verdict.count)
             return
-        if hash_of({name: value for name, value in entry.items() if name != "hash"}) != given:
+        if reckoned != given:
             self._find("altered", sequence)
+        for number in dropped:
+            self._find("dropped", number)
         self._place(sequence, str(entry["previous"]))
         self._seen[sequence] = given
         verdict.last = given
@@ -126,6 +137,9 @@ class _Walk:
             self._find("missing", first, last)
         for root in self._roots:
             self._find("truncated", self._highest + 1, root.size, str(root.day))
+        for number in self._judge.end():
+            self._find("dropped", number)
+        verdict.reduced, verdict.policies = self._judge.entries, tuple(sorted(self._judge.policies))
         verdict.findings.sort(key=lambda finding: finding.sequence)
         return verdict
 
@@ -172,10 +186,6 @@ def orders_not_in(hub: Iterable[dict[str, Any]], trust: Iterable[dict[str, Any]]
 
 ORDERED = ("task.offered", "task.refused")
 """Events of a Trust's log that say it received a signed order."""
-
-
-def _is_entry(entry: dict[str, Any]) -> bool:
-    return all(name in entry for name in FIELDS)
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

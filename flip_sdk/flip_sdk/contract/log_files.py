@@ -15,6 +15,7 @@ from typing import Any
 from flip_sdk.contract.log_check import Verdict, check
 from flip_sdk.contract.logs import LogRoot, PublishedRoots
 from flip_sdk.contract.notices import SignedNotice, WitnessNotice
+from flip_sdk.contract.retention import Retention
 from flip_sdk.contract.signatures import PublicKey, SigningKey, signer_of, verify
 from flip_sdk.errors import PublicError
 
@@ -56,12 +57,14 @@ class Evidence:
         keys: owner (``hub``, ``trust/<name>``) → public key.
         witnesses: day → who countersigned its root.
         troubles: signatures that do not verify, in words.
+        policies: of retention, that whoever verifies knows of.
     """
 
     roots: list[LogRoot] = field(default_factory=list)
     keys: Mapping[str, PublicKey] = field(default_factory=dict)
     witnesses: dict[str, list[str]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    policies: tuple[Retention, ...] = ()
 
 
 def evidence_of(content: bytes | str, log: str, pinned: Mapping[str, PublicKey] | None = None) -> Evidence:
@@ -91,7 +94,7 @@ def check_file(lines: Iterable[str], evidence: Evidence, key: PublicKey | None =
         What was found, and what else is to be said: how far signatures could be verified.
     """
     export = Export(lines)
-    verdict = check(export, evidence.roots)
+    verdict = check(export, evidence.roots, evidence.policies)
     notes = list(evidence.troubles)
     if not export.footer:
         return verdict, [*notes, "The file does not end with a signed root: whether its end is missing is not known."]
@@ -154,6 +157,9 @@ def in_words(verdict: Verdict, notes: Iterable[str], evidence: Evidence) -> list
     else:
         first = f", first at entry {verdict.findings[0].sequence}" if verdict.findings else ""
         found.insert(0, f"The audit log is broken{first} ({verdict.count} entries were read):")
+    if verdict.policies:
+        by = ", ".join(verdict.policies)
+        found.append(f"{verdict.reduced} entries have details reduced to digests, by the retention policy {by}.")
     for day in sorted(set(verdict.confirmed)):
         by = ", ".join(sorted(set(evidence.witnesses.get(day, [])))) or "nobody else"
         found.append(f"It has the root that was published on {day}, countersigned by {by}.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flip_sdk.archives import PIECE, SEALED, Draft, pieces_of, seal, write_archive
 from flip_sdk.archives.shown import Told
+from flip_sdk.contract.log_entries import GENESIS
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -21,7 +22,7 @@ from flip_hub.backup import rows
 from flip_hub.backup.places import BLOBS, FILES, KIND, TABLES, named_columns, plain_files, secret_files
 from flip_hub.config import HubConfig
 from flip_hub.database import AuditHead, Database, Entry
-from flip_hub.database.chain import CHAIN, GENESIS
+from flip_hub.database.chain import CHAIN
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from flip_hub.database.applications import (
     TrustPurgeRow,
 )
 from flip_hub.database.base import Base
-from flip_hub.database.chain import AuditHead, AuditRow, Entry, Routine
+from flip_hub.database.chain import AuditHead, AuditReduction, AuditRow, Entry, Routine
 from flip_hub.database.engine import Database, also, now, once
 from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
 from flip_hub.database.members import ProjectMember, ProjectWords
@@ -38,6 +38,7 @@ from flip_hub.database.runs import (
 __all__ = [
     "AuditBlock",
     "AuditHead",
+    "AuditReduction",
     "AuditRow",
     "Base",
     "BlobUse",

@@ -1,28 +1,31 @@
 """The audit chain's tables and its one way to append. Reading and verifying it is ``flip_hub.audit``.
 
-Each entry's hash is SHA-256 over the canonical JSON (RFC 8785) of the entry, which names its predecessor's hash.
+Each entry's hash names its predecessor's, and is over salted digests of its parts: ``flip_sdk.contract.log_entries``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import rfc8785
-from sqlalchemy import select
+from flip_sdk.contract.log_entries import GENESIS, VERSION, from_row, hash_of, new_salt, to_row
+from sqlalchemy import select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from flip_hub.database.base import LINE, NAME, TOKEN, Base
 
 CHAIN = "hub"
-GENESIS = "0" * 64
 
 
 class AuditRow(Base):
-    """One entry. ``details`` is canonical JSON; ``hash`` covers everything else and ``previous``."""
+    """One entry. ``details`` is canonical JSON; ``hash`` covers everything else and ``previous``.
+
+    Attributes:
+        version: of the hash.
+        salt: what the parts' salts are made of, while all parts are there (version 2).
+        reduced: canonical JSON: the digests of parts that were dropped, and salts of the others; empty while none was.
+    """
 
     __tablename__ = "audit"
 
@@ -34,6 +37,9 @@ class AuditRow(Base):
     details: Mapped[str]
     previous: Mapped[str] = mapped_column(TOKEN)
     hash: Mapped[str] = mapped_column(TOKEN)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    salt: Mapped[str] = mapped_column(TOKEN, default="", server_default=text("''"))
+    reduced: Mapped[str] = mapped_column(default="", server_default=text("''"))
 
 
 class AuditHead(Base):
@@ -44,6 +50,14 @@ class AuditHead(Base):
     chain: Mapped[str] = mapped_column(NAME, primary_key=True)
     sequence: Mapped[int]
     hash: Mapped[str] = mapped_column(TOKEN)
+
+
+class AuditReduction(Base):
+    """Number of an entry that tells which parts of earlier ones were dropped; written before they are."""
+
+    __tablename__ = "audit_reduction"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 @dataclass(frozen=True)
@@ -76,16 +90,18 @@ def append(session: Session, entry: Entry) -> AuditRow:
     if head is None:
         head = AuditHead(chain=CHAIN, sequence=0, hash=GENESIS)
         session.add(head)
-    row = AuditRow(
-        sequence=head.sequence + 1,
-        at=datetime.now(UTC).isoformat(),
-        actor=entry.actor,
-        event=entry.event,
-        subject=entry.subject,
-        details=rfc8785.dumps(entry.details).decode(),
-        previous=head.hash,
-    )
-    row.hash = hash_of(as_dict(row))
+    content = {
+        "version": VERSION,
+        "sequence": head.sequence + 1,
+        "at": datetime.now(UTC).isoformat(),
+        "actor": entry.actor,
+        "event": entry.event,
+        "subject": entry.subject,
+        "details": entry.details,
+        "previous": head.hash,
+        "salt": new_salt(),
+    }
+    row = AuditRow(**to_row(content | {"hash": hash_of(content)}))
     head.sequence, head.hash = row.sequence, row.hash
     session.add(row)
     session.flush()
@@ -97,19 +113,6 @@ def lock(session: Session) -> AuditHead | None:
     return session.scalars(select(AuditHead).where(AuditHead.chain == CHAIN).with_for_update()).one_or_none()
 
 
-def as_dict(row: AuditRow) -> dict[str, Any]:
-    """An entry as it is exported and hashed (without ``hash``)."""
-    return {
-        "sequence": row.sequence,
-        "at": row.at,
-        "actor": row.actor,
-        "event": row.event,
-        "subject": row.subject,
-        "details": json.loads(row.details),
-        "previous": row.previous,
-    }
-
-
-def hash_of(content: dict[str, Any]) -> str:
-    """SHA-256 over an entry's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+def as_entry(row: AuditRow) -> dict[str, Any]:
+    """An entry as it is exported and verified."""
+    return from_row(vars(row))

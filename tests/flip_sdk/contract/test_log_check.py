@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flip_sdk.contract.log_check import GENESIS, check, hash_of
+from flip_sdk.contract.log_check import check
+from flip_sdk.contract.log_entries import GENESIS, hash_of
 from flip_sdk.contract.logs import LogRoot
 from flip_sdk.contract.merkle import Growing
 from hypothesis import given

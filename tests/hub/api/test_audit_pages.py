@@ -13,7 +13,7 @@ from flip_hub.audit_words import WORDS, in_words
 from flip_hub.database import Entry
 from flip_hub.governance import witness
 from flip_sdk.contract import states
-from flip_sdk.contract.log_check import hash_of
+from flip_sdk.contract.log_entries import hash_of
 from flip_sdk.contract.logs import InclusionProof
 from flip_sdk.contract.states import StateMachine
 

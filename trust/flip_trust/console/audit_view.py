@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from flip_sdk.contract.log_entries import dropped_in
+
 from flip_trust.audit import Reader
 from flip_trust.console.paging import ON_A_PAGE
 from flip_trust.errors import ConsentError
@@ -112,8 +114,11 @@ def _is_rare(reader: Reader, column: str, ends: tuple[str, str]) -> bool:
 
 def of_row(row: Mapping[str, Any]) -> AuditRow:
     """An entry as the database has it."""
-    details = json.loads(row["details"])
-    return AuditRow(row["sequence"], row["at"], row["actor"], row["event"], row["subject"], details)
+    details, actor = json.loads(row["details"]), row["actor"]
+    if gone := dropped_in(row["reduced"]):
+        details["no longer kept, by retention"] = ", ".join(gone)
+        actor = actor or "somebody whose name is no longer kept"
+    return AuditRow(row["sequence"], row["at"], actor, row["event"], row["subject"], details)
 
 
 def _day(text: str) -> date:

@@ -70,6 +70,7 @@ STEPS = {
 }
 EVENTS = {
     "audit.exported": "exported the audit log",
+    "audit.reduced": "reduced old details of the audit log to digests, by the policy of retention",
     "audit.root_signed": "signed the day's root of the audit log",
     "audit.root_handed_over": "handed the day's root of the audit log to the hub",
     "hub.root_seen": "verified the day's root of the hub's audit log",

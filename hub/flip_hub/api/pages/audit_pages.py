@@ -11,6 +11,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
+from flip_sdk.contract.log_entries import dropped_in
 from flip_sdk.contract.records import Name
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -110,9 +111,10 @@ def _download(session: Session, asked: Wanted, subjects: Sequence[str] | None, k
 def _table(rows: Sequence[AuditRow]) -> str:
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(["sequence", "at", "actor", "event", "in_words", "subject", "details", "hash"])
+    table.writerow(["sequence", "at", "actor", "event", "in_words", "subject", "details", "hash", "no_longer_kept"])
     for row in rows:
-        cells = (row.at, row.actor, row.event, in_words(row.event), row.subject, row.details, row.hash)
+        gone = ", ".join(dropped_in(row.reduced))
+        cells = (row.at, row.actor, row.event, in_words(row.event), row.subject, row.details, row.hash, gone)
         # a spreadsheet is not to take a name for a formula
         table.writerow([row.sequence, *(f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in cells)])
     return text.getvalue()
