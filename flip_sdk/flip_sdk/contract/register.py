@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from flip_sdk.contract.closing import PurgedItem, TrustPurge
 from flip_sdk.contract.records import SCHEMA_VERSION, Digest, Instant, Line, Name, Record, Text
 
 State = Literal["approved", "suspended", "expired", "closed"]
@@ -67,17 +66,30 @@ class RegisterCondition(Record):
     met: bool
 
 
+class RegisterPurge(Record):
+    """What one side deleted when a project was closed: kinds and numbers. Digests stay in the certificate.
+
+    Attributes:
+        owner: ``hub`` or the Trust's name.
+        deleted: kind of thing → how many.
+        statement: digest of what the Trust signed; whoever is shown the certificate can hold it against that.
+    """
+
+    owner: Name
+    title: Line
+    purged_at: Instant | None = None
+    deleted: dict[str, int] = Field(default_factory=dict)
+    statement: Digest | None = None
+
+
 class RegisterClosing(Record):
     """The public part of a closing certificate: what was deleted where and when. Who closed it, and why, is not public.
 
     Attributes:
-        hub: what the hub deleted; empty until it did.
-        trusts: each with its own signed statement, which verifies with that Trust's public key.
         complete: whether everybody who was to delete something has.
     """
 
-    hub: Annotated[tuple[PurgedItem, ...], Field(max_length=50)] = ()
-    trusts: Annotated[tuple[TrustPurge, ...], Field(max_length=200)] = ()
+    purges: Annotated[tuple[RegisterPurge, ...], Field(max_length=201)] = ()
     kept: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     complete: bool = False
 

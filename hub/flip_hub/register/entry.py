@@ -6,7 +6,9 @@ from collections import Counter
 from datetime import date
 
 from flip_sdk.contract.applications import Application, DataAsked, Reference
+from flip_sdk.contract.closing import PurgedItem
 from flip_sdk.contract.form import FIELDS
+from flip_sdk.contract.records import digest
 from flip_sdk.contract.register import (
     DataUse,
     Federated,
@@ -14,6 +16,7 @@ from flip_sdk.contract.register import (
     RegisterCondition,
     RegisterModel,
     RegisterOutput,
+    RegisterPurge,
     RegisterTrust,
 )
 from flip_sdk.contract.states import JobState
@@ -126,9 +129,24 @@ def _federated(session: Session, project: Project, application: Application) -> 
 
 
 def _closing(session: Session, row: Closing) -> RegisterClosing:
-    trusts = deleted_at_trusts(session, row.project_id)
-    complete = row.purged_at is not None and all(one.purged_at for one in trusts)
-    return RegisterClosing(hub=deleted_at_hub(row), trusts=trusts, kept=KEPT, complete=complete)
+    hub = RegisterPurge(owner="hub", title="The hub", purged_at=row.purged_at, deleted=_numbers(deleted_at_hub(row)))
+    trusts = [
+        RegisterPurge(
+            owner=one.trust,
+            title=one.title,
+            purged_at=one.purged_at,
+            deleted=_numbers(one.items),
+            statement=digest(one.statement.encode()) if one.statement else None,
+        )
+        for one in deleted_at_trusts(session, row.project_id)
+    ]
+    purges = (hub, *trusts)
+    return RegisterClosing(purges=purges, kept=KEPT, complete=all(one.purged_at for one in purges))
+
+
+def _numbers(items: tuple[PurgedItem, ...]) -> dict[str, int]:
+    # a digest over something short, such as a cohort's size, could be guessed: it is not for everybody
+    return {item.what: item.count for item in items}
 
 
 def _trusts(session: Session, project_id: str, application: Application) -> tuple[RegisterTrust, ...]:

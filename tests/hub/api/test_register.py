@@ -81,7 +81,15 @@ def test_a_closed_project_stays_in_it(hub, nobody) -> None:
     found = DataUse.parse(nobody.get(f"{API}/projects/cytology").content)
     assert found.federated.state == "closed"
     assert found.federated.closed_at is not None
-    assert "Closed" in nobody.get(f"{PAGES}/register/cytology").text
+    page = nobody.get(f"{PAGES}/register/cytology").text
+    assert "Closed" in page
+    # the certificate says who closed it and why; this does not
+    assert "Closing certificate" in page
+    assert "Not complete yet." in page
+    assert found.federated.closing is not None
+    assert not found.federated.closing.complete
+    assert "Done." not in page
+    assert "olga" not in found.model_dump_json()
 
 
 def test_filters_and_pages(hub, nobody) -> None:
