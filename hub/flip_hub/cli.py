@@ -23,18 +23,21 @@ from flip_hub.backup_cli import register as register_backup
 from flip_hub.checks_cli import register as register_checks
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
+from flip_hub.emergency_cli import register as register_emergency
 from flip_hub.people_cli import register as register_people
 from flip_hub.satre.cli import register as register_satre
 from flip_hub.services_cli import register as register_services
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="FLIP's central service.")
 people_app = typer.Typer(no_args_is_help=True, help="People, their organisations and their roles.")
+emergency_app = typer.Typer(no_args_is_help=True, help="Emergency access of operators, and its review.")
 satre_app = typer.Typer(no_args_is_help=True, help="Where the hub stands on SATRE, from tests that ran.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 airlock_app = typer.Typer(no_args_is_help=True, help="What leaves.")
 service_app = typer.Typer(no_args_is_help=True, help="Programs that have tokens of their own.")
 app.add_typer(people_app, name="people")
 app.add_typer(service_app, name="service")
+app.add_typer(emergency_app, name="emergency")
 app.add_typer(airlock_app, name="airlock")
 app.add_typer(audit_app, name="audit")
 app.add_typer(satre_app, name="satre")
@@ -313,5 +316,6 @@ register_backup(app, _command, _open, _by)
 register_audit(audit_app, _command, _open)
 register_checks(airlock_app, _command)
 register_people(people_app, _command, _open, _by)
+register_emergency(emergency_app, _command, _open, _by)
 register_satre(satre_app, _command)
 register_services(service_app, _command, _open, _by)

@@ -73,6 +73,8 @@ class HubConfig:
             and in which groups.
         session_idle_minutes: a session in which nothing is done for this long ends.
         session_hours: a session ends after this long, whatever is done.
+        emergency_max_hours: how long emergency access may be opened for, at most.
+        emergency_review_days: a review of one that takes longer than this is shown as overdue.
     """
 
     home: Path
@@ -119,6 +121,8 @@ class HubConfig:
     oidc_refresh_seconds: float = 300.0
     session_idle_minutes: float = 30.0
     session_hours: float = 12.0
+    emergency_max_hours: float = 4.0
+    emergency_review_days: float = 3.0
 
     def __post_init__(self) -> None:
         """Refuse a password where it would be shown, copied and backed up with the settings."""

@@ -35,6 +35,7 @@ class Subject:
         scopes: what a program was given its token for; None for a person.
         lapsed: roles whose work is taken away, as a record that they need is missing or has ended.
         warnings: what the person is told of their records; no policy reads it.
+        emergencies: projects that they read by emergency access at this moment, each with its id.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Subject:
     scopes: frozenset[str] | None = None
     lapsed: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    emergencies: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Object:
         inside: of a blob, whether workspaces may read it.
         outside: of a blob, whether it may be read elsewhere.
         person: whose records they are.
+        emergency: id of an emergency access, which ``author`` opened.
     """
 
     project: str = ""
@@ -77,6 +80,7 @@ class Object:
     recused: frozenset[str] = frozenset()
     unsigned: frozenset[str] = frozenset()
     person: str = ""
+    emergency: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,8 @@ def _request(subject: Subject, action: str, target: Object) -> dict[str, Any]:
 
 
 def _uid(target: Object) -> dict[str, str]:
+    if target.emergency:
+        return {"type": "Emergency", "id": target.emergency}
     if target.person:
         return {"type": "Records", "id": target.person}
     if target.item:
@@ -265,12 +271,15 @@ def _person(subject: Subject) -> dict[str, Any]:
             "organisation": same_organisation(subject.organisation),
             "roles": sorted(subject.roles),
             "lapsed": sorted(subject.lapsed),
+            "emergencies": sorted({project for project, _ in subject.emergencies}),
         },
         "parents": [],
     }
 
 
 def _thing(target: Object) -> dict[str, Any]:
+    if target.emergency:
+        return {"uid": _uid(target), "attrs": {"author": target.author}, "parents": []}
     if target.person:
         return {"uid": _uid(target), "attrs": {"person": target.person}, "parents": []}
     if not target.project:

@@ -24,6 +24,7 @@ CASES = [
 
 def _subject(who: str) -> Subject:
     said = {"name": who} | EXAMPLES["people"][who]
+    said["emergencies"] = [tuple(pair) for pair in said.get("emergencies", ())]
     return Subject(**{name: frozenset(value) if isinstance(value, list) else value for name, value in said.items()})
 
 

@@ -19,6 +19,7 @@ from flip_hub.airlock.worker import Worker
 from flip_hub.api import (
     airlock_routes,
     application_routes,
+    emergency_routes,
     job_routes,
     operating_routes,
     people_routes,
@@ -35,6 +36,7 @@ from flip_hub.api.pages import (
     audit_pages,
     catalogue_pages,
     draft_pages,
+    emergency_pages,
     forms,
     ingress_pages,
     job_pages,
@@ -83,7 +85,7 @@ def create_app(
     app.state.pulse = Pulse(office.database)
     app.state.airlock = Worker(office)
     base = prefix.rstrip("/")
-    governing = (routes, application_routes, job_routes, airlock_routes, people_routes)
+    governing = (routes, application_routes, job_routes, airlock_routes, people_routes, emergency_routes)
     for api in (*governing, register_routes, operating_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
@@ -99,6 +101,7 @@ def create_app(
         register_pages,
         audit_pages,
         people_pages,
+        emergency_pages,
     ):
         app.include_router(page.router, prefix=base, include_in_schema=False)
     app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from flip_hub.api.authentication import Authenticator, SignedIn
 from flip_hub.errors import DeniedError, NotSignedInError
+from flip_hub.governance.emergencies import record_use, unfinished
 from flip_hub.governance.office import Office, identify
 from flip_hub.governance.services import PREFIX, SCOPES
 from flip_hub.governance.sign_ins import Limits, Standing, standing
@@ -24,6 +25,8 @@ STATE_COOKIE = "flip-login"
 CSRF_FIELD = "csrf_token"
 _HEADER = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
+OVERSEERS = frozenset({"governance reviewer", "operator"})
+"""Who is told of emergency access on every page."""
 UNUSED = ("/events", "/session")
 """Ends of addresses that a page asks for by itself: what keeps a session open is what a person does."""
 
@@ -127,8 +130,14 @@ def keep_cookie(response: Response, desk: Desk, name: str, value: str, max_age: 
 def _known(office: Office, request: Request, found: SignedIn) -> tuple[Subject, Standing | None]:
     limits, used = Limits.of(office.config), request.method not in _SAFE or not request.url.path.endswith(UNUSED)
     ends = standing(office.database, limits, found.session, found.name, used=used) if found.session else None
+    path = request.url.path
     with office.database.read() as session:
-        return identify(session, found.name, found.workspace), ends
+        subject = identify(session, found.name, found.workspace)
+        if subject.roles & OVERSEERS and not path.startswith(desk_of(request).prefix + "api/"):
+            request.state.emergencies = unfinished(office.config, session)
+    if subject.emergencies and not path.endswith(UNUSED):
+        record_use(office.database, subject, f"{request.method} {path.removeprefix(desk_of(request).prefix)}")
+    return subject, ends
 
 
 Number = Annotated[int, Field(ge=0, le=2**31 - 1)]

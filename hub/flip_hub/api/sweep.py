@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from flip_hub.errors import AuditError
-from flip_hub.governance import witness, workspaces
+from flip_hub.governance import emergencies, witness, workspaces
 from flip_hub.governance.closing import purge_due
 from flip_hub.governance.deciding import end_due
 from flip_hub.governance.expiry import warn
@@ -69,6 +69,8 @@ def sweep(office: Office, stopper: Stopper) -> None:
         _log.info("project %s expired", project_id)
     for job_id in end_due(office.database):
         _log.info("job %s ended without a decision", job_id)
+    for emergency_id in emergencies.end_due(office.database):
+        _log.info("emergency access %s is over", emergency_id)
     for project_id in warn(office.database):
         _log.info("the people of project %s were told that it ends soon", project_id)
     for project_id, members in workspaces.to_close(office.database):

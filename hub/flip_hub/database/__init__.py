@@ -13,6 +13,7 @@ from flip_hub.database.applications import (
 )
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditReduction, AuditRow, Entry, Routine
+from flip_hub.database.emergencies import Emergency
 from flip_hub.database.engine import Database, also, now, once
 from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
 from flip_hub.database.members import ProjectMember, ProjectWords
@@ -54,6 +55,7 @@ __all__ = [
     "Dashboard",
     "Database",
     "DraftField",
+    "Emergency",
     "Entry",
     "ExpiryWarning",
     "Identity",

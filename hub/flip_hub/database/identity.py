@@ -29,7 +29,7 @@ class SignIn(Base):
         session: SHA-256 of JupyterHub's session id.
         method: ``password``, or ``organisation`` for a provider.
         seen_at: when the person last did something, to about a minute.
-        end_reason: ``asked``, ``idle``, ``longest`` or ``provider``; empty while it is open.
+        end_reason: ``asked``, ``idle``, ``longest``, ``operator`` or ``provider``; empty while it is open.
     """
 
     __tablename__ = "sign_in"

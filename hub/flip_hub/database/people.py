@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from flip_hub.database.applications import Condition
 from flip_hub.database.base import LINE, NAME, TOKEN, Base
 from flip_hub.database.columns import RecordText
+from flip_hub.database.emergencies import Emergency
 from flip_hub.database.person_records import PersonRecord
 
 
@@ -21,6 +22,7 @@ class Person(Base):
     Attributes:
         records_due_at: until then nothing is taken away for a missing record: they were registered before records were
             kept. None for everybody else.
+        emergencies: what they opened and nobody ended; the time of one may be over.
     """
 
     __tablename__ = "person"
@@ -32,6 +34,9 @@ class Person(Base):
     active: Mapped[bool] = mapped_column(default=True)
     records_due_at: Mapped[datetime | None]
     records: Mapped[list[PersonRecord]] = relationship(order_by=PersonRecord.record_id)
+    emergencies: Mapped[list[Emergency]] = relationship(
+        primaryjoin=lambda: (Person.name == Emergency.opened_by) & Emergency.ended_at.is_(None), viewonly=True
+    )
 
 
 class Project(Base):

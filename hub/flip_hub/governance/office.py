@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy.orm import Session, joinedload
@@ -42,7 +43,7 @@ def identify(session: Session, name: str, workspace: str | None = None) -> Subje
         DeniedError: JupyterHub knows them, governance does not.
     """
     # one query for all: this runs at every request
-    person = session.get(Person, name, options=[joinedload(Person.records)])
+    person = session.get(Person, name, options=[joinedload(Person.records), joinedload(Person.emergencies)])
     if person is None:
         raise DeniedError(f"{name} is not registered at this hub.", "Ask the operator to register you.", "people.known")
     moment = now()
@@ -54,4 +55,11 @@ def identify(session: Session, name: str, workspace: str | None = None) -> Subje
         workspace or "",
         lapsed=lapsed(person, moment),
         warnings=tuple(warnings(person, moment)),
+        emergencies=frozenset() if workspace else _reading(person, moment),
+    )
+
+
+def _reading(person: Person, moment: datetime) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (row.target, row.emergency_id) for row in person.emergencies if row.scope == "read" and moment < row.expires_at
     )

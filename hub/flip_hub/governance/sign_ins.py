@@ -24,6 +24,7 @@ _WORDS = {
     "idle": "You were signed out, because nothing was done for a while.",
     "longest": "You were signed out: a session ends after some hours, whatever is done.",
     "provider": "You were signed out: your organisation no longer vouches for you.",
+    "operator": "You were signed out: an operator ended your sessions.",
     "unknown": "You are not signed in.",
 }
 
@@ -117,8 +118,13 @@ def end(database: Database, session_id: str, reason: str) -> None:
 def end_all(database: Database, person: str, reason: str) -> None:
     """End every open session of a person."""
     with database.write(Routine("each session that ends has an entry of its own")) as session:
-        for row in session.scalars(select(SignIn).where(SignIn.person == person, SignIn.ended_at.is_(None))):
-            _end(session, row, reason)
+        end_each(session, person, reason)
+
+
+def end_each(session: Session, person: str, reason: str) -> None:
+    """End every open session of a person, with what else is written."""
+    for row in session.scalars(select(SignIn).where(SignIn.person == person, SignIn.ended_at.is_(None))):
+        _end(session, row, reason)
 
 
 def key(session_id: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 from flip_hub.airlock.access import item_of, request_item
 from flip_hub.database import Ingress, Output, Project, Release, ReleaseRequest, now
-from flip_hub.governance import people
+from flip_hub.governance import emergencies, people
 from flip_hub.governance.access import object_of
 from flip_hub.policy import Object, Subject
 from flip_hub.testing import show_records
+from flip_sdk.contract.emergencies import NewEmergency
 from flip_sdk.contract.ingress import NewIngress
 from flip_sdk.contract.records import digest
 
@@ -75,6 +76,8 @@ ITEM = {
 HUBS = {
     "POST /projects": "apply",
     "GET /people": "view_people",
+    "GET /emergencies": "view_emergencies",
+    "POST /emergencies": "open_emergency",
     "GET /records": "view_records",
     "POST /records": "submit_record",
     "GET /airlock/requests": "check_outputs",
@@ -94,6 +97,9 @@ HUBS = {
     "GET /register/projects/{project_id}": PUBLIC,
 }
 PERSON = {
+    "GET /emergencies/{emergency_id}": "view_emergencies",
+    "POST /emergencies/{emergency_id}/end": "end_emergency",
+    "POST /emergencies/{emergency_id}/review": "review_emergency",
     "GET /people/{name}/records": "view_records",
     "POST /people/{name}/records/{record_id}": "verify_record",
 }
@@ -185,6 +191,9 @@ def _fill(made: World) -> None:
     )
     came = ada.post(f"{API}/projects/cytology/ingress", json=coming.model_dump(mode="json"))
     assert came.status_code == 201, came.text
+    why = "The draft names a patient, somebody wrote to us."
+    emergency = NewEmergency(scope="read", target="cytology", reason=why)
+    opened = emergencies.open_(hub.office, hub.who("olga"), emergency)
     with hub.office.database.read() as session:
         for name in ("cytology", "other", "draft"):
             made.objects[name] = object_of(session, session.get_one(Project, name))
@@ -198,6 +207,7 @@ def _fill(made: World) -> None:
             "output_id": (output.output_id, target),
             "release_id": (release.release_id, replace(target, released=True, public=release.public)),
             "ingress_id": (ingress.ingress_id, entering),
+            "emergency_id": (opened.emergency_id, Object(emergency=opened.emergency_id, author="olga")),
             "name": ("ada", Object(person="ada")),
             "job_id": (job, made.objects["cytology"]),
         }
@@ -231,6 +241,8 @@ def bodies(world: World) -> dict[str, Any]:
             "source": "Our own",
             "idempotency_key": "i2",
         },
+        "POST /emergencies": {"scope": "sessions", "target": "cleo", "reason": "Somebody found their password."},
+        "POST /emergencies/{emergency_id}/review": {"finding": "justified", "words": "Read what was opened."},
         "POST /records": {
             "kind": "good_clinical_practice",
             "reference": "GCP 1",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from flip_hub.database import PersonRecord, Routine, now
-from flip_hub.governance import people, records
+from flip_hub.database import Emergency, PersonRecord, Routine, now
+from flip_hub.governance import emergencies, people, records
+from flip_sdk.contract.emergencies import NewEmergency, ReviewEmergency
 from flip_sdk.contract.people import NewPersonRecord
 
 from demo.browser import CHROMIUM
@@ -33,23 +35,45 @@ def _people(hub) -> None:
         session.get_one(PersonRecord, 1).expires_at = now() + timedelta(days=5)
 
 
+def _emergencies(hub) -> Iterator[tuple[str, str]]:
+    """What olga opened: read and used, over and overdue, and reviewed."""
+    hub.draft()
+    why = "A member of the public wrote that this draft names a patient."
+    opened = emergencies.open_(hub.office, hub.who("olga"), NewEmergency(scope="read", target="cytology", reason=why))
+    hub.browser("olga").get("/services/flip/projects/cytology")
+    stolen = NewEmergency(scope="sessions", target="bea", reason="Bea's laptop was stolen while she was signed in.")
+    over = emergencies.open_(hub.office, hub.who("olga"), stolen)
+    done = emergencies.open_(hub.office, hub.who("olga"), stolen)
+    words = ReviewEmergency(finding="justified", words="Bea confirmed it.")
+    emergencies.review(hub.office, hub.who("mina"), done.emergency_id, words)
+    with hub.office.database.write(Routine("a test turns the clock")) as session:
+        row = session.get_one(Emergency, over.emergency_id)
+        row.ended_at = row.expires_at = now() - timedelta(days=5)
+    yield "olga", "emergencies"
+    yield "rufus", "emergencies"
+    yield "olga", f"emergencies/{opened.emergency_id}"
+    yield "rufus", f"emergencies/{over.emergency_id}"
+    yield "rufus", f"emergencies/{done.emergency_id}"
+
+
 def test_everybody_can_use_them(hub) -> None:
     _people(hub)
-    looks = (
+    looks: tuple[tuple[str, str], ...] = (
         ("new", "records"),
         ("new", ""),
         ("olga", "people"),
         ("olga", "people/new"),
         ("ada", "records"),
+        *_emergencies(hub),
     )
     found = {}
     with chromium() as browser, served(hub) as address:
         for width in (1280, 375):
-            for who, path in looks:
+            for number, (who, path) in enumerate(looks):
                 page = page_of(browser, hub, address, who, width=width)
                 page.goto(f"/services/flip/{path}")
                 PICTURES.mkdir(parents=True, exist_ok=True)
-                name = f"people-{who}-{path.replace('/', '-')}-{width}"
+                name = f"people-{number}-{who}-{path.partition('/')[0]}-{width}"
                 page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
                 wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
                 results = Axe().run(page, options={"runOnly": RULES}).response["violations"]

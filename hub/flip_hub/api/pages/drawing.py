@@ -18,6 +18,9 @@ from flip_hub.api.sessions import csrf_token, desk_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 COLOURS = {
+    "overdue": "red",
+    "reviewed": "grey",
+    "open": "red",
     "waiting": "blue",
     "verified": "green",
     "draft": "grey",
@@ -78,6 +81,7 @@ def draw(request: Request, template: str, *, status: int = 200, **content: objec
             hub=os.environ.get("JUPYTERHUB_BASE_URL", "/"),
             title=desk.office.config.title,
             subject=getattr(request.state, "subject", None),
+            emergencies=getattr(request.state, "emergencies", ()),
             standing=getattr(request.state, "standing", None),
             idle_minutes=round(desk.office.config.session_idle_minutes),
             csrf=csrf_token(desk, request),

@@ -93,6 +93,7 @@ def _mine(
     return draw(
         request,
         "my_records.html",
+        own_records=True,
         status=422 if problems else 200,
         person=records.standing(office, subject, subject.name),
         kinds=requirements().kinds,
