@@ -86,6 +86,8 @@ class Progress:
         text = f"{self.job.kind}: {_STATES[self.job.state]}"
         if self.job.rounds > 1:
             text += f", round {self.job.round} of {self.job.rounds}"
+        if self.job.state == JobState.VALIDATED and self.job.reason:
+            text += f". {self.job.reason}"
         return text
 
     @property

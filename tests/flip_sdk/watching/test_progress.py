@@ -54,6 +54,12 @@ def test_another_number_serves_where_there_is_no_loss() -> None:
     assert len(progress.curve) == 1
 
 
+def test_a_job_that_waits_for_a_person_says_so_and_until_when() -> None:
+    progress = Progress(view(state=JobState.VALIDATED, rounds=1, reason="A reviewer decides until 8 December."))
+    assert progress.headline == "train: waiting for a reviewer's decision. A reviewer decides until 8 December."
+    assert not progress.ended
+
+
 def test_an_event_seen_twice_counts_once() -> None:
     progress = Progress(view())
     again = page(view(), event(1, round=1, numbers={"loss": 1.0}))

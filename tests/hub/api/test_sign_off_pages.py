@@ -44,7 +44,7 @@ def _train(hub) -> SubmitJob:
     return SubmitJob(spec=spec, idempotency_key="k1")
 
 
-def _waiting(hub) -> str:
+def waiting_job(hub) -> str:
     hub.ready(epsilon=2.0, title=f"Cells {HOSTILE}")
     return intake.submit_job(hub.office, hub.who("ada"), "cytology", _train(hub)).job_id
 
@@ -61,7 +61,7 @@ def _send(browser, job_id: str, **fields: str):
 
 
 def test_a_reviewer_finds_the_job_reads_everything_and_signs_it_off(hub) -> None:
-    job_id, browser = _waiting(hub), hub.browser("rufus")
+    job_id, browser = waiting_job(hub), hub.browser("rufus")
     assert f"jobs/{job_id}/sign-off" in browser.get(f"{BASE}/").text
     page = browser.get(f"{BASE}/jobs/{job_id}/sign-off").text
     for words in (
@@ -85,7 +85,7 @@ def test_a_reviewer_finds_the_job_reads_everything_and_signs_it_off(hub) -> None
 
 
 def test_what_is_missing_is_said_and_what_was_written_stays(hub) -> None:
-    job_id, browser = _waiting(hub), hub.browser("rufus")
+    job_id, browser = waiting_job(hub), hub.browser("rufus")
     for fields in ({"declares": "none", "decision": "approve"}, {"decision": "approve", "reason": "Good enough."}, {}):
         answer = _send(browser, job_id, **fields)
         assert answer.status_code == 422
@@ -95,7 +95,7 @@ def test_what_is_missing_is_said_and_what_was_written_stays(hub) -> None:
 
 
 def test_the_team_sees_what_it_waits_for_and_decides_nothing(hub) -> None:
-    job_id, browser = _waiting(hub), hub.browser("ada")
+    job_id, browser = waiting_job(hub), hub.browser("ada")
     assert "A reviewer decides until" in browser.get(f"{BASE}/jobs/{job_id}").text
     page = browser.get(f"{BASE}/jobs/{job_id}/sign-off").text
     assert "nobody decides on an own job" in page

@@ -24,8 +24,15 @@ async function watch (list) {
       list.append(step(event))
       after = event.sequence
     }
-    document.getElementById('job-round').textContent = page.job.round
-    document.getElementById('job-progress').value = page.job.round
+    const round = document.getElementById('job-round')
+    if (round) {
+      round.textContent = page.job.round
+      document.getElementById('job-progress').value = page.job.round
+    } else if (page.job.state !== 'validated') {
+      // a reviewer has decided: the page has a round to show now
+      window.location.reload()
+      return
+    }
     if (['completed', 'rejected', 'cancelled', 'failed'].includes(page.job.state)) {
       window.location.reload()
       return
