@@ -42,6 +42,9 @@ def apply(c: Any, config: HubConfig) -> None:
 
 def _addresses(c: Any, config: HubConfig) -> None:
     public = urlsplit(config.hub_url)
+    if config.production and public.scheme != "https":
+        mend = "Set hub_url to the https address that people's browsers know."
+        raise ConfigError("Without https, sessions could be read on their way.", mend)
     base = public.path.rstrip("/") + "/"
     c.JupyterHub.bind_url = f"http://127.0.0.1:{public.port or DEFAULT_PORT}{base}"
     c.JupyterHub.public_url = config.hub_url.rstrip("/") + "/"

@@ -75,15 +75,21 @@ def test_production_refuses_what_is_for_demonstrations(config: HubConfig, given:
     for name in given:
         c.JupyterHub[name] = "some.site.Class"
     with pytest.raises(ConfigError) as caught:
-        configure(c, replace(config, production=True))
+        configure(c, replace(config, production=True, hub_url="https://hub.example.org"))
     assert "c.JupyterHub." in caught.value.mend
+
+
+def test_production_is_reached_by_https_alone(config: HubConfig) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure(Config(), replace(config, production=True))
+    assert "hub_url" in caught.value.mend
 
 
 def test_production_takes_the_sites_own_sign_in_and_spawner(config: HubConfig) -> None:
     c = Config()
     c.JupyterHub.authenticator_class = "some.site.Authenticator"
     c.JupyterHub.spawner_class = "some.site.Spawner"
-    configure(c, replace(config, production=True))
+    configure(c, replace(config, production=True, hub_url="https://hub.example.org"))
     assert c.JupyterHub.spawner_class == "some.site.Spawner"
 
 
