@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,21 +34,38 @@ def register(app: typer.Typer, command: Callable[[typer.Typer, str], Any]) -> No
     def check(
         folder: Annotated[Path, typer.Argument(help="The folder with the files.", exists=True, file_okay=False)],
         statement: Annotated[Path | None, typer.Option(help="YAML: what is said of each file.")] = None,
-        limits: Annotated[str, typer.Option(help="Preset of limits, of policies/disclosure.")] = "nhs-england",
+        limits: Annotated[
+            str, typer.Option(help="Preset of limits, of policies/disclosure; else the hub's own (FLIP_HUB_HOME).")
+        ] = "",
         as_json: Annotated[bool, typer.Option("--json", help="Print the records instead.")] = False,
     ) -> None:
         """Check files as the airlock would; ends with 1 where one does not pass.
 
         The hub knows earlier releases and results of jobs, and compares with them; this command knows the folder alone.
         """
-        examined = _examine(folder, statement, limits)
+        preset = limits or _hubs_limits()
+        examined = _examine(folder, statement, preset)
         if as_json:
             sys.stdout.write(json.dumps([file.model_dump(mode="json") for file in examined], indent=2) + "\n")
         else:
             for file in examined:
                 _show(file)
+            _out.print(f"[dim]By the limits {preset}, and compared with no earlier release.[/dim]", highlight=False)
         if any(file.verdict != "pass" for file in examined):
             raise typer.Exit(1)
+
+
+def _hubs_limits() -> str:
+    """What the hub holds files to: by its settings where it has a home here, else by their default.
+
+    Raises:
+        ConfigError: the home that is named cannot be used.
+    """
+    from flip_hub.config import ENVIRONMENT_PREFIX, HubConfig
+
+    if os.environ.get(ENVIRONMENT_PREFIX + "HOME"):
+        return HubConfig.load().disclosure_limits
+    return HubConfig.disclosure_limits
 
 
 def _examine(folder: Path, statement: Path | None, limits: str) -> tuple[Examined, ...]:

@@ -39,6 +39,7 @@ STATUSES: tuple[tuple[type[PublicError], int], ...] = (
     (UnavailableError, 503),
 )
 """In order: the first that fits counts."""
+_MEND = "Correct what is named and send it again; if nothing is wrong with it, tell the hub's operator."
 
 
 def status_of(error: PublicError) -> int:
@@ -47,11 +48,11 @@ def status_of(error: PublicError) -> int:
 
 
 def body_of(error: PublicError) -> ErrorBody:
-    """What the person reads."""
+    """What the person reads: always with what to do next."""
     return ErrorBody(
         code=error.code,
         message=error.message,
-        mend=error.mend,
+        mend=error.mend or _MEND,
         violations=error.violations if isinstance(error, SpecError | IncompleteError) else (),
         policy=error.policy if isinstance(error, DeniedError) else "",
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from flip_hub.cli import app
+from flip_hub.config import HubConfig
 from typer.testing import CliRunner
 
 STATEMENT = """
@@ -32,6 +33,19 @@ def test_a_folder_is_checked_with_what_is_said_of_its_files(folder: Path, tmp_pa
     assert (alone.exit_code, "table.small_count" in alone.output, "2:3" in alone.output) == (1, True, True)
     assert said.exit_code == 0
     assert [file["verdict"] for file in json.loads(said.output)] == ["pass"]
+
+
+def test_the_limits_are_the_hubs_own(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    (folder / "a.csv").write_text("sex,persons\nwomen,121\nmen,97\n")
+    monkeypatch.delenv("FLIP_HUB_HOME", raising=False)
+    alone = CliRunner().invoke(app, ["airlock", "check", str(folder)])
+    assert (alone.exit_code, f"limits {HubConfig.disclosure_limits}" in alone.output) == (0, True)
+    monkeypatch.setenv("FLIP_HUB_HOME", str(tmp_path))
+    (tmp_path / "hub.toml").write_text('disclosure_limits = "nhs-england"\n')
+    at_home = CliRunner().invoke(app, ["airlock", "check", str(folder)])
+    assert (at_home.exit_code, "limits nhs-england" in at_home.output) == (1, True)
+    asked = CliRunner().invoke(app, ["airlock", "check", str(folder), "--limits", "acro"])
+    assert (asked.exit_code, "limits acro" in asked.output) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     missing = MissingError("There is no such page.", "Start at the hub's first page.")
-    body = body_of(missing) if error.status_code == 404 else ErrorBody(code="http", message=str(error.detail))
+    other = ErrorBody(
+        code="http", message=f"{error.detail}.", mend="Start at the hub's first page, or read openapi.json."
+    )
+    body = body_of(missing) if error.status_code == 404 else other
     return _answer(request, error.status_code, body)
 
 

@@ -25,7 +25,7 @@ from flip_hub.api.pages.names import display_names
 from flip_hub.api.pages.project_pages import show
 from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.database import Person, Project, now
-from flip_hub.errors import IncompleteError, InvalidError
+from flip_hub.errors import DeniedError, IncompleteError, InvalidError
 from flip_hub.governance import access, comments, drafts, projects, trusts
 from flip_hub.governance.drafts import Draft
 from flip_hub.governance.office import Office
@@ -47,6 +47,7 @@ def apply_page(request: Request, subject: Asking, office: At) -> Response:
 @router.post("/apply")
 def apply(request: Request, subject: Asking, office: At, form: Sent) -> Response:
     """Begin a draft; whatever else of the form is sent with it is kept too."""
+    office.policies.authorise(subject, "apply", access.HUB)
     values = {name: str(form.get(name, "")).strip() for name in ("project_id", "title")}
     problems = _begin(office, subject, values, typed.values_of(form))
     if problems:
@@ -102,6 +103,8 @@ def submit(request: Request, subject: Asking, office: At, project_id: Name, _for
         projects.submit(office, subject, project_id)
     except IncompleteError as error:
         return _form(request, office, subject, project_id, problems=error.violations)
+    except DeniedError:
+        raise
     except PublicError as error:
         return show(request, office, subject, project_id, f"{error.message} {error.mend}".strip(), status=422)
     return to_project(request, project_id)
