@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 from flip_sdk.contract.api import ErrorBody
 from sqlalchemy import text
@@ -56,6 +57,8 @@ from flip_hub.governance.office import Office
 from flip_hub.keys import secret
 
 DEFAULT_PREFIX = "/services/flip/"
+THREADS = 12
+"""Requests that one process works on at once; those that wait for a job's news need no thread."""
 _log = logging.getLogger(__name__)
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody} for status in (401, 403, 404, 409, 413, 422, 500, 503)
@@ -134,6 +137,8 @@ def openapi(request: Request, subject: Asking) -> dict[str, Any]:  # noqa: ARG00
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
+    # fewer than the database's pool has connections, as a page may need a second one
+    current_default_thread_limiter().total_tokens = THREADS
     async with duties(desk.office, app.state.airlock):
         yield
 

@@ -17,6 +17,8 @@ from flip_hub.database.chain import Entry, Routine, append
 from flip_hub.database.postgresql import address, connecting, take_turn
 
 BUSY_MILLISECONDS = 20_000
+CACHE_KIBIBYTES = 8_192
+"""Of each connection to SQLite."""
 _WRITES = "flip_writes"
 _FURTHER = "flip_further_entries"
 _WORKED_OUT = "flip_worked_out"
@@ -126,6 +128,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     _keep_journal_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     cursor.close()
 
 

@@ -66,7 +66,7 @@ def page_of(
 
 def judged(office: Office, session: Session, subject: Subject, names: Iterable[str]) -> list[Project]:
     """Those of these projects that the policies let this person know of, newest first."""
-    chosen = select(Project).where(Project.project_id.in_(names)).options(*_TOGETHER)
+    chosen = select(Project).where(Project.project_id.in_(names)).options(selectinload(Project.reviews))
     rows = session.scalars(chosen.order_by(Project.created_at.desc(), Project.project_id.desc())).all()
     return _allowed(office, session, subject, "view_project", rows)
 
@@ -140,7 +140,9 @@ def _waiting(office: Office, session: Session, subject: Subject) -> Iterator[Pro
     )
     # a reviewer sees the first few: the others are not looked for
     for some in session.scalars(chosen.execution_options(yield_per=WAITING)).partitions():
-        rows = session.scalars(select(Project).where(Project.project_id.in_(some)).options(*_TOGETHER)).all()
+        rows = session.scalars(
+            select(Project).where(Project.project_id.in_(some)).options(selectinload(Project.reviews))
+        ).all()
         rows = sorted(rows, key=lambda row: (row.created_at, row.project_id))
         yield from _allowed(office, session, subject, "review_project", rows)
 

@@ -31,11 +31,11 @@ router = APIRouter()
 @router.get("/airlock")
 def airlock_page(request: Request, subject: Asking, office: At) -> Response:
     """What waits at the airlock for this person, or for somebody else that they asked."""
+    coming = ingress.waiting(office, subject)
     with office.database.read() as session:
         checks = office.policies.decide(subject, "check_outputs", HUB).allowed
         waiting = queue(office, session, subject) if checks else []
         mine = _projects_of(session, subject.name)
-        coming = ingress.waiting(office, subject)
         asking = [*(one.requested_by for one in waiting), *(one.requested_by for one in coming)]
         names = display_names(session, asking)
     asked = {project.project_id: requests.requests_of(office, subject, project.project_id) for project in mine}

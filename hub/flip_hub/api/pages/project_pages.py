@@ -75,7 +75,7 @@ def first_page(
             wanted_state=state,
             states=tuple(ProjectState),
             link=lambda number: "?" + urlencode({"find": find, "state": state, "page": number}),
-            projects=[projects.view(row) for row in listed.projects],
+            projects=[(row, state_of(row)) for row in listed.projects],
             waiting=waiting,
             room=listing.WAITING,
             undecided=deciding.waiting(office, session, subject) if first else [],
