@@ -18,6 +18,7 @@ from tests import evidence
 os.environ.update(REPRODUCIBLE)
 MEMORY = Path("/dev/shm")
 LONGEST = ("platform", "shared-noise", "running-hub")
+LONG = 64
 ROOM = 8 * 1024**3
 
 
@@ -33,6 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if recorder := evidence.recorder(config):
         config.pluginmanager.register(recorder)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A long value is named by its place: a token or a file made on import is another on each worker."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONG else None
 
 
 @pytest.hookimpl(wrapper=True)
