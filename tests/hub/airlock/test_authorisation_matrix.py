@@ -44,12 +44,15 @@ DATABASES = ("sqlite",)
 FIELDS = {"reason": REASON["reason"], "decision": "approve", "declares": "none", "state": "suspended", "how": "Shown."}
 FIELDS |= {
     "agrees": "yes",
+    "scope": "sessions",
+    "target": "cleo",
+    "finding": "justified",
     "agreement": digest(b"another"),
     "text": "Why?",
     "field": "title",
     "action": "save",
     "typed_name": "Ada",
-    "words": "Seen.",
+    "words": "Seen, and found to be so.",
     "title": "A title",
 }
 
