@@ -100,6 +100,21 @@ def test_records_of_people(home: Path, tmp_path: Path) -> None:
     assert "missing" not in _run("people", "list", home=home).stdout
 
 
+def test_emergency_access(home: Path) -> None:
+    for name, role in (("olga", "operator"), ("ada", "researcher")):
+        _run("people", "add", name, "--display-name", name, "--organisation", "N", "--role", role, home=home)
+    ask = ("emergency", "open", "sessions", "ada", "--reason", "Ada's laptop was stolen while she was signed in.")
+    refused = _run(*ask, "--by", "ada", home=home)
+    assert refused.exit_code == 1
+    assert "operators" in refused.output
+    assert _run(*ask[:-1], "Now.", "--by", "olga", home=home).exit_code == 1
+    opened = _run(*ask, "--by", "olga", home=home)
+    assert opened.exit_code == 0, opened.output
+    assert "waiting" in opened.stdout
+    assert "sessions ada" in _run("emergency", "list", "--by", "olga", home=home).stdout
+    assert _run("emergency", "end", opened.stdout.split()[2], "--by", "olga", home=home).exit_code == 1
+
+
 def test_the_audit_log_verifies_here_and_elsewhere(home: Path, tmp_path: Path) -> None:
     _run("people", "add", "ada", "--display-name", "Ada", "--organisation", "N", "--role", "researcher", home=home)
     assert "2 entries" in _run("audit", "verify", home=home).stdout

@@ -7,14 +7,16 @@ migration needs no new file; a new release does (of the schema that it ships wit
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flip_hub import audit
 from flip_hub.backup import rows
-from flip_hub.database import Base, Database, Job, Project, Routine, now, upgrade
+from flip_hub.database import Base, Database, Job, Person, Project, Routine, now, upgrade
 from flip_hub.database.migrate import migrate
+from flip_hub.governance import requirements
 from sqlalchemy import select
 
 FILES = sorted((Path(__file__).parent / "revisions").glob("*.jsonl"))
@@ -53,6 +55,21 @@ def test_what_an_earlier_release_wrote_is_kept_and_read(store: str, path: Path) 
             if mapper.local_table.name in content:
                 assert len(read) == len(content[mapper.local_table.name]), mapper
         assert audit.verify(session)[0] == len(content["audit"])
+    database.close()
+
+
+def test_nobody_is_locked_out_by_records_that_were_not_asked_for_before(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'flip.db'}")
+    _fill(database, FILES[0])
+
+    upgrade(database)
+
+    with database.read() as session:
+        for person in session.scalars(select(Person)):
+            assert requirements.lapsed(person, now()) == frozenset()
+            assert requirements.lapsed(person, now() + timedelta(days=59)) == frozenset()
+            needs = requirements.requirements().of(person.roles)
+            assert bool(requirements.lapsed(person, now() + timedelta(days=61))) is bool(needs)
     database.close()
 
 
