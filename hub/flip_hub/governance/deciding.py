@@ -11,11 +11,11 @@ from flip_sdk.contract.check import Violation
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.pricing import epsilon_of
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from flip_hub.database import Database, Entry, Job, Project, Review, Routine, SignOff, also, now
 from flip_hub.errors import ConflictError, InvalidError
-from flip_hub.governance.access import object_of
+from flip_hub.governance.access import object_of, organisations_of
 from flip_hub.governance.envelope import hard
 from flip_hub.governance.jobs import load, view
 from flip_hub.governance.listing import visible_to
@@ -109,9 +109,11 @@ def waiting(office: Office, session: Session, subject: Subject) -> list[tuple[Jo
         .where(visible_to(subject))
         .order_by(SignOff.decide_by, Job.job_id)
         .limit(_LOOKED_AT)
+        .options(selectinload(Project.reviews))
     )
     rows = session.execute(chosen).all()
-    targets = {project.project_id: object_of(session, project, signatures=False) for _, _, project in rows}
+    known = organisations_of(session, (name for _, _, project in rows for name in project.members))
+    targets = {p.project_id: object_of(session, p, signatures=False, known=known) for _, _, p in rows}
     judged = office.policies.allowed(subject, "sign_off_job", list(targets.values())) if targets else []
     mine = {name for name, allowed in zip(targets, judged, strict=True) if allowed}
     return [(job, row) for job, row, project in rows if project.project_id in mine][:WAITING]

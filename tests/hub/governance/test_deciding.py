@@ -18,6 +18,7 @@ from flip_sdk.contract.signatures import verify
 from flip_sdk.contract.states import JobState
 from flip_sdk.contract.tasks import SignedOffJob
 from flip_sdk.errors import SpecError
+from sqlalchemy import event
 
 from tests.hub.conftest import TRUSTS
 
@@ -212,6 +213,22 @@ def test_reviewers_who_may_decide_find_it_waiting(hub) -> None:
         assert [row.job_id for row, _ in deciding.waiting(hub.office, session, hub.who("rufus"))] == [job.job_id]
         for name in ("nora", "ada", "olga"):
             assert deciding.waiting(hub.office, session, hub.who(name)) == []
+
+
+def test_what_waits_is_found_in_as_many_queries_however_much_it_is(hub) -> None:
+    _waits(hub)
+    asked = []
+    event.listen(hub.office.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    with hub.office.database.read() as session:
+        assert len(deciding.waiting(hub.office, session, hub.who("rufus"))) == 1
+    alone = len(asked)
+    for name in ("second", "third"):
+        hub.ready(name, job_kinds=("train",))
+        intake.submit_job(hub.office, hub.who("ada"), name, hub.count(name))
+    asked.clear()
+    with hub.office.database.read() as session:
+        assert len(deciding.waiting(hub.office, session, hub.who("rufus"))) == 3
+    assert len(asked) == alone
 
 
 def test_the_evidence_says_what_trusts_will_still_refuse_and_what_is_different(hub) -> None:
