@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flip_hub import audit
-from flip_hub.database import AuditHead, AuditRow, DailyRoot, Database, Entry, RootSeen, Routine, upgrade
+from flip_hub.database import AuditHead, AuditRow, DailyRoot, Database, Entry, RootSeen, Routine, also, upgrade
 from flip_hub.database.chain import CHAIN, as_entry
 from flip_hub.governance import trusts, witness
 from flip_hub.home import make_home
@@ -25,6 +26,7 @@ from flip_trust.agent.announcer import Announcer
 from flip_trust.agent.hub_client import HubRefusedError
 from flip_trust.audit import Entry as TrustEntry
 from flip_trust.audit import entries_of
+from flip_trust.cli import app
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database as TrustDatabase
 from flip_trust.keys import enrolment, load_identity
@@ -32,6 +34,7 @@ from flip_trust.setup import make_home as make_trust
 from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from tests.hub.tampering import let_anything
 
@@ -84,11 +87,13 @@ class World:
 
     def ask(self, job: str, *, received: bool = True) -> None:
         """The hub signs a job off, and the Trust receives an order of it."""
-        with self.hub.write(Entry("governance", "job.signed_off", f"job/{job}")):
-            pass
+        with self.hub.write(Entry("ada", "job.submitted", f"job/{job}", {"spec": f"sha256:{job}"})) as session:
+            also(session, Entry("governance", "job.signed_off", f"job/{job}"))
         if received:
             with self.trust.transaction() as transaction:
-                transaction.write(TrustEntry("agent", "task.offered", f"task/{job}-1", {"job": job}))
+                transaction.write(
+                    TrustEntry("agent", "task.offered", f"task/{job}-1", {"job": job, "spec": f"sha256:{job}"})
+                )
 
     def hide(self, job: str) -> None:
         """The attacker deletes a row, reckons every hash anew, and forgets the blocks and the head."""
@@ -104,6 +109,19 @@ class World:
                 session.add(AuditRow(**to_row(content | {"hash": previous})))
             head = session.get_one(AuditHead, CHAIN)
             head.sequence, head.hash = len(left), previous
+
+    def rewrite(self, job: str, spec: str) -> None:
+        """The attacker says that something harmless was asked, and reckons every hash anew."""
+        with self.hub.write(Routine("an attacker with the database")) as session:
+            let_anything(session)
+            previous = GENESIS
+            for row in session.scalars(select(AuditRow).order_by(AuditRow.sequence)):
+                content = as_entry(row) | {"previous": previous}
+                if (row.event, row.subject) == ("job.submitted", f"job/{job}"):
+                    content["details"] = {"spec": spec}
+                row.details, row.previous = to_row(content)["details"], previous
+                row.hash = previous = hash_of(content)
+            session.get_one(AuditHead, CHAIN).hash = previous
 
     def events(self, name: str) -> list[dict]:
         return [one for one in entries_of(self.trust) if one["event"] == name]
@@ -204,6 +222,23 @@ def test_a_job_that_was_hidden_before_any_root_is_in_the_trusts_own_log(world: W
     # and the Trust cannot be made to deny it: the hub itself published the root of the Trust's log
     trusts_log = check(entries_of(world.trust), evidence_of(world.roots(), "trust/aldgate").roots)
     assert len(trusts_log.confirmed) == 2
+
+
+def test_a_job_that_was_rewritten_into_a_harmless_one_is_in_the_trusts_own_log(world: World, tmp_path: Path) -> None:
+    """Before any root: the hub's log verifies, alone and with every root. What the Trust was asked says otherwise."""
+    world.day()
+    world.ask("secret")
+    world.rewrite("secret", "sha256:harmless")
+    world.day()
+    assert check(world.export(), evidence_of(world.roots(), "hub").roots).whole
+    (hidden,) = orders_not_in(world.export(), entries_of(world.trust))
+    assert (hidden["details"]["job"], hidden["details"]["spec"]) == ("secret", "sha256:secret")
+
+    file = tmp_path / "hub.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in world.export()))
+    answer = CliRunner().invoke(app, ["audit", "compare", str(file), "--home", str(world.trust_config.home)])
+    assert answer.exit_code == 1
+    assert "sha256:secret" in answer.output
 
 
 def test_a_hub_that_publishes_no_more_roots_is_noticed(world: World) -> None:

@@ -98,7 +98,8 @@ def audit_compare(
     except (OSError, UnicodeDecodeError, KeyError) as error:
         raise SetupError(f"{hub} cannot be read as an audit log.", _MEND) from error
     for entry in hidden:
-        say(escape(f"{entry['at']}: {entry['subject']} of job {entry['details']['job']} is not in the hub's log."))
+        job, spec = entry["details"]["job"], entry["details"].get("spec", "of an earlier version")
+        say(escape(f"{entry['at']}: {entry['subject']} of job {job} (what was asked: {spec}) is not in the hub's log."))
     if hidden:
         raise typer.Exit(1)
     say("The hub's log knows every job that this Trust was asked for.")

@@ -52,6 +52,7 @@ def described(verified: VerifiedTask) -> dict[str, Any]:
         "order": task.digest(),
         "project": task.project_id,
         "job": task.job_id,
+        "spec": verified.job.spec.digest(),
         "step": task.step,
         "round": task.round,
         "attempt": task.attempt,

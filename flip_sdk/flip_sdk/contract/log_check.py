@@ -172,16 +172,26 @@ class _Walk:
 
 
 def orders_not_in(hub: Iterable[dict[str, Any]], trust: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries of a Trust's log about orders whose job the hub's log does not know as signed off.
+    """Entries of a Trust's log about orders whose job the hub's log does not know as signed off, or asked otherwise.
 
-    The hub was asked for nothing in its own log, and the Trust was: the hub's log is not whole.
+    In its own log the hub asked for nothing, or for something harmless, and the Trust was asked for this: the hub's
+    log is not whole.
     """
-    known = {str(entry["subject"]) for entry in hub if entry["event"] == "job.signed_off"}
-    return [
-        entry
-        for entry in trust
-        if entry["event"] in ORDERED and (job := entry["details"].get("job")) and f"job/{job}" not in known
-    ]
+    signed_off, asked = set[str](), dict[str, Any]()
+    for entry in hub:
+        if entry["event"] == "job.signed_off":
+            signed_off.add(str(entry["subject"]))
+        elif entry["event"] == "job.submitted":
+            asked[str(entry["subject"])] = entry["details"].get("spec")
+    return [entry for entry in trust if entry["event"] in ORDERED and _is_hidden(entry["details"], signed_off, asked)]
+
+
+def _is_hidden(order: dict[str, Any], signed_off: set[str], asked: dict[str, Any]) -> bool:
+    if not (job := order.get("job")):
+        return False
+    # entries of earlier versions do not say what was asked
+    is_another = "spec" in order and asked.get(f"job/{job}") != order["spec"]
+    return f"job/{job}" not in signed_off or is_another
 
 
 ORDERED = ("task.offered", "task.refused")
