@@ -249,6 +249,33 @@ def test_a_hub_that_publishes_no_more_roots_is_noticed(world: World) -> None:
     assert "no root" in why
 
 
+def test_an_alarm_is_dealt_with_by_a_named_person_and_stays_in_the_list(world: World) -> None:
+    world.day()
+    world.moment += timedelta(days=4)
+    world.announcer.witness()
+
+    def said(*words: str, code: int = 0) -> str:
+        answer = CliRunner().invoke(app, ["audit", *words, "--home", str(world.trust_config.home)])
+        assert answer.exit_code == code, answer.output
+        return answer.output
+
+    assert "Nobody dealt with it" in said("alarms", code=1)
+    deal = ("deal-with", "1", "--steward", "sam", "--reason")
+    said(*deal, " ", code=1)
+    said("deal-with", "2", "--steward", "sam", "--reason", "x", code=1)
+    said(*deal, "The hub was moved to another machine.")
+    assert trust_witness.alarm(world.trust) is None
+    assert "steward/sam" in said("alarms")
+    said(*deal, "Once more.", code=1)
+    assert len(world.events("hub.log_inconsistent")) == 1
+    # another one is an alarm again
+    world.day()
+    world.moment += timedelta(days=4)
+    world.announcer.witness()
+    assert trust_witness.alarm(world.trust) is not None
+    assert "Nobody dealt with it" in said("alarms", code=1)
+
+
 def test_a_trust_whose_log_was_rewritten_is_refused_by_the_hub(world: World) -> None:
     world.day()
     world.trust._connection.executescript(

@@ -105,6 +105,39 @@ def audit_compare(
     say("The hub's log knows every job that this Trust was asked for.")
 
 
+@command(audit_app, "alarms")
+def audit_alarms(home: Home = None) -> None:
+    """List what was wrong with the hub's log, and who dealt with it; ends with 1 while nobody has."""
+    from flip_trust import witness
+
+    listed = witness.alarms(opened(home)[1])
+    for number, one in enumerate(listed, start=1):
+        done = (
+            f"Dealt with by {one['by']}, {one['dealt_at'][:10]}: {one['reason']}"
+            if one["by"]
+            else "Nobody dealt with it."
+        )
+        say(escape(f"{number}. {one['at'][:16]}: {one['why']} {done}"))
+    if not listed:
+        say("There was no alarm.")
+    if not all(one["by"] for one in listed):
+        raise typer.Exit(1)
+
+
+@command(audit_app, "deal-with")
+def audit_deal_with(
+    number: Annotated[int, typer.Argument(help="Number of the alarm, as audit alarms lists them.")],
+    reason: Annotated[str, typer.Option(help="What you found out; kept in the audit log.")],
+    steward: Annotated[str, typer.Option(help="Who dealt with it.")],
+    home: Home = None,
+) -> None:
+    """Say that an alarm about the hub's log was dealt with, by whom and how; it stays in the list."""
+    from flip_trust import witness
+
+    one = witness.deal_with(opened(home)[1], number, f"steward/{steward}", reason)
+    say(escape(f"Alarm {number} of {one['at'][:10]} is dealt with. Another one would be told again."))
+
+
 def _lines(config: TrustConfig, database: Database) -> Iterator[str]:
     from flip_sdk.contract.log_files import footer
     from flip_sdk.contract.merkle import Growing

@@ -20,7 +20,10 @@ from flip_sdk.errors import PublicError
 from flip_trust.audit import Entry, Reader
 from flip_trust.config import TrustConfig
 from flip_trust.database import Database, Statement
+from flip_trust.errors import SetupError
 
+DEALT_WITH = "hub.alarm_dealt_with"
+"""Event by which a named person says what an alarm was about."""
 MOST_DAYS_WITHOUT = 2
 """Days without a root of the hub's log that are let pass."""
 _LEVELS = ((merkle.BLOCK_BITS, 0), (2 * merkle.BLOCK_BITS, merkle.BLOCK_BITS))
@@ -158,9 +161,51 @@ def countersigned(database: Database, day: date) -> None:
 
 
 def alarm(reader: Reader) -> tuple[str, str] | None:
-    """What is wrong with the hub's log, in words, and since when; None where nothing is."""
-    rows = reader.read("SELECT why, at FROM hub_alarm ORDER BY at DESC LIMIT 1")
-    return (rows[0]["why"], rows[0]["at"]) if rows else None
+    """What is wrong with the hub's log, in words, and since when; None where nothing is, or all was dealt with."""
+    waiting = [one for one in alarms(reader) if not one["by"]]
+    return (waiting[-1]["why"], waiting[-1]["at"]) if waiting else None
+
+
+def alarms(reader: Reader) -> list[dict[str, str]]:
+    """Every alarm, the oldest first, with who dealt with it, when and why (``by``, ``dealt_at``, ``reason``)."""
+    found = []
+    for row in reader.read("SELECT digest, at, why FROM hub_alarm ORDER BY at, digest"):
+        sql = "SELECT actor, at, details FROM audit WHERE subject = ? AND event = ? ORDER BY sequence LIMIT 1"
+        told = reader.read(sql, (f"alarm/{row['digest']}", DEALT_WITH))
+        by, at = (told[0]["actor"] or "somebody whose name is no longer kept", told[0]["at"]) if told else ("", "")
+        reason = json.loads(told[0]["details"]).get("reason", "") if told else ""
+        found.append(row | {"by": by, "dealt_at": at, "reason": reason})
+    return found
+
+
+def deal_with(database: Database, number: int, by: str, reason: str) -> dict[str, str]:
+    """Record that a person dealt with an alarm. It stays in the list, and in the log; another one is an alarm again.
+
+    Args:
+        database: the Trust's.
+        number: of the alarm, as :func:`alarms` lists them, from 1.
+        by: who, for the audit log.
+        reason: what was found out.
+
+    Raises:
+        SetupError: there is no such alarm, it was dealt with, or no reason is given.
+        LedgerUnavailableError: it cannot be written.
+    """
+    with database.transaction() as transaction:
+        known = alarms(transaction)
+        if not 1 <= number <= len(known):
+            raise SetupError(f"There is no alarm {number}.", "List them: flip-trust audit alarms")
+        one = known[number - 1]
+        if one["by"]:
+            raise SetupError(
+                f"{one['by']} dealt with alarm {number} on {one['dealt_at'][:10]}.", "Nothing is to be done."
+            )
+        if not reason.strip():
+            raise SetupError("An alarm is dealt with for a reason.", "Say what you found out: --reason …")
+        transaction.write(
+            Entry(by, DEALT_WITH, f"alarm/{one['digest']}", {"reason": reason.strip(), "why": one["why"]})
+        )
+    return one
 
 
 def _wrong(one: RootTold, last: LogRoot | None, hub: PublicKey, now: datetime) -> tuple[str, LogRoot | None]:

@@ -75,6 +75,7 @@ EVENTS = {
     "audit.root_handed_over": "handed the day's root of the audit log to the hub",
     "hub.root_seen": "verified the day's root of the hub's audit log",
     "hub.root_countersigned": "countersigned the day's root of the hub's audit log",
+    "hub.alarm_dealt_with": "dealt with an alarm about the hub's audit log",
     "hub.log_inconsistent": "found the hub's audit log changed, and countersigned nothing",
     "job.ended": "closed a job, and deleted its frozen cohort",
     "job.cancelled": "cancelled a job",
