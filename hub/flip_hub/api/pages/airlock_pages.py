@@ -35,7 +35,8 @@ def airlock_page(request: Request, subject: Asking, office: At) -> Response:
     with office.database.read() as session:
         checks = office.policies.decide(subject, "check_outputs", HUB).allowed
         waiting = queue(office, session, subject) if checks else []
-        mine = _projects_of(session, subject.name)
+        # a workspace's token sees its own project alone
+        mine = [one for one in _projects_of(session, subject.name) if subject.workspace in ("", one.project_id)]
         asking = [*(one.requested_by for one in waiting), *(one.requested_by for one in coming)]
         names = display_names(session, asking)
     asked = {project.project_id: requests.requests_of(office, subject, project.project_id) for project in mine}

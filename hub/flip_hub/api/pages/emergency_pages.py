@@ -36,6 +36,7 @@ def emergencies_page(request: Request, subject: Asking, office: At) -> Response:
 @router.post("/emergencies")
 def open_one(request: Request, subject: Asking, office: At, form: Sent) -> Response:
     """Open emergency access."""
+    office.policies.authorise(subject, "open_emergency", HUB)
     try:
         sent = {name: str(form.get(name, "")).strip() for name in _FIELDS}
         made = emergencies.open_(office, subject, NewEmergency.model_validate(sent))
