@@ -27,6 +27,8 @@ class HubConfig:
         home: the one folder that holds all of the hub's state.
         title: the hub's name as people and Trusts see it.
         production: refuses what only a demonstration may do (password sign-in, for example).
+        encrypted_by: what encrypts the disks, in words, where this machine cannot see it (a hypervisor, for example);
+            in production it is told, or dm-crypt is found.
         hub_url: public address of JupyterHub.
         gateway_address: ``host:port`` that Trusts dial; empty: the gateway's own host and port.
         gateway_host: address the gateway listens on.
@@ -80,6 +82,7 @@ class HubConfig:
     home: Path
     title: str = "FLIP hub"
     production: bool = False
+    encrypted_by: str = ""
     hub_url: str = "http://127.0.0.1:8000"
     gateway_address: str = ""
     gateway_host: str = "127.0.0.1"

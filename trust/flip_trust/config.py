@@ -33,6 +33,8 @@ class TrustConfig:
         name: the Trust's name, as tasks are addressed to it.
         title: the Trust's name as people see it.
         production: refuses what only a demonstration may do, such as an engine without a sandbox.
+        encrypted_by: what encrypts the disks, in words, where this machine cannot see it (a hypervisor, for example);
+            in production it is told, or dm-crypt is found.
         sandbox: what engine workers run in: ``bubblewrap``, or ``none``.
         floor: fewest distinct persons a released figure may be about (always applied to noisy counts).
         rounding: released counts are rounded to multiples of this.
@@ -64,6 +66,7 @@ class TrustConfig:
     name: str
     title: str
     production: bool = False
+    encrypted_by: str = ""
     sandbox: str = "bubblewrap"
     floor: int = 10
     rounding: int = 5

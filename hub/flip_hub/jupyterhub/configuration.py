@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from jupyterhub.services.service import _ServiceSpawner
 
+from flip_hub import encryption
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.jupyterhub.authenticator import PersonAuthenticator
@@ -33,6 +34,7 @@ def apply(c: Any, config: HubConfig) -> None:
     _state(c, config)
     _people(c, config)
     _workspaces(c, config)
+    encryption.required(config)
     c.JupyterHub.services = services(config)
     c.JupyterHub.load_roles = roles()
     # JupyterHub looks for dead services every 30 seconds, waits as long for them to end, and has no setting for it

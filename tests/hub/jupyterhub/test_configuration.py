@@ -11,6 +11,7 @@ from flip_hub.jupyterhub import configure
 from flip_hub.jupyterhub.organisation import OrganisationAuthenticator
 from flip_hub.jupyterhub.proxy import VARIABLE
 from flip_hub.jupyterhub.roles import PERSON_SCOPES, workspace_scopes
+from flip_sdk.at_rest import is_encrypted
 from traitlets.config import Config
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -89,8 +90,21 @@ def test_production_takes_the_sites_own_sign_in_and_spawner(config: HubConfig) -
     c = Config()
     c.JupyterHub.authenticator_class = "some.site.Authenticator"
     c.JupyterHub.spawner_class = "some.site.Spawner"
-    configure(c, replace(config, production=True, hub_url="https://hub.example.org"))
+    configure(c, replace(config, production=True, hub_url="https://hub.example.org", encrypted_by="the hypervisor"))
     assert c.JupyterHub.spawner_class == "some.site.Spawner"
+
+
+@pytest.mark.parametrize("elsewhere", ["", "postgresql://db.example.org/flip"])
+def test_production_keeps_nothing_on_disks_that_nobody_says_are_encrypted(config: HubConfig, elsewhere: str) -> None:
+    c = Config()
+    c.JupyterHub.authenticator_class = "some.site.Authenticator"
+    c.JupyterHub.spawner_class = "some.site.Spawner"
+    real = replace(config, production=True, hub_url="https://hub.example.org", database_url=elsewhere)
+    if not elsewhere and is_encrypted(config.home.parent):
+        pytest.skip("this machine's temporary folder is on an encrypted disk")
+    with pytest.raises(ConfigError) as caught:
+        configure(c, real)
+    assert "encrypted_by" in caught.value.mend
 
 
 @pytest.fixture
@@ -112,7 +126,7 @@ def organisation(config: HubConfig) -> HubConfig:
 def test_production_signs_people_in_at_their_provider(organisation: HubConfig) -> None:
     c = Config()
     c.JupyterHub.spawner_class = "some.site.Spawner"
-    configure(c, replace(organisation, production=True))
+    configure(c, replace(organisation, production=True, encrypted_by="the hypervisor"))
     assert c.JupyterHub.authenticator_class is OrganisationAuthenticator
     settings = c.OrganisationAuthenticator
     assert (settings.client_id, settings.client_secret) == ("flip", "s3cret")

@@ -36,7 +36,7 @@ def test_it_ends_when_it_is_told_to(trust):
 
 
 def test_production_without_a_sandbox_is_refused(trust):
-    process, log = started(trust.config.home, FLIP_TRUST_PRODUCTION="true")
+    process, log = started(trust.config.home, FLIP_TRUST_PRODUCTION="true", FLIP_TRUST_ENCRYPTED_BY="a test")
 
     assert process.wait(40) == 1
     assert "sandbox" in log.read_text()

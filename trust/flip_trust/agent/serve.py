@@ -16,6 +16,7 @@ from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import ModelError, ModelTooLargeError
 
+from flip_trust import encryption
 from flip_trust.admission import Grounds
 from flip_trust.agent import log
 from flip_trust.agent.announcer import Announcer
@@ -45,6 +46,7 @@ def serve(config: TrustConfig, stop: threading.Event) -> None:
         LedgerUnavailableError: the database cannot be written.
     """
     os.umask(0o077)
+    encryption.required(config)
     key, hub = load_identity(config), load_hub(config.hub_file)
     database, sandboxed = Database.open(config.database), has_sandbox(config)
     pool = EnginePool(config.slots, "bubblewrap" if sandboxed else "none", config.spare_workers)

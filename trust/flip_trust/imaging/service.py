@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flip_trust import encryption
 from flip_trust.agent import log
 from flip_trust.config import TrustConfig
 from flip_trust.errors import ImagingError
@@ -64,6 +65,7 @@ def serve(config: TrustConfig, listening: Listening, stop: threading.Event) -> N
         ImagingError: a port, a folder or the TLS files cannot be used.
     """
     os.umask(0o077)
+    encryption.required(config)
     with ExitStack() as stack:
         spool = stack.enter_context(Spool(config.home / "imaging", listening.keep_free))
         if listening.index:
