@@ -128,10 +128,10 @@ def _parts(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _salts(entry: Mapping[str, Any]) -> dict[str, str]:
     if "reduced" in entry:
         return dict(entry["salts"])
-    seed = bytes.fromhex(entry["salt"])
-    if len(seed) != _SALT_BYTES:
+    whole = bytes.fromhex(entry["salt"])
+    if len(whole) != _SALT_BYTES:
         raise ValueError("not a salt")
-    return {name: hmac.digest(seed, name.encode(), "sha256").hex()[: 2 * _SALT_BYTES] for name in _parts(entry)}
+    return {name: hmac.digest(whole, name.encode(), "sha256").hex()[: 2 * _SALT_BYTES] for name in _parts(entry)}
 
 
 def _sealed(name: str, value: Any, salt: str) -> str:
