@@ -34,7 +34,11 @@ class Connections:
                 # the service closed it while nothing was asked
                 writer.close()
                 continue
-            return await self._ask(reader, writer, request)
+            try:
+                return await self._ask(reader, writer, request)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                # it closed it just as it was asked: as a browser does, ask again on another
+                writer.close()
         return await self._ask(*await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20), request)
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:

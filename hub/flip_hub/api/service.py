@@ -87,6 +87,7 @@ def create_app(
     )
     app.state.pulse = Pulse(office.database)
     app.state.airlock = Worker(office)
+    app.state.has_duties = True
     base = prefix.rstrip("/")
     governing = (routes, application_routes, job_routes, airlock_routes, people_routes, emergency_routes)
     for api in (*governing, register_routes, operating_routes):
@@ -139,6 +140,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
     # fewer than the database's pool has connections, as a page may need a second one
     current_default_thread_limiter().total_tokens = THREADS
+    if not app.state.has_duties:
+        yield
+        return
     async with duties(desk.office, app.state.airlock):
         yield
 

@@ -176,6 +176,14 @@ def test_folders_in_one_another_are_refused(order) -> None:
         outcomes(inside)
 
 
+def test_another_key_in_the_same_place_is_taken_at_once(order, tmp_path) -> None:
+    before = {each.path for each in outcomes(order, HERE)}
+    order.key_file.unlink()
+    again = Order(order.source, tmp_path / "again", tmp_path / "again-quarantine", order.profile, order.key_file)
+
+    assert not before & {each.path for each in outcomes(again, HERE) if not each.reason}
+
+
 @pytest.mark.processes
 def test_two_workers_do_what_one_process_does(order, tmp_path) -> None:
     apart = Order(order.source, tmp_path / "apart", tmp_path / "apart-quarantine", order.profile, order.key_file)

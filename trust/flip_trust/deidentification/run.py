@@ -108,7 +108,9 @@ def journal_path(order: Order) -> Path:
 
 def work(target: str, quarantine: str, profile_text: str, key_file: str, sources: list[str]) -> list[Outcome]:
     """What a worker does with one batch."""
-    engine = _engine(profile_text, key_file)
+    scaleout.sees(key_file)  # where it is not there, another one would be made
+    found = Path(key_file).stat()
+    engine = _engine(profile_text, key_file, (found.st_dev, found.st_ino, found.st_mtime_ns))
     return files.process(engine, [Path(source) for source in sources], Path(target), Path(quarantine))
 
 
@@ -124,8 +126,8 @@ def _arguments(order: Order) -> tuple[str, str, str, str]:
 
 
 @lru_cache(maxsize=4)
-def _engine(profile_text: str, key_file: str) -> Engine:
-    scaleout.sees(key_file)  # where it is not there, another one would be made
+def _engine(profile_text: str, key_file: str, _file: tuple[int, int, int]) -> Engine:
+    """Kept as long as the file of the key is the same: a worker of the hospital's cluster lives for long."""
     return Engine(profile.parsed(profile_text), Keyed.from_file(Path(key_file)))
 
 

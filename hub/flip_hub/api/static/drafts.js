@@ -1,10 +1,17 @@
-// What is typed is sent by htmx (see the page's hx- attributes). What could not be sent, because the session was closed
-// or the hub was away, stays in this browser until it is saved.
+// What is typed is sent by htmx (see the page's hx- attributes). It stays in this browser until it is saved: the session
+// may be closed, the hub away, or the page left while it is on its way.
 const form = document.querySelector('[data-draft]')
 const state = document.getElementById('draft-state')
 const store = `flip-draft-${form.dataset.draft}`
 
+form.addEventListener('input', event => {
+  const field = event.target.closest('.flip-field')
+  if (!field) return
+  field.dataset.typed = Number(field.dataset.typed || 0) + 1
+  keep(field)
+})
 document.body.addEventListener('htmx:beforeRequest', event => {
+  if (event.target.matches('.flip-field')) event.target.dataset.sent = event.target.dataset.typed || ''
   // a link of a trouble stays where it is: leaving the field to click it sends the field once more
   if (event.target.matches('.flip-field') && !state.dataset.trouble) state.textContent = 'Saving …'
 })
@@ -22,7 +29,8 @@ document.body.addEventListener('htmx:sendError', event => {
 document.body.addEventListener('htmx:afterRequest', event => {
   if (!event.detail.successful || !event.target.matches('.flip-field')) return
   delete state.dataset.trouble
-  forget(event.target)
+  // what was typed meanwhile has a request of its own
+  if (event.target.dataset.sent === (event.target.dataset.typed || '')) forget(event.target)
 })
 window.addEventListener('online', () => resend())
 window.addEventListener('load', () => resend())
