@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from flip_hub.api import create_app
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -17,6 +18,7 @@ from demo.browser import CHROMIUM
 
 COMPONENTS = Path(__file__).parents[3] / "hub" / "node_modules" / "nhsuk-frontend" / "dist" / "nhsuk"
 PICTURES = Path(__file__).parents[3] / "build" / "screenshots"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @contextmanager
@@ -52,3 +54,9 @@ def page_of(
     cookie = {"name": "flip-session", "value": token, "url": address + "/services/flip/"}
     context.add_cookies([cookie])  # type: ignore[list-item]
     return context.new_page()
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What of WCAG 2.2 AA axe-core finds broken on a page."""
+    found: list[dict[str, Any]] = Axe().run(page, options={"runOnly": WCAG}).response["violations"]
+    return found

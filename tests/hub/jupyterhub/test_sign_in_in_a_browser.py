@@ -9,7 +9,6 @@ from datetime import timedelta
 import httpx
 import psutil
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flip_hub.database import Database, Routine, SignIn, now
 from playwright.sync_api import Page
 from sqlalchemy import select
@@ -17,7 +16,7 @@ from sqlalchemy import select
 from demo.browser import CHROMIUM
 from demo.hub_only import HubOnly
 from demo.processes import wait_until
-from tests.hub.airlock.browsing import PICTURES, chromium
+from tests.hub.airlock.browsing import PICTURES, chromium, violations
 from tests.hub.jupyterhub.homes import OPEN
 from tests.hub.jupyterhub.providers import Provider, organisation, person, sign_in
 
@@ -26,7 +25,6 @@ pytestmark = [
     pytest.mark.processes,
     pytest.mark.xdist_group("organisation-in-a-browser"),
 ]
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +64,7 @@ def through_the_form(page: Page, subject: str) -> None:
 
 def looked_at(page: Page, name: str) -> None:
     page.screenshot(path=PICTURES / f"{name}.png")
-    results = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    results = violations(page)
     assert results == [], json.dumps([(one["id"], one["nodes"][0]["html"]) for one in results])
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
