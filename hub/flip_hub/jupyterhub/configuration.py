@@ -12,13 +12,13 @@ from flip_hub import encryption
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.jupyterhub.authenticator import PersonAuthenticator
+from flip_hub.jupyterhub.local import LocalSpawner
 from flip_hub.jupyterhub.organisation import PATIENCE, OrganisationAuthenticator
 from flip_hub.jupyterhub.provider import check_issuer
 from flip_hub.jupyterhub.proxy import proxy_command
 from flip_hub.jupyterhub.roles import FLIP, roles
 from flip_hub.jupyterhub.services import RESTART_SECONDS, STOP_SECONDS, services
 from flip_hub.jupyterhub.signing import EACH_REQUEST
-from flip_hub.jupyterhub.spawner import ProjectSpawner
 from flip_hub.keys import secret
 from flip_hub.oidc import Rules
 
@@ -140,8 +140,8 @@ def _workspaces(c: Any, config: HubConfig) -> None:
             "Workspaces as local processes are for demonstrations.",
             "Set c.JupyterHub.spawner_class to one that starts containers before configure(c).",
         )
-    c.JupyterHub.spawner_class = ProjectSpawner
-    c.ProjectSpawner.flip_config = config
+    c.JupyterHub.spawner_class = LocalSpawner
+    c.LocalSpawner.flip_config = config
 
 
 def _logging(config: HubConfig) -> dict[str, Any]:
