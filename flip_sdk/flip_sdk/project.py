@@ -11,6 +11,7 @@ from uuid import uuid4
 from flip_sdk.airlock import Airlock, File, ReleaseRequest
 from flip_sdk.asking import Files, Names, checked
 from flip_sdk.catalogue import Catalogue
+from flip_sdk.contract.airlock import Audience
 from flip_sdk.contract.api import (
     DashboardView,
     JobView,
@@ -288,7 +289,7 @@ class Project(Questions):
         purpose: str,
         context: str = "",
         jobs: Sequence[Job | Result | str] = (),
-        public: bool = False,
+        audience: Audience = "project",
     ) -> ReleaseRequest:
         """Ask for files to be released from the workspace: ``project.airlock.request``.
 
@@ -297,13 +298,14 @@ class Project(Questions):
             purpose: which planned output they are, and who will see them.
             context: of files that are given as paths alone: variables, population, how they were made.
             jobs: likewise, whose results they are made of.
-            public: whether everybody may fetch them then; else the project's team.
+            audience: who may fetch them then: the ``project``'s team, everybody who is ``signed-in`` to the hub, or
+                everybody (``public``). Checkers may narrow it.
 
         Raises:
             NotFoundError: a file is not there.
             SpecError: files that cannot be taken, or that are never released: all that was found.
         """
-        return self.airlock.request(*files, purpose=purpose, context=context, jobs=jobs, public=public)
+        return self.airlock.request(*files, purpose=purpose, context=context, jobs=jobs, audience=audience)
 
     def _budgets(self) -> list[TrustBudget]:
         return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)

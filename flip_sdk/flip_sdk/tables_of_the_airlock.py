@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from polars import Boolean, Datetime, Int64, String
+from polars import Datetime, Int64, String
 
 from flip_sdk.contract.airlock import Examined, OutputView, ReleasedFile, ReleaseView
 from flip_sdk.contract.ingress import IngressView
@@ -42,7 +42,7 @@ def requests(views: Sequence[ReleaseView]) -> Frame:
 
 def releases(files: Sequence[ReleasedFile]) -> Frame:
     """One row a released file."""
-    schema: dict[str, Any] = {"release": String, "file": String, "title": String, "bytes": Int64, "public": Boolean}
+    schema: dict[str, Any] = {"release": String, "file": String, "title": String, "bytes": Int64, "audience": String}
     schema |= {"released": _INSTANT, "revoked": _INSTANT, "because": String}
     rows = [
         {
@@ -50,7 +50,7 @@ def releases(files: Sequence[ReleasedFile]) -> Frame:
             "file": one.path,
             "title": one.title,
             "bytes": one.bytes,
-            "public": one.public,
+            "audience": one.audience,
             "released": one.released_at,
             "revoked": one.revoked_at,
             "because": one.revoked_because,
