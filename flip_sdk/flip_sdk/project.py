@@ -24,10 +24,10 @@ from flip_sdk.contract.api import (
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import Record
 from flip_sdk.errors import SpecError
+from flip_sdk.extras import needed
 from flip_sdk.jobs import Job
-from flip_sdk.preflight import Spec, notes, taking_part, violations
+from flip_sdk.preflight import Spec, notes, priced, violations
 from flip_sdk.presets import preset_of
-from flip_sdk.pricing import prices
 from flip_sdk.privacy import Privacy, build, guarantee, told_of
 from flip_sdk.publishing import Dashboard, without_outputs
 from flip_sdk.questions import Questions
@@ -97,6 +97,8 @@ class Project(Questions):
         """
         from flip_sdk import tables
 
+        with needed("learning", "A job's price"):
+            import numpy  # noqa: F401 (which every price is reckoned by)
         spec = job if isinstance(job, Record) else self._training(job, **asked)[0]
         budgets = self._budgets()
         found = [violation for violation in violations(spec, budgets) if violation.rule != "budget_exceeded"]
@@ -348,9 +350,9 @@ class Project(Questions):
         found = violations(spec, budgets)
         if found:
             raise SpecError(found)
-        priced = prices(spec, taking_part(spec, budgets))
+        costs = priced(spec, budgets)
         for blob in files.blobs if files else ():
             self._connection.upload(self.id, blob)
         body = SubmitJob(spec=spec, idempotency_key=uuid4().hex)
         view = self._connection.post(f"projects/{self.id}/jobs", body, JobView)
-        return Job(self._connection, view, spec=spec, notes=[*told, *notes(spec, budgets)], prices=priced)
+        return Job(self._connection, view, spec=spec, notes=[*told, *notes(spec, budgets)], prices=costs)
