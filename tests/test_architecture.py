@@ -172,6 +172,10 @@ def test_the_contract_needs_nothing_above_it() -> None:
         assert all(name.startswith(("flip_sdk.contract", "flip_sdk.errors")) for name in ours), place(path)
 
 
+BESIDE = {"flip_workspace"}
+"""What a program imports by a place that it is told: a workspace's configuration lies within the hub's package."""
+
+
 @cache
 def owners_of_modules() -> Mapping[str, list[str]]:
     return importlib.metadata.packages_distributions()
@@ -189,7 +193,7 @@ def test_a_distribution_names_all_that_it_imports(package) -> None:
         (module, place(path))
         for path in sources()
         if package in path.parts
-        for module in {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
+        for module in {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names) - BESIDE
         if not {normal(name) for name in owners.get(module, [module])} & declared
     }
 

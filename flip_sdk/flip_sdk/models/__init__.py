@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flip_sdk.extras import needed
-
 if TYPE_CHECKING:
     import torch
 
@@ -45,8 +43,7 @@ def export_model(module: torch.nn.Module, features: int, loss: Loss) -> Exported
             message says what to do.
         ModelTooLargeError: it is over a limit.
     """
-    with needed("learning", "A model"):
-        from flip_sdk.models.exporting import export
+    from flip_sdk.models.exporting import export
 
     return export(module, features, loss)
 
@@ -59,8 +56,7 @@ def import_model(graph: bytes, weights: bytes) -> torch.nn.Module:
     Raises:
         ModelError: graph or weights break a rule.
     """
-    with needed("learning", "A model"):
-        from flip_sdk.models.importing import GraphModel
+    from flip_sdk.models.importing import GraphModel
 
     return GraphModel.read(graph, weights).eval()
 
@@ -77,7 +73,6 @@ def frozen(extractor: torch.nn.Module, head: torch.nn.Module) -> torch.nn.Module
         extractor: from rows to features; a copy of it is frozen.
         head: from features to logits, such as ``torch.nn.Linear(features, 1)``.
     """
-    with needed("learning", "A model"):
-        from flip_sdk.models.freezing import frozen as freeze
+    from flip_sdk.models.freezing import frozen as freeze
 
     return freeze(extractor, head)

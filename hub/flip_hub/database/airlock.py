@@ -29,7 +29,7 @@ class ReleaseRequest(Base):
     request_id: Mapped[str] = mapped_column(TOKEN, primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), index=True)
     purpose: Mapped[str]
-    audience: Mapped[str] = mapped_column(NAME, default="project", server_default="project")
+    public: Mapped[bool] = mapped_column(default=False)
     requested_by: Mapped[str] = mapped_column(ForeignKey("person.name"))
     requested_at: Mapped[datetime]
     idempotency_key: Mapped[str] = mapped_column(TOKEN)
@@ -65,10 +65,7 @@ class Output(Base):
 
 
 class OutputDecisionRow(Base):
-    """One checker's decision on one file. ``salt`` hides it in the audit log until all is decided.
-
-    ``audience`` is the widest that they let it go to; None: as asked.
-    """
+    """One checker's decision on one file. ``salt`` hides it in the audit log until all is decided."""
 
     __tablename__ = "output_decision"
     __table_args__ = (UniqueConstraint("output_id", "checker"),)
@@ -77,7 +74,6 @@ class OutputDecisionRow(Base):
     output_id: Mapped[str] = mapped_column(ForeignKey("output.output_id"))
     checker: Mapped[str] = mapped_column(ForeignKey("person.name"))
     decision: Mapped[str] = mapped_column(NAME)
-    audience: Mapped[str | None] = mapped_column(NAME)
     reason: Mapped[str]
     salt: Mapped[str] = mapped_column(TOKEN)
     changed: Mapped[bool] = mapped_column(default=False)
@@ -91,7 +87,7 @@ class Release(Base):
         sequence: in which order files were released, over all projects.
         crate: digest of its Five Safes RO-Crate.
         criteria: digest of the disclosure criteria that it was held to.
-        audience: who may fetch it: ``project``, ``signed-in`` or ``public``.
+        public: whether everybody may fetch it.
     """
 
     __tablename__ = "release"
@@ -109,7 +105,7 @@ class Release(Base):
     statement: Mapped[OutputStatement] = mapped_column(RecordText(OutputStatement.parse))
     crate: Mapped[str] = mapped_column(DIGEST)
     criteria: Mapped[str] = mapped_column(DIGEST)
-    audience: Mapped[str] = mapped_column(NAME, default="project", server_default="project")
+    public: Mapped[bool] = mapped_column(default=False)
     released_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[str | None] = mapped_column(ForeignKey("person.name"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,40 +15,10 @@ from flip_sdk.contract.states import ProjectState
 from demo.hub_only import REPOSITORY, HubOnly
 from demo.notebook_runner import Login, Moment, NotebookError, Workspace, run_notebook
 from demo.processes import PlatformError, kill, wait_until
-from tests.hub.jupyterhub.homes import ADA, BEN, DRAFT, OPEN, OTHER, PASSING, RUFUS, populated_home, set_state
+from tests.hub.jupyterhub.conftest import Run
+from tests.hub.jupyterhub.homes import ADA, BEN, DRAFT, OPEN, OTHER, PASSING, RUFUS, set_state
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("running-hub")]
-
-SITE = """
-from flip_hub.jupyterhub import configure
-configure(c)
-c.Spawner.poll_interval = 1
-"""
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubOnly]:
-    folder = tmp_path_factory.mktemp("running")
-    populated_home(folder / "home")
-    configuration = folder / "jupyterhub_config.py"
-    configuration.write_text(SITE)
-    with HubOnly(folder / "home", configuration) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def workspace(hub: HubOnly) -> Iterator[Workspace]:
-    """ada's workspace in the open project."""
-    with closing(Workspace(hub.url, ADA, OPEN)) as opened:
-        yield opened.open()
-
-
-def run_in(workspace: Workspace, *cells: str) -> list[str]:
-    """Run code in the workspace, through its kernel; returns each cell's printed text."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    workspace.save("asked.ipynb", notebook)
-    done = run_notebook(workspace.hub_url, workspace.login, workspace.project, "asked.ipynb", lambda _: None)
-    return ["".join(output.get("text", "") for output in cell.outputs).strip() for cell in done.cells]
 
 
 # ---- signing in
@@ -137,7 +106,7 @@ def test_the_home_has_the_tutorials(workspace: Workspace) -> None:
     assert wanted <= {file["name"] for file in tutorials}
 
 
-def test_its_token_serves_the_governance_service_for_that_project_alone(workspace: Workspace) -> None:
+def test_its_token_serves_the_governance_service_for_that_project_alone(workspace: Workspace, run_in: Run) -> None:
     code = (
         "import json, os, urllib.request\n"
         "def ask(url):\n"
@@ -152,20 +121,22 @@ def test_its_token_serves_the_governance_service_for_that_project_alone(workspac
     assert refused == "{'status': 403} {'status': 403}"
 
 
-def test_its_environment_holds_nothing_of_the_hubs(workspace: Workspace) -> None:
+def test_its_environment_holds_nothing_of_the_hubs(workspace: Workspace, run_in: Run) -> None:
     names = run_in(workspace, "import os; print([n for n in os.environ if n.startswith(('FLIP_', 'CONFIGPROXY'))])")
     assert names == ["['FLIP_HUB_API', 'FLIP_PROJECT']"]
 
 
 @pytest.mark.skipif(not sandbox.usable(), reason="bubblewrap is missing or does not work here")
-def test_it_sees_none_of_the_hubs_files_and_none_of_other_peoples(hub: HubOnly, workspace: Workspace) -> None:
+def test_it_sees_none_of_the_hubs_files_and_none_of_other_peoples(
+    hub: HubOnly, workspace: Workspace, run_in: Run
+) -> None:
     paths = [hub.home / "keys", hub.home / "flip.db", hub.home / "jupyterhub", hub.home / "hub.toml"]
     seen = f"[path for path in {[str(path) for path in paths]} if os.path.exists(path)]"
     code = f"import os; print({seen}); print(os.listdir('../..'))"
     assert run_in(workspace, code) == [f"[]\n['{OPEN}']"]
 
 
-def test_its_configuration_is_out_of_reach(workspace: Workspace) -> None:
+def test_its_configuration_is_out_of_reach(workspace: Workspace, run_in: Run) -> None:
     code = (
         "import os, pathlib\n"
         "place = pathlib.Path(os.environ['JUPYTER_CONFIG_DIR'])\n"
@@ -194,62 +165,9 @@ def test_a_failing_cell_is_told_and_what_ran_is_saved(hub: HubOnly, workspace: W
 
 
 @pytest.mark.skipif(not sandbox.usable(), reason="bubblewrap is missing or does not work here")
-def test_its_kernels_are_not_heard_over_the_network(workspace: Workspace) -> None:
+def test_its_kernels_are_not_heard_over_the_network(workspace: Workspace, run_in: Run) -> None:
     code = "import json, ipykernel; print(json.load(open(ipykernel.get_connection_file()))['transport'])"
     assert run_in(workspace, code) == ["ipc"]
-
-
-# ---- downloads
-
-
-@pytest.fixture(scope="module")
-def files(workspace: Workspace) -> Workspace:
-    """The workspace with a notebook, a text and a pickle in it."""
-    run_in(
-        workspace,
-        "import pickle; open('x.pkl', 'wb').write(pickle.dumps(b'\\xff' * 9)); open('x.txt', 'w').write('text')",
-    )
-    return workspace
-
-
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("files/x.txt", 404),
-        ("files/x.pkl", 404),
-        ("files/asked.ipynb?download=1", 404),
-        ("nbconvert/html/asked.ipynb?download=true", 403),
-        ("nbconvert/script/asked.ipynb", 403),
-        ("api/contents/x.txt?format=base64&type=file", 403),
-        ("api/contents/asked.ipynb?format=base64&type=file", 403),
-        ("api/contents/x.pkl", 403),
-        ("api/contents/x.pkl?type=file", 403),
-        ("api/terminals", 404),
-        ("terminals/1", 404),
-        ("voila/render/asked.ipynb", 404),
-    ],
-)
-def test_each_way_out_is_closed(files: Workspace, path: str, status: int) -> None:
-    assert files.request("GET", path).status_code == status
-
-
-def test_no_terminal_is_opened(files: Workspace) -> None:
-    assert files.request("POST", "api/terminals").status_code == 404
-
-
-def test_files_are_still_worked_on(files: Workspace) -> None:
-    assert files.request("GET", "api/contents/x.txt").json()["content"] == "text"
-    assert files.request("GET", "api/contents/x.pkl?content=0").status_code == 200
-
-
-def test_the_menus_offer_no_download(files: Workspace) -> None:
-    page = files.request("GET", "lab").text
-    for plugin in ("filebrowser-extension:download", "docmanager-extension:download", "notebook-extension:export"):
-        assert plugin in page.partition("disabledExtensions")[2].partition("]")[0]
-    answer = files.request(
-        "POST", "lab/api/plugins", json={"cmd": "enable", "plugin_name": "@jupyterlab/docmanager-extension:download"}
-    )
-    assert answer.status_code >= 400
 
 
 # ---- programs
@@ -268,8 +186,8 @@ def test_logs_are_kept(hub: HubOnly, workspace: Workspace) -> None:
     assert {"jupyterhub.log", "flip.log", "dashboards.log", "idle-culler.log", f"workspace-{OPEN}-ada.log"} <= logs
 
 
-def test_a_workspace_that_is_stopped_leaves_no_process(hub: HubOnly, files: Workspace) -> None:
+def test_a_workspace_that_is_stopped_leaves_no_process(hub: HubOnly, workspace: Workspace) -> None:
     assert hub.pids("jupyterhub.singleuser")
-    files.stop()
+    workspace.stop()
     wait_until(lambda: not hub.pids("jupyterhub.singleuser"), 40, "a server is left", last_words=hub.keeper.last_words)
-    assert Path(hub.home / "workspaces" / OPEN / "ada" / "x.txt").read_text() == "text"
+    assert Path(hub.home / "workspaces" / OPEN / "ada" / "asked.ipynb").is_file()

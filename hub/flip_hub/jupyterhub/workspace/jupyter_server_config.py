@@ -7,50 +7,25 @@ nothing of the hub's, since a workspace carries none of the hub's code.
 from __future__ import annotations
 
 import os
-from typing import Any
+import sys
+from pathlib import Path
 
-from jupyter_server.auth import Authorizer
-from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
-from tornado.web import HTTPError
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+SIGNATURES = Path.home() / ".local" / "share" / "jupyter"
+"""Which notebooks' outputs a person trusts: the one thing of a server's data that is theirs."""
 
-REASON = "Files leave a workspace through the airlock only."
+# what lies in a home (kernels, extensions of the interface, styles) is not the server's: it would answer with it
+os.environ["JUPYTER_DATA_DIR"] = str(HERE / "data")
 
+from flip_workspace import guard  # noqa: E402 - the place has to be known first
+from flip_workspace.contents import InstalledKernels, NoDownloadAuthorizer, NoDownloadContentsManager  # noqa: E402
 
-class NoDownloadAuthorizer(Authorizer):
-    """The person of this workspace may do everything in it but fetch files and rendered notebooks."""
-
-    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:  # noqa: ARG002
-        """Deny conversions (but the list of formats that pages ask for), and files as base64."""
-        if resource == "nbconvert":
-            return bool(handler.request.path.endswith("/api/nbconvert"))
-        return not (resource == "contents" and handler.get_query_argument("format", None) == "base64")
-
-
-class NoDownloadContentsManager(AsyncLargeFileManager):
-    """Files as text, notebooks and folders; never the bytes of other files."""
-
-    async def get(
-        self,
-        path: str,
-        content: bool = True,
-        type: str | None = None,
-        format: str | None = None,
-        require_hash: bool = False,
-    ) -> Any:
-        """A model of a file, notebook or folder.
-
-        Raises:
-            HTTPError: 403 where its content would be bytes.
-        """
-        model = await super().get(path, content=content, type=type, format=format, require_hash=require_hash)  # type: ignore[no-untyped-call]
-        if content and model["format"] == "base64":
-            raise HTTPError(403, REASON)
-        return model
-
-
+guard.install()
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter puts it here
 c.ServerApp.authorizer_class = NoDownloadAuthorizer
 c.ServerApp.contents_manager_class = NoDownloadContentsManager
+c.ServerApp.kernel_spec_manager_class = InstalledKernels
 c.ServerApp.terminals_enabled = False
 c.ServerApp.jpserver_extensions = dict.fromkeys(
     ("jupyter_lsp", "jupyter_server_terminals", "voila.server_extension"), False
@@ -60,6 +35,8 @@ c.HubOAuth.cache_max_age = 30
 if os.environ.get("JUPYTER_RUNTIME_DIR"):
     # over the loopback, other workspaces of the same computer could listen to what a kernel prints
     c.ConnectionFileMixin.transport = "ipc"
+SIGNATURES.mkdir(parents=True, exist_ok=True)
+c.NotebookNotary.data_dir = str(SIGNATURES)
 c.FileContentsManager.always_delete_dir = True
 c.LabApp.extension_manager = "readonly"
 c.LabApp.news_url = None
