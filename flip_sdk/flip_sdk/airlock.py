@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from flip_sdk.contract.airlock import (
+    Audience,
     CheckView,
     Examined,
     NewRelease,
@@ -146,7 +147,7 @@ class Airlock:
         """
         from flip_sdk import tables_of_the_airlock as tables
 
-        return tables.findings(self._examined(self._wanted(files, purpose, public=False)))
+        return tables.findings(self._examined(self._wanted(files, purpose, audience="project")))
 
     def request(
         self,
@@ -154,7 +155,7 @@ class Airlock:
         purpose: str,
         context: str = "",
         jobs: Sequence[Job | Result | str] = (),
-        public: bool = False,
+        audience: Audience = "project",
     ) -> ReleaseRequest:
         """Ask for files to be released. What is never released is refused at once, with all that was found.
 
@@ -163,14 +164,15 @@ class Airlock:
             purpose: which planned output they are, and who will see them.
             context: of files that are given as paths alone.
             jobs: likewise.
-            public: whether everybody may fetch them then; else the project's team.
+            audience: who may fetch them then: the ``project``'s team, everybody who is ``signed-in`` to the hub, or
+                everybody (``public``). Checkers may narrow it.
 
         Raises:
             NotFoundError: a file is not there.
             SpecError: files that cannot be taken, or that are never released: all that was found.
         """
         given = [one if isinstance(one, Output) else Output(one, context=context, jobs=jobs) for one in files]
-        wanted = self._wanted(given, purpose, public=public)
+        wanted = self._wanted(given, purpose, audience=audience)
         leaving = {statement.path for statement in wanted.files if statement.leaves}
         blocked = [found for found in self._examined(wanted) if found.verdict == "block" and found.path in leaving]
         if blocked:
@@ -258,11 +260,11 @@ class Airlock:
     def _released(self) -> list[ReleasedFile]:
         return self._connection.get_all(f"projects/{self._project}/releases", ReleasedFile)
 
-    def _wanted(self, files: Sequence[File], purpose: str, *, public: bool) -> NewRelease:
+    def _wanted(self, files: Sequence[File], purpose: str, *, audience: Audience) -> NewRelease:
         given = [one if isinstance(one, Output) else Output(one) for one in files]
         contents = [_read(Path(one.file)) for one in given]
         statements = tuple(_statement(one, content) for one, content in zip(given, contents, strict=True))
-        wanted = build(NewRelease, purpose=purpose, files=statements, public=public, idempotency_key=uuid4().hex)
+        wanted = build(NewRelease, purpose=purpose, files=statements, audience=audience, idempotency_key=uuid4().hex)
         for content in contents:
             self._connection.upload(self._project, content)
         return wanted

@@ -42,12 +42,20 @@ def commands(told: Told, show: Show) -> typer.Typer:
         purpose: Annotated[str, typer.Option(help="Which planned output they are, and who will see them.")],
         context: Annotated[str, typer.Option(help="What a checker has to know: variables, population.")] = "",
         job: Annotated[list[str] | None, typer.Option(help="Whose results they are made of (repeat).")] = None,
-        public: Annotated[bool, typer.Option(help="Everybody may fetch them then.")] = False,
+        audience: Annotated[
+            str, typer.Option(help="Who may fetch them then: project, signed-in or public.")
+        ] = "project",
         project: OfProject = None,
         as_json: AsJson = False,
     ) -> None:
         """Ask for files to be released."""
-        asked = _project(project).release(*files, purpose=purpose, context=context, jobs=job or (), public=public)
+        asked = _project(project).release(
+            *files,
+            purpose=purpose,
+            context=context,
+            jobs=job or (),
+            audience=audience,  # type: ignore[arg-type]
+        )
         show(asked.status(), as_json)
 
     @app.command()

@@ -36,8 +36,6 @@ _RATIOS = {"log_odds_ratio": "odds_ratio", "log_hazard_ratio": "hazard_ratio"}
 
 def answers(record: JobResult, spec: StatisticsSpec) -> Frame:
     """The answer of a job as a table, Trusts in the order of their names, then ``all``."""
-    from polars import Float64, String
-
     from flip_sdk.frames import frame
 
     question = spec.question
@@ -46,7 +44,7 @@ def answers(record: JobResult, spec: StatisticsSpec) -> Frame:
     rows += [_refused(refusal) for refusal in record.refusals]
     columns = list(dict.fromkeys(("trust", *_labels(question), *(name for row in rows for name in row))))
     order = [name for name in columns if name != "note"] + ["note"]
-    schema = {name: String if name in texts else Float64 for name in order}
+    schema = {name: str if name in texts else float for name in order}
     return frame([{"note": ""} | row for row in rows], schema, _caption(question, spec))
 
 
@@ -56,8 +54,6 @@ def classes(record: JobResult) -> Frame:
     Raises:
         NotFoundError: there are two, or it is no evaluation.
     """
-    from polars import Float64, String
-
     from flip_sdk.frames import frame
 
     found = [(f, at, one) for f in record.figures for at, one in enumerate(f.classes)]
@@ -79,7 +75,7 @@ def classes(record: JobResult) -> Frame:
         "precision_error",
         *(f"given_{name}" for name in names),
     )
-    schema = {"trust": String, "class": String, **dict.fromkeys(numbers, Float64)}
+    schema = {"trust": str, "class": str, **dict.fromkeys(numbers, float)}
     return frame(rows, schema, f"By class, on persons the model has not seen (ε {record.epsilon:g} per Trust)")
 
 
@@ -91,7 +87,6 @@ def calibration(record: JobResult) -> Frame:
     """
     if any(f.classes for f in record.figures):
         raise NotFoundError(f"Job {record.job_id} scored several classes.", "Use figures() and classes().")
-    from polars import Float64, String
 
     from flip_sdk.frames import frame
 
@@ -101,20 +96,18 @@ def calibration(record: JobResult) -> Frame:
         for f in record.figures
     ]
     rows += [_refused(refusal) for refusal in record.refusals]
-    schema = {"trust": String, **dict.fromkeys(names, Float64), "note": String}
+    schema = {"trust": str, **dict.fromkeys(names, float), "note": str}
     return frame([{"note": ""} | row for row in rows], schema, f"Calibration (ε {record.epsilon:g} per Trust)")
 
 
 def reliability(record: JobResult) -> Frame:
     """An evaluation's reliability table: one row a Trust and bin of predicted probability."""
-    from polars import Float64, String
-
     from flip_sdk.frames import frame
 
     bins = [(f.trust, one) for f in record.figures if f.calibration for one in f.calibration.bins]
     rows = [{"trust": trust, **one.model_dump(), "note": OPEN if one.observed is None else ""} for trust, one in bins]
     numbers = ("low", "high", "persons", "observed", "observed_error")
-    schema = {"trust": String, **dict.fromkeys(numbers, Float64), "note": String}
+    schema = {"trust": str, **dict.fromkeys(numbers, float), "note": str}
     return frame(rows, schema, f"Observed share by predicted probability (ε {record.epsilon:g} per Trust)")
 
 

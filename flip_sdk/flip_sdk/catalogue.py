@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from html import escape
 from typing import TYPE_CHECKING
@@ -110,11 +111,9 @@ class Catalogue:
     @property
     def trusts(self) -> Frame:
         """One row a Trust: how many persons it holds (noisy and rounded), and as of when."""
-        from polars import Datetime, Int64, String
-
         from flip_sdk.frames import frame
 
-        schema = {"trust": String, "title": String, "persons": Int64, "as_of": Datetime(time_zone="UTC")}
+        schema = {"trust": str, "title": str, "persons": int, "as_of": datetime}
         rows = [{"trust": e.trust, "title": e.title, "persons": e.persons, "as_of": e.issued_at} for e in self._entries]
         return frame(rows, schema, "Trusts: persons are noisy and rounded", ("persons",))
 
@@ -217,19 +216,18 @@ class Catalogue:
         )
 
     def _table(self, concepts: Iterable[Concept], caption: str) -> Frame:
-        from polars import Float64, Int64, List, String
 
         from flip_sdk.frames import frame
 
         schema = {
-            "concept_id": Int64,
-            "name": String,
-            "domain": String,
-            "unit": String,
-            "low": Float64,
-            "high": Float64,
-            "trusts": List(String),
-        } | dict.fromkeys(columns_of(self._entries), Int64)
+            "concept_id": int,
+            "name": str,
+            "domain": str,
+            "unit": str,
+            "low": float,
+            "high": float,
+            "trusts": list,
+        } | dict.fromkeys(columns_of(self._entries), int)
         numbers = dict.fromkeys(columns_of(self._entries))
         rows = [
             {**vars(concept), "trusts": list(concept.trusts), **numbers, **self._persons.get(concept.concept_id, {})}

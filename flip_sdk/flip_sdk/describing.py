@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flip_sdk.categories import Grouping, by_age, by_condition, by_sex
 
@@ -16,6 +17,7 @@ AGES = (18, 30, 40, 50, 60, 70, 80)
 MOST_CONDITIONS = 6
 """Described where none is named: each of them makes every figure noisier."""
 _ORDER = {"total": 0, "age": 1, "sex": 2, "condition": 3}
+_COLUMNS = ("trust", "group", "level", "persons", "share", "standard_error", "low", "high", "note")
 
 
 def groupings(
@@ -36,26 +38,26 @@ def groupings(
 
 def described(answer: Frame) -> Frame:
     """The answer with a share of the cohort, conditions by how many persons have them; Trusts as they came."""
-    import polars as pl
+    from flip_sdk.frames import frame
 
-    from flip_sdk.frames import Frame
+    rows: list[dict[str, Any]] = answer.rows(named=True)
+    totals = {row["trust"]: row["persons"] for row in rows if row["group"] == "total"}
+    trusts = {trust: place for place, trust in enumerate(dict.fromkeys(answer.values("trust")))}
 
-    trusts = {trust: place for place, trust in enumerate(dict.fromkeys(answer["trust"]))}
-    totals = answer.filter(pl.col("group") == "total").select("trust", pl.col("persons").alias("of"))
-    rows = answer.join(totals, on="trust", how="left", maintain_order="left")
-    order = (
-        pl.col("trust").replace_strict(trusts, return_dtype=pl.Int64),
-        pl.col("group").replace_strict(_ORDER, default=0, return_dtype=pl.Int64),
-        pl.when(pl.col("group") == "condition").then(-pl.col("persons")),
-    )
-    rows = rows.sort(order, nulls_last=True, maintain_order=True).with_columns(
-        pl.when(pl.col("of") > 0).then((pl.col("persons") / pl.col("of")).clip(0, 1)).alias("share"),
-        pl.when(pl.col("group") == "total").then(pl.lit("persons")).otherwise("level").alias("level"),
-        pl.col("group").replace({"total": "all"}),
-    )
-    made = Frame(rows.select("trust", "group", "level", "persons", "share", "standard_error", "low", "high", "note"))
-    made.caption = answer.caption
-    return made
+    def order(row: dict[str, Any]) -> tuple[int, int, float]:
+        persons = row["persons"] if row["persons"] is not None else -math.inf
+        by_number = -persons if row["group"] == "condition" else 0.0
+        return trusts[row["trust"]], _ORDER.get(row["group"], 0), by_number
+
+    told = [_told(row, totals.get(row["trust"])) for row in sorted(rows, key=order)]
+    kinds = {name: answer.kinds.get(name, float) for name in _COLUMNS}
+    return frame(told, kinds, answer.caption)
+
+
+def _told(row: dict[str, Any], of: float | None) -> dict[str, Any]:
+    persons, total = row["persons"], row["group"] == "total"
+    share = None if persons is None or not of or of <= 0 else min(max(persons / of, 0.0), 1.0)
+    return row | {"share": share} | ({"group": "all", "level": "persons"} if total else {})
 
 
 def _held(catalogue: Catalogue, domain: str) -> list[Concept]:

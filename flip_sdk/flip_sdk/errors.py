@@ -14,6 +14,7 @@ FlipError
 │   ├── NotAllowedError         policy says no, with its reason
 │   ├── NotFoundError           no such project, job, model …
 │   ├── ConnectionFailedError   the hub cannot be reached or is not signed in to
+│   ├── ExtraMissingError       work that needs packages which are not installed here; an ImportError, too
 │   └── JobFailedError          a job ended without a result, with its reason
 └── (nothing else: a FlipError that is not public is a bug)
 """
@@ -140,6 +141,22 @@ class ConnectionFailedError(PublicError):
     """The hub cannot be reached, or does not know who is asking."""
 
     code = "no_connection"
+
+
+class ExtraMissingError(PublicError, ImportError):
+    """Packages that only some work needs are not installed.
+
+    Attributes:
+        extra: which extra of flip-sdk brings them.
+    """
+
+    code = "extra_missing"
+
+    def __init__(self, what: str, module: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{what} needs {module}, which is not installed here.", f'Run: pip install "flip-sdk[{extra}]"'
+        )
 
 
 class JobFailedError(PublicError):

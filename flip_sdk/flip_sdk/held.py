@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def freshness_of(entries: Sequence[TrustCatalogue]) -> Frame:
         for entry, held in _told(entries)
         for row in held.tables
     ]
-    kinds = {"trust": str, "records": str, "persons": int, "latest": str, "last_12_months": int, "as_of": "date"}
+    kinds = {"trust": str, "records": str, "persons": int, "latest": str, "last_12_months": int, "as_of": date}
     return _frame(rows, kinds, f"How fresh the records are: persons {_TOLD}{silent(entries)}", ("persons",))
 
 
@@ -122,10 +123,7 @@ def _table(
 def _frame(
     rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, Any], caption: str, bars: Sequence[str] = ()
 ) -> Frame:
-    from polars import Boolean, Date, Float64, Int64, String
 
     from flip_sdk.frames import frame
 
-    types = {str: String, int: Int64, float: Float64, bool: Boolean, "date": Date}
-    full = [dict.fromkeys(kinds) | dict(row) for row in rows]
-    return frame(full, {name: types[kind] for name, kind in kinds.items()}, caption, bars)
+    return frame(rows, kinds, caption, bars)

@@ -17,6 +17,7 @@ from flip_sdk.contract.check_inputs import check_images
 from flip_sdk.contract.features import Window
 from flip_sdk.contract.violations import Violation
 from flip_sdk.errors import SpecError
+from flip_sdk.extras import needed
 from flip_sdk.privacy import build
 
 if TYPE_CHECKING:
@@ -208,12 +209,13 @@ class Images:
         Returns:
             ``[images, channels, *size]`` in [-1, 1].
         """
-        from flip_sdk.previewing import preview_series
+        with needed("imaging", "A preview of images"):
+            from flip_sdk.previewing import preview_series
 
         return preview_series(self.record(), array, spacing)
 
     def __repr__(self) -> str:
-        from flip_sdk.previewing import in_words
+        from flip_sdk.image_words import in_words
 
         return in_words(self._chosen, self._transforms)
 
@@ -261,12 +263,13 @@ class Tiles:
         Returns:
             ``[tiles, channels, rows, columns]`` in [-1, 1].
         """
-        from flip_sdk.previewing import preview_tiles
+        with needed("imaging", "A preview of tiles"):
+            from flip_sdk.previewing import preview_tiles
 
         return preview_tiles(self.record(), picture, mpp)
 
     def __repr__(self) -> str:
-        from flip_sdk.previewing import tiles_in_words
+        from flip_sdk.image_words import tiles_in_words
 
         return tiles_in_words(self._record)
 

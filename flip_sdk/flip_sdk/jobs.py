@@ -10,6 +10,7 @@ from flip_sdk.contract.api import JobEvent, JobEvents, JobResult, JobView
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import JobFailedError, NotFoundError
+from flip_sdk.extras import needed
 from flip_sdk.preflight import Spec
 from flip_sdk.pricing import TrustPrice, cost_in_words, epsilon_of
 from flip_sdk.results import Result
@@ -132,7 +133,8 @@ class Job:
         Raises:
             NotFoundError: the job came from another session and has no result yet.
         """
-        from flip_sdk.accounting.report import report
+        with needed("learning", "A job's report"):
+            from flip_sdk.accounting.report import report
 
         spec = self._spec or self._connection.get(f"jobs/{self.id}/result", JobResult).spec
         if spec is None:

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from flip_sdk.contract.api import TrustBudget
 from flip_sdk.contract.check import Violation
 from flip_sdk.contract.jobs import FEWEST_FOR_DISTRIBUTED, AnySpec, DistributedNoise, TrainSpec
-from flip_sdk.pricing import TrustPrice, epsilon_of, refused
+from flip_sdk.extras import installed
+from flip_sdk.pricing import TrustPrice, epsilon_of, prices, refused
 
 Spec = AnySpec
 _SEE = "See project.budget()."
@@ -32,7 +33,7 @@ def violations(spec: Spec, budgets: Sequence[TrustBudget]) -> list[Violation]:
         return [_too_few(spec, budgets, len(willing), needed)]
     if _too_honest(spec, len(willing)):
         return [_too_many_honest(len(willing))]
-    short = refused(spec, willing)
+    short = _refused(spec, willing)
     return [] if len(willing) - len(short) >= needed else [_over_budget(spec, short)]
 
 
@@ -45,8 +46,13 @@ def notes(spec: Spec, budgets: Sequence[TrustBudget]) -> list[str]:
         told.append("No Trust that takes part is online now. The job waits for them; job.cancel() withdraws it.")
     elif away:
         told.append(f"Offline now: {', '.join(away)}. The job waits for them for a while, then goes on without.")
-    told += [f"Expect a refusal: {p.trust} would say that {p.why_not}. {_SEE}" for p in refused(spec, willing)]
+    told += [f"Expect a refusal: {p.trust} would say that {p.why_not}. {_SEE}" for p in _refused(spec, willing)]
     return told
+
+
+def priced(spec: Spec, budgets: Sequence[TrustBudget]) -> list[TrustPrice]:
+    """What the job will cost where it goes to; nothing where numpy is not installed: the hub and the Trusts reckon."""
+    return prices(spec, taking_part(spec, budgets)) if installed("numpy") else []
 
 
 def taking_part(spec: Spec, budgets: Sequence[TrustBudget]) -> list[TrustBudget]:
@@ -78,6 +84,11 @@ def why_not(spec: Spec, budget: TrustBudget) -> str:
             return "its data steward has not opted in"
         case state:
             return f"its data steward has {state} the project"
+
+
+def _refused(spec: Spec, willing: Sequence[TrustBudget]) -> list[TrustPrice]:
+    """Those whose budgets do not cover the job; not known where numpy is not installed: the hub says it then."""
+    return refused(spec, willing) if installed("numpy") else []
 
 
 def _asked(spec: Spec, budgets: Sequence[TrustBudget]) -> list[TrustBudget]:

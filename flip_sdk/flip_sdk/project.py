@@ -11,6 +11,7 @@ from uuid import uuid4
 from flip_sdk.airlock import Airlock, File, ReleaseRequest
 from flip_sdk.asking import Files, Names, checked
 from flip_sdk.catalogue import Catalogue
+from flip_sdk.contract.airlock import Audience
 from flip_sdk.contract.api import (
     DashboardView,
     JobView,
@@ -23,10 +24,10 @@ from flip_sdk.contract.api import (
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.records import Record
 from flip_sdk.errors import SpecError
+from flip_sdk.extras import needed
 from flip_sdk.jobs import Job
-from flip_sdk.preflight import Spec, notes, taking_part, violations
+from flip_sdk.preflight import Spec, notes, priced, violations
 from flip_sdk.presets import preset_of
-from flip_sdk.pricing import prices
 from flip_sdk.privacy import Privacy, build, guarantee, told_of
 from flip_sdk.publishing import Dashboard, without_outputs
 from flip_sdk.questions import Questions
@@ -96,6 +97,8 @@ class Project(Questions):
         """
         from flip_sdk import tables
 
+        with needed("learning", "A job's price"):
+            import numpy  # noqa: F401 (which every price is reckoned by)
         spec = job if isinstance(job, Record) else self._training(job, **asked)[0]
         budgets = self._budgets()
         found = [violation for violation in violations(spec, budgets) if violation.rule != "budget_exceeded"]
@@ -288,7 +291,7 @@ class Project(Questions):
         purpose: str,
         context: str = "",
         jobs: Sequence[Job | Result | str] = (),
-        public: bool = False,
+        audience: Audience = "project",
     ) -> ReleaseRequest:
         """Ask for files to be released from the workspace: ``project.airlock.request``.
 
@@ -297,13 +300,14 @@ class Project(Questions):
             purpose: which planned output they are, and who will see them.
             context: of files that are given as paths alone: variables, population, how they were made.
             jobs: likewise, whose results they are made of.
-            public: whether everybody may fetch them then; else the project's team.
+            audience: who may fetch them then: the ``project``'s team, everybody who is ``signed-in`` to the hub, or
+                everybody (``public``). Checkers may narrow it.
 
         Raises:
             NotFoundError: a file is not there.
             SpecError: files that cannot be taken, or that are never released: all that was found.
         """
-        return self.airlock.request(*files, purpose=purpose, context=context, jobs=jobs, public=public)
+        return self.airlock.request(*files, purpose=purpose, context=context, jobs=jobs, audience=audience)
 
     def _budgets(self) -> list[TrustBudget]:
         return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)
@@ -346,9 +350,9 @@ class Project(Questions):
         found = violations(spec, budgets)
         if found:
             raise SpecError(found)
-        priced = prices(spec, taking_part(spec, budgets))
+        costs = priced(spec, budgets)
         for blob in files.blobs if files else ():
             self._connection.upload(self.id, blob)
         body = SubmitJob(spec=spec, idempotency_key=uuid4().hex)
         view = self._connection.post(f"projects/{self.id}/jobs", body, JobView)
-        return Job(self._connection, view, spec=spec, notes=[*told, *notes(spec, budgets)], prices=priced)
+        return Job(self._connection, view, spec=spec, notes=[*told, *notes(spec, budgets)], prices=costs)

@@ -9,6 +9,7 @@ from flip_sdk.contract.features import AnyFeature
 from flip_sdk.contract.images import AnyImages
 from flip_sdk.contract.jobs import EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.errors import NotFoundError
+from flip_sdk.extras import needed
 from flip_sdk.preflight import Spec
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ class Result:
         Raises:
             NotFoundError: the job trained no model.
         """
-        from flip_sdk.kept import KeptModel
+        with needed("learning", "A model"):
+            from flip_sdk.kept import KeptModel
         from flip_sdk.models import import_model
 
         model, scaling = self.record.model, self.record.scaling
@@ -126,8 +128,6 @@ class Result:
 
     def counts(self) -> Frame:
         """Persons per Trust and together: noisy, rounded, and left out where under the floor (``count``)."""
-        from polars import Int64, String
-
         from flip_sdk.frames import frame
 
         counts = self.record.counts
@@ -138,7 +138,7 @@ class Result:
         note = f"without {missing} Trust{'s' if missing > 1 else ''}" if missing else ""
         rows.append({"trust": ALL, "persons": sum(known) if known else None, "note": note})
         caption = f"Persons (noise of ε {self.record.epsilon:g}, rounded to 5)"
-        return frame(rows, {"trust": String, "persons": Int64, "note": String}, caption)
+        return frame(rows, {"trust": str, "persons": int, "note": str}, caption)
 
     def figures(self) -> Frame:
         """Accuracy per Trust and together, against always answering the majority (``evaluate``).
@@ -146,8 +146,6 @@ class Result:
         Beside it the AUC; where the label has more than two classes, the mean of the classes' recalls instead, and
         :meth:`classes` shows each of them. Errors are standard errors and include the noise.
         """
-        from polars import Float64, String
-
         from flip_sdk.frames import frame
 
         beside = "balanced_accuracy" if any(f.classes for f in self.record.figures) else "auc"
@@ -157,7 +155,7 @@ class Result:
             for f in self.record.figures
         ]
         rows += [{"trust": r.trust, "note": r.words} for r in self.record.refusals]
-        schema = {"trust": String, **dict.fromkeys(columns, Float64), "note": String}
+        schema = {"trust": str, **dict.fromkeys(columns, float), "note": str}
         return frame(rows, schema, f"On persons the model has not seen (ε {self.record.epsilon:g} per Trust)")
 
     def classes(self) -> Frame:
@@ -192,8 +190,6 @@ class Result:
 
     def history(self) -> Frame:
         """One row a round: what the rounds' released sums say about the training (``train``)."""
-        from polars import Float64, Int64
-
         from flip_sdk.frames import frame
 
         history = self.record.history
@@ -202,6 +198,6 @@ class Result:
         rows = [{n: int(v) if n in whole else v for n, v in row.items()} for row in history]
         return frame(
             rows,
-            {c: Int64 if c in whole else Float64 for c in columns},
+            {c: int if c in whole else float for c in columns},
             "Rounds (round 0: the Trusts agreed on the scaling)",
         )

@@ -14,6 +14,7 @@ from flip_sdk.contract.inputs import MOST_SCORED
 from flip_sdk.contract.jobs import EvaluateSpec, ModelRef, Part, Scaling, TrainSpec
 from flip_sdk.contract.violations import Violation
 from flip_sdk.errors import NotFoundError, SpecError
+from flip_sdk.extras import needed
 from flip_sdk.results import Result
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def subject(model: Result | nn.Module, given: Given, names: Names, loss: Loss | 
     """
     if isinstance(model, Result):
         return _subject_of_result(model, given, names, part)
-    from flip_sdk.kept import KeptModel
+    with needed("learning", "A model"):
+        from flip_sdk.kept import KeptModel
 
     scaling: Scaling | None = None
     kept = isinstance(model, KeptModel)

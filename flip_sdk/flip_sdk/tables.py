@@ -1,11 +1,10 @@
-"""Lists of the hub's records as Polars frames."""
+"""Lists of the hub's records as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
-
-from polars import Boolean, Datetime, Float64, Int64, String
 
 from flip_sdk import pricing
 from flip_sdk.contract.api import JobEvent, JobView, ProjectView, TrustBudget
@@ -13,12 +12,10 @@ from flip_sdk.contract.jobs import AnySpec
 from flip_sdk.frames import Frame, frame
 from flip_sdk.preflight import taking_part, why_not
 
-_INSTANT = Datetime(time_zone="UTC")
-
 
 def projects(views: Sequence[ProjectView]) -> Frame:
     """One row a project: state and expiry."""
-    schema = {"project": String, "title": String, "state": String, "expires": _INSTANT}
+    schema = {"project": str, "title": str, "state": str, "expires": datetime}
     rows = [
         {"project": v.project_id, "title": v.application.title, "state": v.state.value, "expires": v.expires_at}
         for v in views
@@ -30,10 +27,10 @@ def budgets(entries: Sequence[TrustBudget]) -> Frame:
     """One row a Trust: consent, whether it is online, and its ledger's figures."""
     alone = ("spent_alone", "left_alone") if any("distributed" in b.trust_models for b in entries) else ()
     schema = {
-        **dict.fromkeys(("trust", "title", "consent"), String),
-        "online": Boolean,
-        **dict.fromkeys(("epsilon", "spent", "left", "delta", *alone), Float64),
-        "expires": _INSTANT,
+        **dict.fromkeys(("trust", "title", "consent"), str),
+        "online": bool,
+        **dict.fromkeys(("epsilon", "spent", "left", "delta", *alone), float),
+        "expires": datetime,
     }
     rows = [
         {
@@ -50,7 +47,8 @@ def budgets(entries: Sequence[TrustBudget]) -> Frame:
         }
         for b in entries
     ]
-    return frame(rows, schema, "Privacy budget (ε, unit: person) of this project, by each Trust's own ledger")
+    caption = "Privacy budget (ε, unit: person) of this project, by each Trust's own ledger"
+    return frame(rows, schema, caption, {"spent": "epsilon"})
 
 
 def _alone(budget: TrustBudget) -> dict[str, float | None]:
@@ -68,10 +66,10 @@ def prices(spec: AnySpec, entries: Sequence[TrustBudget]) -> Frame:
     figures = ("job", "before", "after", "left")
     alone = tuple(f"{name}_alone" for name in figures) if shared else ()
     schema = {
-        "trust": String,
-        **dict.fromkeys((*figures, *alone), Float64),
-        "admitted": Boolean,
-        "why_not": String,
+        "trust": str,
+        **dict.fromkeys((*figures, *alone), float),
+        "admitted": bool,
+        "why_not": str,
     }
     rows = []
     for b in entries:
@@ -90,10 +88,10 @@ def prices(spec: AnySpec, entries: Sequence[TrustBudget]) -> Frame:
 def jobs(views: Sequence[JobView]) -> Frame:
     """One row a job, newest first."""
     schema = {
-        **dict.fromkeys(("job", "kind", "state", "reason"), String),
-        **dict.fromkeys(("round", "rounds"), Int64),
-        "by": String,
-        "submitted": _INSTANT,
+        **dict.fromkeys(("job", "kind", "state", "reason"), str),
+        **dict.fromkeys(("round", "rounds"), int),
+        "by": str,
+        "submitted": datetime,
     }
     rows = [
         {
@@ -114,9 +112,9 @@ def jobs(views: Sequence[JobView]) -> Frame:
 def events(job_id: str, happened: Sequence[JobEvent]) -> Frame:
     """One row a step, with the numbers that came with it."""
     numbers = list(dict.fromkeys(name for event in happened for name in event.numbers))
-    schema = {"at": _INSTANT, "event": String, "round": Int64, "trust": String, "words": String}
+    schema = {"at": datetime, "event": str, "round": int, "trust": str, "words": str}
     rows = [
         {"at": e.at, "event": e.event, "round": e.round, "trust": e.trust, "words": e.words, **e.numbers}
         for e in happened
     ]
-    return frame(rows, {**schema, **dict.fromkeys(numbers, Float64)}, f"Steps of job {job_id}")
+    return frame(rows, {**schema, **dict.fromkeys(numbers, float)}, f"Steps of job {job_id}")

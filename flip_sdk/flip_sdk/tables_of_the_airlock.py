@@ -1,37 +1,35 @@
-"""What the airlock tells, as Polars frames."""
+"""What the airlock tells, as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
-
-from polars import Boolean, Datetime, Int64, String
 
 from flip_sdk.contract.airlock import Examined, OutputView, ReleasedFile, ReleaseView
 from flip_sdk.contract.ingress import IngressView
 from flip_sdk.frames import Frame, frame
 
-_INSTANT = Datetime(time_zone="UTC")
 _CLEAN = "passes every check"
 
 
 def findings(examined: Iterable[Examined]) -> Frame:
     """One row a finding; a file without one has a row that says so."""
-    schema: dict[str, Any] = {**dict.fromkeys(("file", "verdict", "found", "mend", "cells"), String)}
+    schema: dict[str, Any] = {**dict.fromkeys(("file", "verdict", "found", "mend", "cells"), str)}
     rows = [row for one in examined for row in _findings(one)]
     return frame(rows, schema, "What the checks found (block: never released; flag: a person decides)")
 
 
 def outputs(view: ReleaseView) -> Frame:
     """One row a file of a request."""
-    schema = {**dict.fromkeys(("file", "state", "checks"), String), "decided": Int64, "reason": String}
+    schema = {**dict.fromkeys(("file", "state", "checks"), str), "decided": int, "reason": str}
     return frame([_output(output) for output in view.outputs], schema, f"Release request {view.request_id}")
 
 
 def requests(views: Sequence[ReleaseView]) -> Frame:
     """One row a file of each request."""
-    schema: dict[str, Any] = {"request": String, **dict.fromkeys(("file", "state", "checks"), String), "decided": Int64}
-    schema |= {"reason": String, "asked": _INSTANT}
+    schema: dict[str, Any] = {"request": str, **dict.fromkeys(("file", "state", "checks"), str), "decided": int}
+    schema |= {"reason": str, "asked": datetime}
     rows = [
         {"request": view.request_id, **_output(output), "asked": view.requested_at}
         for view in views
@@ -42,15 +40,15 @@ def requests(views: Sequence[ReleaseView]) -> Frame:
 
 def releases(files: Sequence[ReleasedFile]) -> Frame:
     """One row a released file."""
-    schema: dict[str, Any] = {"release": String, "file": String, "title": String, "bytes": Int64, "public": Boolean}
-    schema |= {"released": _INSTANT, "revoked": _INSTANT, "because": String}
+    schema: dict[str, Any] = {"release": str, "file": str, "title": str, "bytes": int, "audience": str}
+    schema |= {"released": datetime, "revoked": datetime, "because": str}
     rows = [
         {
             "release": one.release_id,
             "file": one.path,
             "title": one.title,
             "bytes": one.bytes,
-            "public": one.public,
+            "audience": one.audience,
             "released": one.released_at,
             "revoked": one.revoked_at,
             "because": one.revoked_because,
@@ -62,7 +60,7 @@ def releases(files: Sequence[ReleasedFile]) -> Frame:
 
 def incoming(views: Sequence[IngressView]) -> Frame:
     """One row a file on its way in."""
-    schema = {"file": String, "state": String, "kind": String, "bytes": Int64, "asked": _INSTANT, "reason": String}
+    schema = {"file": str, "state": str, "kind": str, "bytes": int, "asked": datetime, "reason": str}
     rows = [
         {
             "file": one.path,

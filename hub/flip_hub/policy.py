@@ -57,7 +57,7 @@ class Object:
         item: id of a release request, a released file, a file on its way in, or a blob.
         author: who asked for it.
         released: whether it was released, and not revoked.
-        public: whether it is for everybody then.
+        audience: for whom then: ``project``, ``signed-in`` or ``public``.
         inside: of a blob, whether workspaces may read it.
         outside: of a blob, whether it may be read elsewhere.
         person: whose records they are.
@@ -74,7 +74,7 @@ class Object:
     item: str = ""
     author: str = ""
     released: bool = False
-    public: bool = False
+    audience: str = "project"
     inside: bool = False
     outside: bool = False
     recused: frozenset[str] = frozenset()
@@ -307,7 +307,7 @@ def _item(target: Object) -> dict[str, Any]:
         "organisations": sorted(map(same_organisation, target.organisations)),
         "author": target.author,
         "released": target.released,
-        "open": target.public,
+        "audience": target.audience,
         "inside": target.inside,
         "outside": target.outside,
     }

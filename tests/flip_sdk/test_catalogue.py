@@ -35,7 +35,7 @@ def measurement(concept_id: int, name: str, low: float | None = 0, high: float |
 
 def test_the_frame_has_a_row_a_concept(project: flip.Project) -> None:
     frame = project.catalogue().concepts
-    assert isinstance(frame, pl.DataFrame)
+    assert isinstance(frame.polars(), pl.DataFrame)
     assert frame.columns == ["concept_id", "name", "domain", "unit", "low", "high", "trusts"]
     assert frame.filter(pl.col("name") == "mean radius")["trusts"].to_list() == [
         ["aldgate", "brookfield", "carrick", "dunmore"]

@@ -8,11 +8,11 @@ from flip_sdk.frames import frame, shown
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SCHEMA = {
-    "trust": pl.String,
-    "persons": pl.Int64,
-    "on": pl.Boolean,
-    "names": pl.List(pl.String),
-    "at": pl.Datetime(time_zone="UTC"),
+    "trust": str,
+    "persons": int,
+    "on": bool,
+    "names": list,
+    "at": datetime,
 }
 
 
@@ -43,7 +43,7 @@ def test_a_long_list_is_told_by_its_first_and_whole_in_the_title() -> None:
 
 def test_numbers_have_bars_where_asked_for() -> None:
     rows = [{"trust": name, "persons": persons} for name, persons in (("a", 50), ("b", 200), ("c", None))]
-    schema = {"trust": pl.String, "persons": pl.Int64}
+    schema = {"trust": str, "persons": int}
     html = frame(rows, schema, bars=("persons",))._repr_html_()
     assert html.count("linear-gradient") == 2
     assert "rgba(0,94,184,.28) 25.0%" in html
@@ -59,7 +59,7 @@ def test_text_shows_everything_without_data_types() -> None:
 
 
 def test_what_is_derived_is_an_ordinary_polars_frame() -> None:
-    made = frame([{"trust": "a", "persons": 1}], {"trust": pl.String, "persons": pl.Int64})
+    made = frame([{"trust": "a", "persons": 1}], {"trust": str, "persons": int})
     assert type(made.filter(pl.col("persons") > 0)) is pl.DataFrame
 
 

@@ -46,11 +46,11 @@ def test_a_project_that_is_not_there_suggests_the_nearest(hub: flip.Hub) -> None
     assert "breast-cytology" in caught.value.mend
 
 
-def test_the_budget_is_a_polars_frame_with_what_is_left(project: flip.Project, fake_hub: FakeHub) -> None:
+def test_the_budget_is_a_table_with_what_is_left(project: flip.Project, fake_hub: FakeHub) -> None:
     fake_hub.trusts["carrick"].debit({Pure(epsilon=2.0): 2})
     fake_hub.trusts["dunmore"].consent = "none"
     budget = project.budget()
-    assert isinstance(budget, pl.DataFrame)
+    assert isinstance(budget.polars(), pl.DataFrame)
     by_trust = {row["trust"]: row for row in budget.iter_rows(named=True)}
     assert by_trust["carrick"]["left"] == 6.0
     assert by_trust["dunmore"]["left"] is None

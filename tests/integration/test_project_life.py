@@ -45,7 +45,7 @@ NOTEBOOK_ONE = (
     "table = 'age,persons\\n30-49,61\\n50-69,84\\n70-89,47\\n'\n"
     "Path('by_age.csv').write_text(table)",
     "project.release(flip.Output('by_age.csv', title='Women by age', context='All women of the study, by age.', "
-    f"counts=['persons'], variables=['age']), purpose='{FIRST}', public=True)",
+    f"counts=['persons'], variables=['age']), purpose='{FIRST}', audience='public')",
 )
 """Counts on the Trusts' patients, and a table for the first release."""
 NOTEBOOK_TWO = (
@@ -55,7 +55,7 @@ NOTEBOOK_TWO = (
     "Path('by_age_again.csv').write_text('age,persons\\n30-49,61\\n50-69,83\\n70-89,47\\n')",
     "files = [flip.Output(f'by_{name}.csv', title=f'Women by {name}', context='All women of the study.', "
     "counts=['persons'], variables=[name.removesuffix('_again')]) for name in ('treatment', 'stage', 'age_again')]\n"
-    f"request = project.release(*files, purpose='{SECOND}', public=True)",
+    f"request = project.release(*files, purpose='{SECOND}', audience='public')",
     "request.status()",
 )
 """A table in which all is well, one with a small cell, and the released one less one woman."""

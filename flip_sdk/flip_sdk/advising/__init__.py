@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flip_sdk.advising.advice import Advice
+from flip_sdk.extras import needed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,8 +77,9 @@ def advise(  # noqa: PLR0913 (a researcher's form: everything by name, all but t
         ModelError: a candidate cannot cross, or does not fit the data; the error names it.
         NotFoundError: a name is not in the catalogue.
     """
-    from flip_sdk.advising.asked import Asked
-    from flip_sdk.advising.running import run
+    with needed("learning", "Advice"):
+        from flip_sdk.advising.asked import Asked
+        from flip_sdk.advising.running import run
 
     asked = Asked.of(
         models,

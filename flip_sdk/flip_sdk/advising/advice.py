@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import fmean
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +49,7 @@ class Option:
     @property
     def mean(self) -> float:
         """Accuracy over all worlds."""
-        return float(np.mean(list(self.accuracy.values())))
+        return fmean(self.accuracy.values())
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,17 +105,15 @@ class Advice:
         trained; a step's noise in units of its greatest length; the learning rate; ε if every other Trust worked with
         the hub.
         """
-        from polars import Float64, Int64, String
-
         from flip_sdk.frames import frame
 
         worlds = list(self.options[0].accuracy)
         schema = {
-            "model": String,
-            "trust_model": String,
-            **dict.fromkeys((*worlds, "accuracy", "error", "auc", "no_privacy"), Float64),
-            "trained": Int64,
-            **dict.fromkeys(("noise", "rate", "alone"), Float64),
+            "model": str,
+            "trust_model": str,
+            **dict.fromkeys((*worlds, "accuracy", "error", "auc", "no_privacy"), float),
+            "trained": int,
+            **dict.fromkeys(("noise", "rate", "alone"), float),
         }
         return frame([self._row(option) for option in self.options], schema, "Tried on people who are nobody's secret")
 
@@ -139,7 +137,7 @@ class Advice:
             **option.accuracy,
             "accuracy": option.mean,
             "error": option.spread,
-            "auc": float(np.mean(list(option.auc.values()))),
+            "auc": fmean(option.auc.values()),
             "no_privacy": option.without_privacy,
             "noise": option.noise,
             "rate": option.learning_rate,
@@ -159,7 +157,7 @@ def best_first(options: Sequence[Option]) -> tuple[Option, ...]:
     """
     ordered = sorted(options, key=lambda option: -option.mean)
     top = ordered[0]
-    near = [o for o in ordered if top.mean - o.mean <= float(np.hypot(o.spread, top.spread))]
+    near = [o for o in ordered if top.mean - o.mean <= math.hypot(o.spread, top.spread)]
     first = min(near, key=lambda option: (option.numbers, option.trust_model != "local", -option.mean))
     return (first, *(option for option in ordered if option is not first))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -21,6 +21,10 @@ FileKind = Literal["table", "text", "image", "notebook", "model", "document"]
 Severity = Literal["note", "flag", "block"]
 Verdict = Literal["pass", "flag", "block"]
 OutputDecision = Literal["approve", "withhold"]
+Audience = Literal["project", "signed-in", "public"]
+"""For whom something is released: the project's team, everybody whom the hub knows, or everybody."""
+AUDIENCES: tuple[Audience, ...] = ("project", "signed-in", "public")
+"""The narrowest first."""
 
 
 class CellMark(Record):
@@ -86,13 +90,23 @@ class NewRelease(Record):
 
     Attributes:
         purpose: which planned output they are, and who will see them.
-        public: whether everybody may fetch what is released; else the project's team alone.
+        audience: who may fetch what is released. Checkers may narrow it; nobody widens it.
     """
 
     purpose: Annotated[str, Field(min_length=10, max_length=4000)]
     files: Annotated[tuple[OutputStatement, ...], Field(min_length=1, max_length=MOST_FILES)]
-    public: bool = False
+    audience: Audience = "project"
     idempotency_key: Token
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_two_audiences(cls, value: Any) -> Any:
+        """What was asked before there were three audiences said ``public``."""
+        if isinstance(value, dict) and "public" in value and "audience" not in value:
+            return {name: one for name, one in value.items() if name != "public"} | {
+                "audience": "public" if value["public"] else "project"
+            }
+        return value
 
     @model_validator(mode="after")
     def _whole(self) -> NewRelease:
@@ -127,11 +141,13 @@ class DecisionView(Record):
 
     Attributes:
         checker: who decided; empty to the project's team.
+        audience: the widest that they let it go to; None: as asked.
         changed: whether it replaced an earlier one of theirs.
     """
 
     checker: Line = ""
     decision: OutputDecision
+    audience: Audience | None = None
     reason: Text = ""
     decided_at: Instant
     changed: bool = False
@@ -183,7 +199,7 @@ class ReleaseView(Record):
     requested_by: Line
     requested_at: Instant
     outputs: tuple[OutputView, ...]
-    public: bool = False
+    audience: Audience = "project"
     checking: bool = False
     open: bool = True
 
@@ -211,11 +227,14 @@ class DecideOutputs(Record):
     Attributes:
         reason: needed to withhold a file that passes its checks, to approve one that does not, and to change one's
             mind. A flagged file that is withheld without one is withheld with the checks' own words.
+        audience: of an approval, the widest audience that this checker lets it go to; what was asked where left out.
+            The narrowest of what was asked and of what the checkers say counts.
     """
 
     outputs: Annotated[tuple[Token, ...], Field(min_length=1, max_length=MOST_FILES)]
     decision: OutputDecision
     reason: Text = ""
+    audience: Audience | None = None
 
 
 class WithReason(Record):
@@ -243,10 +262,16 @@ class ReleasedFile(Record):
     kind: FileKind | None
     crate: Digest
     criteria: Digest
-    public: bool
+    audience: Audience
     released_at: Instant
     revoked_at: Instant | None = None
     revoked_because: str = ""
+
+
+def narrowest(*audiences: str | None) -> Audience:
+    """The narrowest of some audiences; who says nothing does not narrow, and of nothing it is the project's team."""
+    said = {one for one in audiences if one is not None}
+    return next((one for one in AUDIENCES if one in said), "project")
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
-from flip_sdk.previewing import words_of
+from flip_sdk.image_words import words_of
 
 if TYPE_CHECKING:
     from flip_sdk.frames import Frame
@@ -42,14 +42,12 @@ class Results(Sequence[JobResult]):
 
     def provenance(self) -> Frame:
         """One row a job: what was asked, of whom, at what cost, and which model by content."""
-        from polars import Float64, String
-
         from flip_sdk.frames import frame
 
         schema = {
-            **dict.fromkeys(("job", "kind", "asked", "shown", "trusts", "refused"), String),
-            **dict.fromkeys(("epsilon", "delta"), Float64),
-            **dict.fromkeys(("model", "spec"), String),
+            **dict.fromkeys(("job", "kind", "asked", "shown", "trusts", "refused"), str),
+            **dict.fromkeys(("epsilon", "delta"), float),
+            **dict.fromkeys(("model", "spec"), str),
         }
         return frame([_row(result) for result in self._results], schema, "Jobs behind this page")
 

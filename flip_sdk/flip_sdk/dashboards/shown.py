@@ -14,7 +14,7 @@ from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.pictures import Picture, canvas, picture
 from flip_sdk.dashboards.words import Words
 from flip_sdk.errors import PublicError
-from flip_sdk.previewing import words_of
+from flip_sdk.image_words import words_of
 
 Pixels = npt.NDArray[Any]
 _NAMED = 5

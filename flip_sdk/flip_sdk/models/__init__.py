@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flip_sdk.extras import needed
+
 if TYPE_CHECKING:
     import torch
 
@@ -43,7 +45,8 @@ def export_model(module: torch.nn.Module, features: int, loss: Loss) -> Exported
             message says what to do.
         ModelTooLargeError: it is over a limit.
     """
-    from flip_sdk.models.exporting import export
+    with needed("learning", "A model"):
+        from flip_sdk.models.exporting import export
 
     return export(module, features, loss)
 
@@ -56,7 +59,8 @@ def import_model(graph: bytes, weights: bytes) -> torch.nn.Module:
     Raises:
         ModelError: graph or weights break a rule.
     """
-    from flip_sdk.models.importing import GraphModel
+    with needed("learning", "A model"):
+        from flip_sdk.models.importing import GraphModel
 
     return GraphModel.read(graph, weights).eval()
 
@@ -73,6 +77,7 @@ def frozen(extractor: torch.nn.Module, head: torch.nn.Module) -> torch.nn.Module
         extractor: from rows to features; a copy of it is frozen.
         head: from features to logits, such as ``torch.nn.Linear(features, 1)``.
     """
-    from flip_sdk.models.freezing import frozen as freeze
+    with needed("learning", "A model"):
+        from flip_sdk.models.freezing import frozen as freeze
 
     return freeze(extractor, head)

@@ -20,9 +20,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flip_sdk.simulate.people import synthetic
-from flip_sdk.simulate.pretraining import Pretrained, pretrain
-from flip_sdk.simulate.twin_images import MadeUpSeries, images
+from flip_sdk.extras import needed
+
+with needed("learning", "A simulation"):
+    from flip_sdk.simulate.people import synthetic
+    from flip_sdk.simulate.pretraining import Pretrained, pretrain
+    from flip_sdk.simulate.twin_images import MadeUpSeries, images
 
 if TYPE_CHECKING:
     from flip_sdk.catalogue import Catalogue

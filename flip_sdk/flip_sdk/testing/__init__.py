@@ -12,8 +12,11 @@ It speaks the hub's JSON API and really trains, counts and evaluates, on synthet
 adds no noise and promises no privacy: never give it real data. With noise it is ``flip_sdk.simulate``.
 """
 
-from flip_sdk.testing.hub import FakeHub
-from flip_sdk.testing.patients import Patients, synthetic_patients
-from flip_sdk.testing.trusts import FakeTrust, demo_trusts
+from flip_sdk.extras import needed
+
+with needed("learning", "A played hub"):
+    from flip_sdk.testing.hub import FakeHub
+    from flip_sdk.testing.patients import Patients, synthetic_patients
+    from flip_sdk.testing.trusts import FakeTrust, demo_trusts
 
 __all__ = ["FakeHub", "FakeTrust", "Patients", "demo_trusts", "synthetic_patients"]

@@ -123,7 +123,7 @@ class FakeAirlock:
             request_id=name,
             project_id=self.project,
             purpose=wanted.purpose,
-            public=wanted.public,
+            audience=wanted.audience,
             requested_by=self.person,
             requested_at=self.now(),
             outputs=outputs,
@@ -246,7 +246,7 @@ class FakeAirlock:
             kind=_kind(output.statement.path),
             crate=digest(played[0]),
             criteria=digest(played[1]),
-            public=view.public,
+            audience=view.audience,
             released_at=self.now(),
         )
         self.releases[released.release_id] = released

@@ -105,7 +105,7 @@ def load_release(office: Office, session: Session, subject: Subject | None, rele
     if row is None:
         raise missing
     request = session.get_one(ReleaseRequest, row.request_id)
-    target = replace(request_item(session, request), item=release_id, public=row.public, released=True)
+    target = replace(request_item(session, request), item=release_id, audience=row.audience, released=True)
     if not office.policies.decide(subject or NOBODY, "download_release", target).allowed:
         raise missing
     office.policies.authorise(subject or NOBODY, "download_release", replace(target, released=row.revoked_at is None))
@@ -133,7 +133,7 @@ def load_dashboard(
         raise missing
     row = found[-1]
     request = session.get_one(ReleaseRequest, row.request_id)
-    target = replace(request_item(session, request), item=row.release_id, public=row.public, released=True)
+    target = replace(request_item(session, request), item=row.release_id, audience=row.audience, released=True)
     office.policies.authorise(subject or NOBODY, "view_released_dashboard", target)
     return dashboard, row
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from flip_sdk.contract.airlock import DecideOutputs, ReleaseView
+from flip_sdk.contract.airlock import Audience, DecideOutputs, ReleaseView
 from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import OUTPUT, OutputState
 from flip_sdk.contract.violations import Violation
@@ -81,7 +81,8 @@ def _named(row: ReleaseRequest, decision: DecideOutputs) -> list[Output]:
 
 def _is_repeated(output: Output, subject: Subject, decision: DecideOutputs) -> bool:
     """The same person said the same before: a form that was sent twice."""
-    return any(row.checker == subject.name and row.decision == decision.decision for row in output.decisions)
+    said = (decision.decision, _audience(decision))
+    return any(row.checker == subject.name and (row.decision, row.audience) == said for row in output.decisions)
 
 
 def _check(outputs: list[Output], subject: Subject, decision: DecideOutputs, before: frozenset[str]) -> None:
@@ -133,10 +134,16 @@ def _keep(output: Output, subject: Subject, decision: DecideOutputs) -> dict[str
     else:
         mine.changed = True
     mine.decision, mine.reason = decision.decision, decision.reason.strip() or _findings(output, decision)
+    mine.audience = _audience(decision)
     mine.salt, mine.decided_at = secrets.token_hex(16), now()
     if output.state == OutputState.CHECKED:
         output.state = OUTPUT.step(output.state, OutputState.IN_REVIEW).target
     return {"path": output.path, "content": output.content, "digest": _digest(mine), "changed": mine.changed}
+
+
+def _audience(decision: DecideOutputs) -> Audience | None:
+    """The widest that an approval lets a file go to; what is withheld goes to nobody."""
+    return decision.audience if decision.decision == "approve" else None
 
 
 def _findings(output: Output, decision: DecideOutputs) -> str:
@@ -148,7 +155,8 @@ def _findings(output: Output, decision: DecideOutputs) -> str:
 
 
 def _digest(row: OutputDecisionRow) -> str:
-    return digest("\n".join((row.salt, row.checker, row.decision, row.reason)).encode())
+    said = f"{row.decision} {row.audience}" if row.audience else row.decision
+    return digest("\n".join((row.salt, row.checker, said, row.reason)).encode())
 
 
 def _settle(office: Office, session: Session, output: Output, subject: Subject) -> bool:
@@ -178,6 +186,7 @@ def _told(output: Output) -> list[dict[str, Any]]:
         {
             "checker": row.checker,
             "decision": row.decision,
+            "audience": row.audience,
             "reason": row.reason,
             "salt": row.salt,
             "digest": _digest(row),

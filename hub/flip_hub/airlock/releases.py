@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from flip_sdk.contract.airlock import ReleasedFile, ReleaseView
+from flip_sdk.contract.airlock import Audience, ReleasedFile, ReleaseView, narrowest
 from flip_sdk.contract.states import OUTPUT, OutputState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,13 +55,13 @@ def release(office: Office, session: Session, output: Output) -> dict[str, Any]:
         statement=output.statement,
         crate=crate,
         criteria=criteria,
-        public=output.request.public,
+        audience=_audience(output),
         released_at=output.decided_at or now(),
         revoked_because="",
     )
     session.add(row)
     session.flush()
-    details = {"release": row.release_id, "crate": crate, "criteria": criteria, "public": row.public}
+    details = {"release": row.release_id, "crate": crate, "criteria": criteria, "audience": row.audience}
     return details | _open_dashboard(session, output)
 
 
@@ -172,6 +172,12 @@ def serve(office: Office, subject: Subject | None, release_id: str, part: str) -
         return Served(office.blobs.get(address), name)
     except (BlobCorruptError, MissingError) as error:
         raise UnavailableError("What is kept of this release is damaged.", "Tell the hub's operator.") from error
+
+
+def _audience(output: Output) -> Audience:
+    """The narrowest of what was asked and of what those who approve it say."""
+    said = (row.audience for row in output.decisions if row.decision == "approve")
+    return narrowest(output.request.audience, *said)
 
 
 def _same_bytes(office: Office, output: Output) -> bytes:

@@ -63,7 +63,7 @@ def submit(office: Office, subject: Subject, project_id: str, wanted: NewRelease
             entry.details.update(
                 request=row.request_id,
                 purpose=row.purpose,
-                public=row.public,
+                audience=row.audience,
                 files=[{"path": o.path, "content": o.content, "leaves": o.statement.leaves} for o in row.outputs],
             )
             return shown(session, subject, row)
@@ -259,7 +259,7 @@ def _row(office: Office, project: Project, subject: Subject, wanted: NewRelease)
         request_id=request_id,
         project_id=project.project_id,
         purpose=wanted.purpose,
-        public=wanted.public,
+        audience=wanted.audience,
         requested_by=subject.name,
         requested_at=now(),
         idempotency_key=wanted.idempotency_key,

@@ -29,7 +29,7 @@ class ReleaseRequest(Base):
     request_id: Mapped[str] = mapped_column(TOKEN, primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), index=True)
     purpose: Mapped[str]
-    public: Mapped[bool] = mapped_column(default=False)
+    audience: Mapped[str] = mapped_column(NAME, default="project", server_default="project")
     requested_by: Mapped[str] = mapped_column(ForeignKey("person.name"))
     requested_at: Mapped[datetime]
     idempotency_key: Mapped[str] = mapped_column(TOKEN)
@@ -65,7 +65,10 @@ class Output(Base):
 
 
 class OutputDecisionRow(Base):
-    """One checker's decision on one file. ``salt`` hides it in the audit log until all is decided."""
+    """One checker's decision on one file. ``salt`` hides it in the audit log until all is decided.
+
+    ``audience`` is the widest that they let it go to; None: as asked.
+    """
 
     __tablename__ = "output_decision"
     __table_args__ = (UniqueConstraint("output_id", "checker"),)
@@ -74,6 +77,7 @@ class OutputDecisionRow(Base):
     output_id: Mapped[str] = mapped_column(ForeignKey("output.output_id"))
     checker: Mapped[str] = mapped_column(ForeignKey("person.name"))
     decision: Mapped[str] = mapped_column(NAME)
+    audience: Mapped[str | None] = mapped_column(NAME)
     reason: Mapped[str]
     salt: Mapped[str] = mapped_column(TOKEN)
     changed: Mapped[bool] = mapped_column(default=False)
@@ -87,7 +91,7 @@ class Release(Base):
         sequence: in which order files were released, over all projects.
         crate: digest of its Five Safes RO-Crate.
         criteria: digest of the disclosure criteria that it was held to.
-        public: whether everybody may fetch it.
+        audience: who may fetch it: ``project``, ``signed-in`` or ``public``.
     """
 
     __tablename__ = "release"
@@ -105,7 +109,7 @@ class Release(Base):
     statement: Mapped[OutputStatement] = mapped_column(RecordText(OutputStatement.parse))
     crate: Mapped[str] = mapped_column(DIGEST)
     criteria: Mapped[str] = mapped_column(DIGEST)
-    public: Mapped[bool] = mapped_column(default=False)
+    audience: Mapped[str] = mapped_column(NAME, default="project", server_default="project")
     released_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[str | None] = mapped_column(ForeignKey("person.name"))

@@ -15,8 +15,8 @@ from flip_sdk.contract.graph import parse_graph
 from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.errors import ModelError
 from flip_sdk.graph_words import Listing, listing
+from flip_sdk.image_words import words_of
 from flip_sdk.meaning import meaning
-from flip_sdk.previewing import words_of
 from flip_sdk.pricing import TrustPrice, epsilon_of, prices
 from sqlalchemy import select
 from sqlalchemy.orm import Session

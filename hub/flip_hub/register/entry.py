@@ -113,8 +113,8 @@ def _federated(session: Session, project: Project, application: Application) -> 
     return Federated(
         state=state_of(project).value,
         trusts=_trusts(session, name, application),
-        outputs=tuple(_output(row) for row in releases if row.public),
-        outputs_to_team=sum(not row.public and row.revoked_at is None for row in releases),
+        outputs=tuple(_output(row) for row in releases if row.audience == "public"),
+        outputs_to_team=sum(row.audience != "public" and row.revoked_at is None for row in releases),
         models=tuple(
             RegisterModel(weights=row.weights, trained_on=row.created_at.date(), released=row.weights in out)
             for row in models

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import rfc8785
+from flip_sdk.contract.airlock import NewRelease
 from flip_sdk.contract.cohorts import AgeBetween, Cohort, HasCondition, MeasurementBetween, SexIs
 from flip_sdk.contract.features import Feature, Label
 from flip_sdk.contract.jobs import (
@@ -154,3 +155,10 @@ def test_every_violation_of_the_schema_is_named_and_no_value_repeated() -> None:
     assert "born" in caught.value.message
     assert "Secret" not in str(caught.value)
     assert "1950" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("public", "audience"), [(True, "public"), (False, "project")])
+def test_what_was_asked_of_the_airlock_before_there_were_audiences_is_read(public: bool, audience: str) -> None:
+    file = {"path": "a.csv", "content": "sha256:" + "0" * 64, "title": "A table"}
+    said = {"purpose": "Table 1 of the paper.", "files": [file], "public": public, "idempotency_key": "k1"}
+    assert NewRelease.parse(json.dumps(said)).audience == audience

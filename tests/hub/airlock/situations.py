@@ -274,7 +274,7 @@ def _fill(made: World) -> None:
         made.items = {
             "request_id": (waiting.request_id, target),
             "output_id": (output.output_id, target),
-            "release_id": (release.release_id, replace(target, released=True, public=release.public)),
+            "release_id": (release.release_id, replace(target, released=True, audience=release.audience)),
             "ingress_id": (ingress.ingress_id, entering),
             "emergency_id": (opened.emergency_id, Object(emergency=opened.emergency_id, author="olga")),
             "name": ("ada", Object(person="ada")),

@@ -109,7 +109,7 @@ def test_who_does_not_see_a_request(airlock, who, status) -> None:
 
 
 def test_a_strangers_download_is_for_what_is_public(airlock) -> None:
-    airlock.released(public=True)
+    airlock.released(audience="public")
     airlock.released({"own.csv": CLEAN + b"x,40\n"})
     team = airlock.hub.client("ada")
     own, public = (one["release_id"] for one in team.get(f"{API}/projects/cytology/releases").json())

@@ -9,11 +9,12 @@ import zipfile
 from typing import Any
 
 import pytest
-from flip_hub.airlock import releases
+from flip_hub.airlock import decisions, releases
 from flip_hub.airlock.access import load_dashboard
 from flip_hub.database import Dashboard, Release, Routine, now
 from flip_hub.errors import ConflictError, DeniedError, MissingError, UnavailableError
 from flip_hub.governance import intake
+from flip_sdk.contract.airlock import DecideOutputs
 from flip_sdk.contract.states import OutputState
 from sqlalchemy import select
 
@@ -44,7 +45,7 @@ def test_the_team_fetches_it_and_nobody_else(airlock) -> None:
 
 
 def test_what_is_public_is_fetched_by_everybody(airlock) -> None:
-    airlock.released(public=True)
+    airlock.released(audience="public")
     events = airlock.hub.events()
     assert served(airlock, None) == served(airlock, "bea") == CLEAN
     assert len(airlock.hub.events()) == len(events) + 1
@@ -80,7 +81,7 @@ def test_a_file_that_changed_after_its_release_is_not_served(airlock) -> None:
 
 
 def test_what_is_revoked_is_no_longer_served_and_stays_on_record(airlock) -> None:
-    request = airlock.released(public=True)
+    request = airlock.released(audience="public")
     output = request.outputs[0].output_id
     office = airlock.hub.office
     with pytest.raises(DeniedError):
@@ -195,3 +196,29 @@ def test_a_dashboard_is_released_with_its_notebook_and_jobs(airlock) -> None:
     for who in ("cora", "cyril"):
         airlock.decide(waiting, who)
     assert dashboard().state == OutputState.REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "audience"),
+    [
+        ("public", (None, None), "public"),
+        ("public", ("signed-in", None), "signed-in"),
+        ("public", ("signed-in", "project"), "project"),
+        ("project", ("public", "public"), "project"),
+    ],
+    ids=["as-asked", "one-narrows", "the-narrowest", "none-widens"],
+)
+def test_checkers_narrow_for_whom_it_is(airlock, asked, said, audience) -> None:
+    request = airlock.checked(audience=asked)
+    for who, one in zip(("cora", "cyril"), said, strict=True):
+        chosen = tuple(output.output_id for output in request.outputs)
+        wanted = DecideOutputs(outputs=chosen, decision="approve", audience=one)
+        decisions.decide(airlock.hub.office, airlock.hub.who(who), request.request_id, wanted)
+    assert only(airlock).audience == audience
+
+
+def test_what_is_for_everybody_signed_in_is_not_for_everybody(airlock) -> None:
+    airlock.released(audience="signed-in")
+    assert served(airlock, "bea") == CLEAN
+    with pytest.raises(MissingError):
+        served(airlock, None)

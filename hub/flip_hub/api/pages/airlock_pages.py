@@ -65,7 +65,12 @@ def decide(request: Request, subject: Asking, office: At, request_id: Token, for
     at = outputs[0] if len(outputs) == 1 else ""
     try:
         wanted = DecideOutputs.model_validate(
-            {"outputs": outputs, "decision": form.get("decision"), "reason": str(form.get("reason", ""))}
+            {
+                "outputs": outputs,
+                "decision": form.get("decision"),
+                "reason": str(form.get("reason", "")),
+                "audience": form.get("audience") or None,
+            }
         )
         decisions.decide(office, subject, request_id, wanted)
     except ValidationError:
