@@ -12,6 +12,7 @@ BESIDE = {
     "policies/disclosure": "flip_hub/disclosure",
     "policies/agreements": "flip_hub/agreements",
     "policies/people": "flip_hub/people",
+    "policies/workspaces": "flip_hub/workspaces",
     "policies/satre.yaml": "flip_hub/satre.yaml",
     "policies/retention.yaml": "flip_hub/retention.yaml",
     "notebooks": "flip_hub/notebooks",

@@ -75,6 +75,25 @@ class HubConfig:
             and in which groups.
         session_idle_minutes: a session in which nothing is done for this long ends.
         session_hours: a session ends after this long, whatever is done.
+        listen_address: what the proxy and JupyterHub's own API listen on; containers need an address that they reach.
+        spawner: what starts workspaces: ``local`` (processes in a sandbox, for demonstrations), ``systemd`` or
+            ``docker`` (one server), or ``kube`` (Kubernetes). Production needs one of the last three.
+        workspace_image: container image of workspaces (``docker``, ``kube``).
+        workspace_uid: number of the account inside containers; with ``docker``, the hub runs as it or as root.
+        workspace_hub_url: JupyterHub's own API as containers reach it, such as ``http://172.30.0.1:8081``.
+        workspace_proxy_url: the proxy as containers reach it, such as ``http://172.30.0.1:8000``; empty: ``hub_url``.
+        workspace_network: internal network of Docker that workspaces are in.
+        workspace_namespace: Kubernetes namespace of workspaces and of the hub.
+        workspace_storage_class: Kubernetes storage class of homes; empty: the cluster's own default.
+        workspace_storage: size of a home in Kubernetes.
+        workspace_claim: the hub's own persistent volume claim in Kubernetes: what was brought in is read from it.
+        workspace_pull_secret: name of the Kubernetes secret for the registry; empty: it needs none.
+        workspace_account: Unix account that workspaces of ``systemd`` run as; nobody signs in as it.
+        workspace_slice: systemd slice that holds all workspaces together.
+        workspace_profiles: file of what workspaces may use, instead of ``policies/workspaces/profiles.yaml``.
+        workspace_idle_minutes: a workspace that nobody used for this long is stopped.
+        workspace_hours: a workspace is stopped after this long, whatever is done in it.
+        workspace_grace_minutes: how long a running workspace goes on after its project's quota of GPU-hours is used up.
         emergency_max_hours: how long emergency access may be opened for, at most.
         emergency_review_days: a review of one that takes longer than this is shown as overdue.
     """
@@ -124,6 +143,24 @@ class HubConfig:
     oidc_refresh_seconds: float = 300.0
     session_idle_minutes: float = 30.0
     session_hours: float = 12.0
+    listen_address: str = "127.0.0.1"
+    spawner: str = "local"
+    workspace_image: str = ""
+    workspace_uid: int = 1000
+    workspace_hub_url: str = ""
+    workspace_proxy_url: str = ""
+    workspace_network: str = ""
+    workspace_namespace: str = ""
+    workspace_storage_class: str = ""
+    workspace_storage: str = "20Gi"
+    workspace_claim: str = ""
+    workspace_pull_secret: str = ""
+    workspace_account: str = ""
+    workspace_slice: str = "flip-workspaces.slice"
+    workspace_profiles: str = ""
+    workspace_idle_minutes: float = 240.0
+    workspace_hours: float = 168.0
+    workspace_grace_minutes: float = 15.0
     emergency_max_hours: float = 4.0
     emergency_review_days: float = 3.0
 

@@ -10,9 +10,10 @@ from flip_hub.config import HubConfig
 def configure(c: Any, config: HubConfig | None = None) -> None:
     """Configure JupyterHub: the one line of ``jupyterhub_config.py``.
 
-    In production, people sign in at their organisations (``oidc_issuer``), and workspaces are containers: the site's
-    own configuration sets ``c.JupyterHub.spawner_class`` before it calls this. An ``authenticator_class`` of its own
-    has to be a :class:`flip_hub.jupyterhub.signing.KnownPeople`, which is what sessions are made by.
+    In production, people sign in at their organisations (``oidc_issuer``), and ``spawner`` says what starts workspaces:
+    ``systemd``, ``docker`` or ``kube``. A site's own configuration may set a ``c.JupyterHub.spawner_class`` before it
+    calls this, which has to be a :class:`flip_hub.jupyterhub.spawner.ProjectWorkspace`, and an ``authenticator_class``,
+    which has to be a :class:`flip_hub.jupyterhub.signing.KnownPeople`: gate and sessions are theirs.
 
     Args:
         c: JupyterHub's configuration object (``get_config()``).

@@ -12,10 +12,10 @@ from flip_hub import encryption
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 from flip_hub.jupyterhub.authenticator import PersonAuthenticator
-from flip_hub.jupyterhub.local import LocalSpawner
+from flip_hub.jupyterhub.forms import CONTAINERS, spawner
 from flip_hub.jupyterhub.organisation import PATIENCE, OrganisationAuthenticator
 from flip_hub.jupyterhub.provider import check_issuer
-from flip_hub.jupyterhub.proxy import proxy_command
+from flip_hub.jupyterhub.proxy import proxy_command, proxy_port
 from flip_hub.jupyterhub.roles import FLIP, roles
 from flip_hub.jupyterhub.services import RESTART_SECONDS, STOP_SECONDS, services
 from flip_hub.jupyterhub.signing import EACH_REQUEST
@@ -23,7 +23,6 @@ from flip_hub.keys import secret
 from flip_hub.oidc import Rules
 
 TEMPLATES = Path(__file__).parent / "templates"
-DEFAULT_PORT = 8000
 
 
 def apply(c: Any, config: HubConfig) -> None:
@@ -48,9 +47,9 @@ def _addresses(c: Any, config: HubConfig) -> None:
         mend = "Set hub_url to the https address that people's browsers know."
         raise ConfigError("Without https, sessions could be read on their way.", mend)
     base = public.path.rstrip("/") + "/"
-    c.JupyterHub.bind_url = f"http://127.0.0.1:{public.port or DEFAULT_PORT}{base}"
+    c.JupyterHub.bind_url = f"http://{config.listen_address}:{proxy_port(config)}{base}"
     c.JupyterHub.public_url = config.hub_url.rstrip("/") + "/"
-    c.JupyterHub.hub_ip = "127.0.0.1"
+    c.JupyterHub.hub_ip = config.listen_address
     c.JupyterHub.hub_port = config.jupyterhub_port
     c.JupyterHub.default_url = f"{base}services/{FLIP}/"
     c.ConfigurableHTTPProxy.command = proxy_command(config)
@@ -135,13 +134,18 @@ def _workspaces(c: Any, config: HubConfig) -> None:
     c.LocalProcessSpawner.term_timeout = 5
     if "spawner_class" in c.JupyterHub:
         return
-    if config.production:
+    if config.production and config.spawner == "local":
         raise ConfigError(
             "Workspaces as local processes are for demonstrations.",
-            "Set c.JupyterHub.spawner_class to one that starts containers before configure(c).",
+            "Set spawner to systemd, docker or kube (docs/workspaces.md), or c.JupyterHub.spawner_class to a "
+            "ProjectWorkspace of your own before configure(c).",
         )
-    c.JupyterHub.spawner_class = LocalSpawner
-    c.LocalSpawner.flip_config = config
+    c.JupyterHub.spawner_class = spawner(config)
+    c.ProjectWorkspace.flip_config = config
+    if config.spawner in CONTAINERS:
+        c.JupyterHub.hub_connect_url = config.workspace_hub_url
+        # an image may have to be fetched, and a node to be made
+        c.Spawner.start_timeout = 300
 
 
 def _logging(config: HubConfig) -> dict[str, Any]:

