@@ -54,6 +54,7 @@ class Sandbox:
             "bwrap",
             *("--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
             *(() if self.network else ("--unshare-net",)),
+            *("--cap-drop", "ALL"),
             *(("--die-with-parent",) if self.dies_with_parent else ()),
             *("--hostname", "workspace", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - its own
             *_system(),

@@ -107,3 +107,9 @@ def test_a_folder_that_is_placed_elsewhere_is_read_and_not_changed(folder: Path)
         (shared / "codes.csv").write_text("code")  # let in while the workspace is open
         told, _ = process.communicate("go on\n", timeout=60)
     assert told.split() == ["code", "refused", "refused", "stays"]
+
+
+@needs_bubblewrap
+def test_it_has_no_capability_whoever_started_it(folder: Path) -> None:
+    code = "print([line.split()[1] for line in open('/proc/self/status') if line.startswith(('CapEff', 'CapBnd'))])"
+    assert run(Sandbox(folder), code) == str(["0" * 16] * 2)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import default
@@ -18,19 +19,38 @@ from flip_hub import sandbox
 from flip_hub.config import HubConfig
 from flip_hub.governance.profiles import Profile
 from flip_hub.jupyterhub.home import incoming_of, link_incoming
+from flip_hub.jupyterhub.proxy import proxy_port
 from flip_hub.jupyterhub.spawner import ProjectWorkspace
 
 RUNTIME = "/tmp/jupyter"  # noqa: S108 - the sandbox's own /tmp
 """Where a sandboxed workspace keeps its kernels' sockets."""
 
 # jsonschema compiles a grammar for seconds, to check IRIs, which Jupyter never does: half of what a start takes
-START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterhub.singleuser import main; sys.exit(main())"
+START = (
+    "import os, sys; sys.modules['rfc3987_syntax'] = None; sys.path.insert(0, os.environ['JUPYTER_CONFIG_DIR']); "
+    "from flip_workspace.doors import open_doors; open_doors(); "
+    "from jupyterhub.singleuser import main; sys.exit(main())"
+)
+
+DOORS = Path(__file__).with_name("doors.py")
+"""What carries the hub's two addresses into a workspace without a network."""
+
+LOOPBACK = "127.0.0.1"
 
 
 class SandboxedWorkspace(ProjectWorkspace):
     """A workspace of this machine's own Python and files, in a sandbox."""
 
     devices: tuple[Path, ...] = ()
+
+    @property
+    def proxy_inside(self) -> str:
+        """The proxy itself, on the loopback: the hub's public name is not known in a workspace without a network."""
+        return f"http://{LOOPBACK}:{proxy_port(self.flip_config)}{urlsplit(self.flip_config.hub_url).path}"
+
+    @default("hub_connect_url")
+    def _hub_inside(self) -> str:
+        return f"http://{LOOPBACK}:{self.flip_config.jupyterhub_port}"
 
     def limit(self, profile: Profile) -> None:
         """Say what it may use; graphics cards are there for those alone whose profile has them."""
@@ -46,15 +66,14 @@ class SandboxedWorkspace(ProjectWorkspace):
         home = self.home
         # sockets need short paths, and are nobody else's inside
         private = ["env", f"JUPYTER_RUNTIME_DIR={RUNTIME}"]
-        return sandbox.Sandbox(
+        box = sandbox.Sandbox(
             folder=home,
             readable=(self.configuration_inside,),
             writable=(home,),
             placed=(incoming_of(self.flip_config, self.name, self.user.name),),
-            network=True,
-            dies_with_parent=False,
             devices=self.devices,
-        ).command([*private, *command])
+        )
+        return [sys.executable, "-I", str(DOORS), "--", *box.command([*private, *command])]
 
 
 class LocalSpawner(SandboxedWorkspace, SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -110,6 +129,7 @@ def limits_of(profile: Profile) -> Callable[[], None]:
     return take
 
 
-def faults(config: HubConfig) -> Iterator[str]:  # noqa: ARG001 - the same for every form
-    """What is wrong with the settings: this form has none."""
-    return iter(())
+def faults(config: HubConfig) -> Iterator[str]:
+    """What is wrong with the settings: the hub has to be where doors lead."""
+    if config.listen_address not in {LOOPBACK, "0.0.0.0"}:  # noqa: S104 - which holds the loopback
+        yield f"listen_address is {config.listen_address}: a local workspace reaches the hub on {LOOPBACK} alone."

@@ -15,6 +15,7 @@ from systemdspawner import SystemdSpawner
 
 from flip_hub.config import HubConfig
 from flip_hub.governance.profiles import Profile
+from flip_hub.jupyterhub import local
 from flip_hub.jupyterhub.docker import own
 from flip_hub.jupyterhub.local import SandboxedWorkspace
 
@@ -65,6 +66,7 @@ class SystemdWorkspace(SandboxedWorkspace, SystemdSpawner):  # type: ignore[misc
 
 def faults(config: HubConfig) -> Iterator[str]:
     """What is wrong with the settings, and with this machine."""
+    yield from local.faults(config)
     if not config.workspace_account:
         yield "workspace_account is empty: make a Unix account for workspaces (docs/workspaces.md) and name it."
     else:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 from flip_hub import sandbox
 
+from demo.hub_only import HubOnly
 from demo.notebook_runner import Workspace
+from demo.processes import wait_until
 from tests.hub.jupyterhub.conftest import Run
+from tests.hub.jupyterhub.homes import ADA, BEN, OPEN, PASSING, publish
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("running-hub")]
 needs_bubblewrap = pytest.mark.skipif(not sandbox.usable(), reason="bubblewrap is missing or does not work here")
@@ -143,3 +150,112 @@ def test_its_configuration_cannot_be_changed_from_inside(files: Workspace, run_i
         "except OSError: print('stays')"
     )
     assert run_in(files, code) == ["[]\nstays"]
+
+
+# ---- the network
+
+TRY = """
+import os, socket, urllib.request
+def tried(action):
+    try: return f'REACHED {action()}'
+    except OSError as error: return type(error).__name__
+def tcp(host, port):
+    return tried(lambda: socket.create_connection((host, port), 3).getpeername())
+"""
+NOWHERE = """
+own = socket.socket(socket.AF_INET6); own.settimeout(3)
+icmp = socket.SOCK_DGRAM, socket.IPPROTO_ICMP
+ping = lambda: socket.socket(socket.AF_INET, *icmp).sendto(b'\\x08' + bytes(7), ('192.0.2.1', 0))
+found = {
+    'name': tried(lambda: socket.getaddrinfo('pypi.org', 443)),
+    'internet': tcp('1.1.1.1', 443),
+    'documentation': tcp('192.0.2.1', 80),
+    'metadata': tcp('169.254.169.254', 80),
+    'private': tcp('10.0.0.1', 22),
+    'ipv6': tcp('2001:db8::1', 443),
+    'udp': tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))),
+    'ping': tried(ping),
+    'raw': tried(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)),
+}
+print({name: told for name, told in found.items() if told.startswith('REACHED')}, len(found))
+print(sorted(name for _, name in socket.if_nameindex()))
+"""
+
+
+@pytest.fixture(scope="module")
+def listeners() -> Iterator[dict[str, socket.socket]]:
+    """What listens on this computer beside the hub: ports of its loopback, and a socket without a file."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as four,
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as six,
+        socket.create_server(("0.0.0.0", 0)) as every,
+        socket.socket(socket.AF_UNIX) as abstract,
+    ):
+        abstract.bind("\0flip-listens-here")
+        abstract.listen()
+        yield {"four": four, "six": six, "every": every, "abstract": abstract}
+
+
+@needs_bubblewrap
+def test_a_cell_reaches_nothing_beside_the_hub(workspace: Workspace, run_in: Run) -> None:
+    _, found = run_in(workspace, TRY, NOWHERE)
+    assert found == "{} 9\n['lo']"
+
+
+@needs_bubblewrap
+def test_a_cell_reaches_nothing_of_this_computer_but_the_hubs_two_addresses(
+    hub: HubOnly, workspace: Workspace, listeners: dict[str, socket.socket], run_in: Run
+) -> None:
+    others = [listeners[name].getsockname()[1] for name in ("four", "every")]
+    closed = [*others, *(hub.ports[name] for name in ("PROXY_API", "SERVICE", "DASHBOARDS"))]
+    opened = [hub.ports[name] for name in ("HUB", "JUPYTERHUB")]
+    six = listeners["six"].getsockname()[1]
+    code = (
+        f"print([tcp('127.0.0.1', port).partition(' ')[0] for port in {opened}])\n"
+        f"print([tcp('127.0.0.1', port) for port in {closed}], tcp('::1', {six}))\n"
+        "print(tried(lambda: socket.socket(socket.AF_UNIX).connect('\\0flip-listens-here')))\n"
+        "print(os.path.exists('/run'), 'FLIP_DOORS' in os.environ)"
+    )
+    _, found = run_in(workspace, TRY, code)
+    refused = "ConnectionRefusedError"
+    assert found == f"['REACHED', 'REACHED']\n{[refused] * 5} {refused}\n{refused}\nFalse False"
+
+
+@needs_bubblewrap
+def test_its_token_opens_nothing_else_by_the_hubs_addresses(hub: HubOnly, workspace: Workspace, run_in: Run) -> None:
+    dashboard = publish(hub.config, "asked-by-a-cell", "1 + 1")
+    with closing(Workspace(hub.url, BEN, OPEN)) as colleague:
+        colleague.open()
+        code = (
+            "import urllib.error, json\n"
+            "from urllib.parse import urlsplit\n"
+            "api, proxy = os.environ['JUPYTERHUB_API_URL'], os.environ['FLIP_HUB_API'].partition('/services')[0]\n"
+            "class Stay(urllib.request.HTTPRedirectHandler):\n"
+            "    def redirect_request(self, *_): return None\n"
+            "opener = urllib.request.build_opener(Stay)\n"
+            "def ask(url, method='GET'):\n"
+            "    headers = {'Authorization': 'token ' + os.environ['JUPYTERHUB_API_TOKEN']}\n"
+            "    try: return opener.open(urllib.request.Request(url, headers=headers, method=method)).status\n"
+            "    except urllib.error.HTTPError as error: return error.code\n"
+            f"theirs = '{colleague.path}/api/'\n"
+            "print(ask(proxy + theirs + 'contents'), ask(proxy + theirs + 'kernels', 'POST'))\n"
+            f"print(ask(proxy + '{dashboard}'), ask(proxy + '/hub/login'))\n"
+            f"print([ask(api + path) for path in ('/users', '/users/{BEN.name}', '/services', '/proxy', '/groups')])\n"
+            f"print([ask(api + path, 'POST') for path in ('/users/{ADA.name}/tokens', '/users/{BEN.name}/activity',\n"
+            f"    '/users/{ADA.name}/servers/{PASSING}', '/shutdown', '/shares/{ADA.name}/{OPEN}')])\n"
+            "print(ask(os.environ['FLIP_HUB_API'] + '/me'))\n"
+        )
+        _, found = run_in(workspace, TRY, code)
+        colleague.stop()
+    refused = "[403, 404, 403, 403, 403]"
+    assert found.split("\n") == ["403 403", "403 200", refused, refused, "200"]
+
+
+@needs_bubblewrap
+def test_its_doors_close_with_it(hub: HubOnly) -> None:
+    with closing(Workspace(hub.url, ADA, PASSING)) as passing:
+        before = hub.pids("doors.py")
+        passing.open()
+        (added,) = hub.pids("doors.py") - before
+        passing.stop()
+        wait_until(lambda: added not in hub.pids("doors.py"), 40, "doors are left", last_words=hub.keeper.last_words)

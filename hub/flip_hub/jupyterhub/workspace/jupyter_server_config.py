@@ -27,9 +27,10 @@ c.ServerApp.authorizer_class = NoDownloadAuthorizer
 c.ServerApp.contents_manager_class = NoDownloadContentsManager
 c.ServerApp.kernel_spec_manager_class = InstalledKernels
 c.ServerApp.terminals_enabled = False
-c.ServerApp.jpserver_extensions = dict.fromkeys(
-    ("jupyter_lsp", "jupyter_server_terminals", "voila.server_extension"), False
-)
+c.ServerApp.jpserver_extensions = {
+    "flip_workspace": True,
+    **dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "voila.server_extension"), False),
+}
 c.ContentsManager.files_handler_class = None
 c.HubOAuth.cache_max_age = 30
 if os.environ.get("JUPYTER_RUNTIME_DIR"):
