@@ -188,6 +188,16 @@ class TrustFigures(Record):
     suppressed: bool = False
 
 
+ProjectPart = Literal["project", "budget", "jobs", "releases", "dashboards"]
+
+
+class ProjectChanges(Record):
+    """Which parts of a project are not as they were. Ask again with ``after`` = the mark."""
+
+    mark: Token
+    changed: tuple[ProjectPart, ...]
+
+
 class JobResult(Record):
     """What a completed job released. Fields that do not apply to the kind are empty.
 

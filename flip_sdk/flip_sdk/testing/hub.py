@@ -19,6 +19,7 @@ from flip_sdk.contract.api import (
     JobResult,
     JobView,
     Me,
+    ProjectChanges,
     ProjectView,
     PublishDashboard,
     SubmitJob,
@@ -33,6 +34,7 @@ from flip_sdk.contract.states import JobState, OutputState, ProjectState
 from flip_sdk.errors import NotAllowedError, NotFoundError, PublicError, RecordError, SpecError
 from flip_sdk.simulate.noise import SILENT, Noise
 from flip_sdk.testing.airlock import FakeAirlock
+from flip_sdk.testing.changes import changes
 from flip_sdk.testing.jobs import FakeJob
 from flip_sdk.testing.trusts import FakeTrust, demo_trusts
 
@@ -119,6 +121,7 @@ class FakeHub:
             ("GET", f"{project}/blobs/(?P<address>[^/]+)", self._get_blob),
             ("POST", f"{project}/jobs", self._submit),
             ("GET", f"{project}/jobs", lambda: [job.view for job in self.jobs.values()]),
+            ("GET", f"{project}/changes", self._changes),
             ("POST", f"{project}/dashboards", self._publish),
             ("GET", f"{project}/dashboards", lambda: list(self.dashboards.values())),
             ("GET", "jobs/(?P<job>[^/]+)", lambda job: self._job(job).view),
@@ -173,6 +176,8 @@ class FakeHub:
                     arguments["content"] = request.read()
                 elif pattern.pattern.endswith("/events"):
                     arguments["after"] = int(parse_qs(parts.query).get("after", ["0"])[0])
+                elif pattern.pattern.endswith("/changes"):
+                    arguments["after"] = parse_qs(parts.query).get("after", [""])[0]
                 return handler(**arguments)
         raise NotFoundError("There is no such thing here, or not for you.", "Check the name.")
 
@@ -254,6 +259,17 @@ class FakeHub:
         if not found.ended:
             found.advance()
         return JobEvents(job=found.view, events=tuple(event for event in found.events if event.sequence > after))
+
+    def _changes(self, after: str) -> ProjectChanges:
+        """Answered at once: who asks again and again sees jobs go on as they look at their events."""
+        return changes(
+            after,
+            project=self.view,
+            budget=self._budgets(),
+            jobs=[job.view for job in self.jobs.values()],
+            releases=self.airlock.all_requests(),
+            dashboards=list(self.dashboards.values()),
+        )
 
     def _cancel(self, job: str) -> JobView:
         self._job(job).cancel()

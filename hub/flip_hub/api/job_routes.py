@@ -1,25 +1,34 @@
-"""The JSON API: blobs, jobs, results and dashboards."""
+"""The JSON API: blobs, jobs, results, dashboards, and what changes of a project."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from flip_sdk.contract.api import DashboardView, JobEvents, JobResult, JobView, PublishDashboard, SubmitJob
+from flip_sdk.contract.api import (
+    DashboardView,
+    JobEvents,
+    JobResult,
+    JobView,
+    ProjectChanges,
+    PublishDashboard,
+    SubmitJob,
+)
 from flip_sdk.contract.applications import JobDecision
 from flip_sdk.contract.records import Digest, Name, Token
 from flip_sdk.contract.states import JOB
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
-from flip_hub.api.pulse import Pulse
+from flip_hub.api.pulse import Pulse, has_gone_on
 from flip_hub.api.sending import BYTES
 from flip_hub.api.sessions import Asking, At
-from flip_hub.governance import dashboards, deciding, intake, jobs, uploads
+from flip_hub.governance import changes, dashboards, deciding, intake, jobs, uploads
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
 
 LONGEST_WAIT = 20.0
+MARK = r"^[0-9a-f-]{0,64}$"
 router = APIRouter()
 
 
@@ -74,9 +83,27 @@ async def job_events(
     page = await run_in_threadpool(_events, office, subject, job_id, after)
     if page.events or page.job.state in JOB.ends() or not wait:
         return page
-    pulse: Pulse = request.app.state.pulse
-    await pulse.wait(job_id, after, wait)
+    pulse: Pulse[tuple[int, str]] = request.app.state.pulse
+    await pulse.wait(job_id, has_gone_on(after), wait)
     return await run_in_threadpool(_events, office, subject, job_id, after)
+
+
+@router.get("/projects/{project_id}/changes")
+async def project_changes(
+    request: Request,
+    subject: Asking,
+    office: At,
+    project_id: Name,
+    after: Annotated[str, Query(pattern=MARK)] = "",
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
+) -> ProjectChanges:
+    """Which parts of a project are not as they were at a mark; held back up to ``wait`` seconds while none is."""
+    found = await run_in_threadpool(changes.since, office, subject, project_id, after)
+    if found.changed or not wait:
+        return found
+    pulse: Pulse[str] = request.app.state.projects_pulse
+    await pulse.wait(project_id, lambda mark: mark != after, wait)
+    return await run_in_threadpool(changes.since, office, subject, project_id, after)
 
 
 @router.post("/jobs/{job_id}/cancel")

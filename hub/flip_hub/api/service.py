@@ -24,6 +24,7 @@ from flip_hub.api import (
     job_routes,
     operating_routes,
     people_routes,
+    pulse,
     register_routes,
     routes,
 )
@@ -48,7 +49,6 @@ from flip_hub.api.pages import (
     sign_in,
     sign_off_pages,
 )
-from flip_hub.api.pulse import Pulse
 from flip_hub.api.sessions import Asking, At, Desk
 from flip_hub.api.static_files import static_routes
 from flip_hub.config import HubConfig
@@ -85,7 +85,8 @@ def create_app(
         csrf_key=secret(config, "forms").encode(),
         secure=config.hub_url.startswith("https:"),
     )
-    app.state.pulse = Pulse(office.database)
+    app.state.pulse = pulse.of_jobs(office.database)
+    app.state.projects_pulse = pulse.of_projects(config, office.database)
     app.state.airlock = Worker(office)
     app.state.has_duties = True
     base = prefix.rstrip("/")

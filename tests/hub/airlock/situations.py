@@ -45,6 +45,7 @@ PROJECT = {
     "GET /projects/{project_id}/blobs/{digest}": "download",
     "POST /projects/{project_id}/jobs": "submit_job",
     "GET /projects/{project_id}/jobs": "view_jobs",
+    "GET /projects/{project_id}/changes": "view_jobs",
     "POST /projects/{project_id}/dashboards": "publish_dashboard",
     "GET /projects/{project_id}/dashboards": "view_dashboard",
     "POST /projects/{project_id}/airlock/checks": "request_release",
