@@ -147,7 +147,11 @@ class Airlock:
         """
         from flip_sdk import tables_of_the_airlock as tables
 
-        return tables.findings(self._examined(self._wanted(files, purpose, audience="project")))
+        return tables.findings(self.examine(*files, purpose=purpose))
+
+    def examine(self, *files: File, purpose: str = "A check beforehand.") -> tuple[Examined, ...]:
+        """As :meth:`check`, as records: each file with its verdict and its findings."""
+        return self._examined(self._wanted(files, purpose, audience="project"))
 
     def request(
         self,

@@ -21,6 +21,6 @@ def test_a_change_shows_in_its_part_alone() -> None:
     next(iter(hub.trusts.values())).online = False
     assert connection.get(f"{path}?after={first.mark}", ProjectChanges).changed == ("budget",)
 
-    project = flip_sdk.connect(hub.api, hub.token, transport=hub.transport).project()
+    project = flip_sdk.connect(hub.api, hub.token, transport=hub.transport).project(hub.view.project_id)
     project.count(epsilon=0.1)
     assert connection.get(f"{path}?after={first.mark}", ProjectChanges).changed == ("budget", "jobs")

@@ -1,0 +1,37 @@
+/** New notebooks from a template. */
+
+import { PathExt } from "@jupyterlab/coreutils";
+import type { Surroundings } from "./commands.ts";
+
+export interface Template {
+  label: string;
+  caption: string;
+}
+
+export const TEMPLATES: Readonly<Record<string, Template>> = {
+  "first-model": { label: "First federated model", caption: "A notebook that trains a model at the project's Trusts" },
+  cohort: { label: "Count a cohort", caption: "A notebook that says who something is about, and counts them" },
+  statistics: { label: "Statistics", caption: "A notebook that describes a cohort" },
+};
+
+/** Put a template beside what the file browser shows, under a name that is free, and open it. */
+export async function newNotebook({ app, browsers, server }: Surroundings, template: string): Promise<void> {
+  const { contents } = app.serviceManager;
+  const content = await server.template(template);
+  const folder = browsers?.tracker.currentWidget?.model.path ?? "";
+  const made = await contents.newUntitled({ path: folder, type: "notebook" });
+  const path = await freePath(app, PathExt.join(PathExt.dirname(made.path), template));
+  const named = await contents.rename(made.path, path);
+  await contents.save(named.path, { type: "notebook", format: "json", content });
+  await app.commands.execute("docmanager:open", { path: named.path });
+}
+
+async function freePath(app: Surroundings["app"], start: string): Promise<string> {
+  const { contents } = app.serviceManager;
+  const folder = await contents.get(PathExt.dirname(start), { content: true });
+  const taken = new Set((folder.content as { path: string }[]).map(one => one.path));
+  for (let number = 1; ; number += 1) {
+    const path = number === 1 ? `${start}.ipynb` : `${start}-${number}.ipynb`;
+    if (!taken.has(path)) return path;
+  }
+}
