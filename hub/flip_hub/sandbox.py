@@ -12,12 +12,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import flip_sdk
 from flip_hub.config import HubConfig
 from flip_hub.errors import ConfigError
 
+INSIDE = ("flip_sdk", "flip_lab")
+"""Packages of FLIP's that a workspace has; none of the hub's own code."""
 _ROOTS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     *("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
@@ -100,11 +102,12 @@ def usable() -> bool:
 
 
 def _python() -> tuple[Path, ...]:
-    """This Python's installation; an editable flip_sdk lies outside it."""
+    """This Python's installation; editable packages of a workspace's own lie outside it."""
     prefixes = [Path(sys.prefix), Path(sys.base_prefix)]
-    sdk = Path(flip_sdk.__file__).resolve().parents[1]
-    if not any(sdk.is_relative_to(prefix.resolve()) for prefix in prefixes):
-        prefixes.append(sdk)
+    for package in filter(None, map(find_spec, INSIDE)):
+        place = Path(str(package.origin)).resolve().parent
+        if not any(place.is_relative_to(prefix.resolve()) for prefix in prefixes):
+            prefixes.append(place)
     usr = Path("/usr")
     return tuple(path for path in dict.fromkeys(prefixes) if not path.is_relative_to(usr))
 

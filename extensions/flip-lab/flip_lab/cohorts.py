@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
-import flip_sdk
 from flip_sdk.catalogue import Catalogue, Concept
 from flip_sdk.cohorts import Cohort, Rule
 from flip_sdk.contract.records import ConceptId, Epsilon, Finite, Record
 from flip_sdk.errors import PublicError
 from flip_sdk.events import Event, Near
 from pydantic import Field
+
+import flip_sdk
 
 EventKind = Literal["condition", "measurement", "drug", "procedure", "observation", "image"]
 Days = Annotated[int, Field(ge=1, le=36_500)]

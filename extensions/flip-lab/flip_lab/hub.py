@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TypeVar
 
-import flip_sdk
 from flip_sdk.connection import Connection
 from flip_sdk.contract.api import ProjectChanges, ProjectView
 from flip_sdk.project import Project
 from flip_sdk.settings import Settings, load
+
+import flip_sdk
 
 Answer = TypeVar("Answer")
 Notify = Callable[[str], None]

@@ -40,5 +40,3 @@ class Watched:
 def _is_full(page: JobEvents) -> bool:
     """Whether the hub has more of them."""
     return len(page.events) >= 1000
-
-

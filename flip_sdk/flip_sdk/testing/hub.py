@@ -266,7 +266,7 @@ class FakeHub:
             after,
             project=self.view,
             budget=self._budgets(),
-            jobs=[job.view for job in self.jobs.values()],
+            jobs=[record for job in self.jobs.values() for record in (job.view, *job.events)],
             releases=self.airlock.all_requests(),
             dashboards=list(self.dashboards.values()),
         )
