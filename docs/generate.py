@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cedarpy
+import click
 import typer
 import yaml
 from flip_hub.cli import app as hub_app
@@ -114,7 +115,7 @@ def commands_page() -> str:
     parts = [_NOTE.format("the three command lines") + "# Commands"]
     for name, app, words in _COMMANDS:
         parts.append(f"## `{name}`: {words}")
-        parts += list(_command_parts(name, typer.main.get_command(app)))
+        parts += list(_command_parts(name, app if isinstance(app, click.Group) else typer.main.get_command(app)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -161,8 +162,8 @@ def _asked(case: dict[str, str]) -> str:
     return f"{who}: `{case['action']}`{on}{by}"
 
 
-def _command_parts(path: str, command: typer.core.TyperCommand | typer.core.TyperGroup) -> Iterator[str]:
-    if isinstance(command, typer.core.TyperGroup):
+def _command_parts(path: str, command: click.Command) -> Iterator[str]:
+    if isinstance(command, click.Group):
         if command.invoke_without_command:
             yield _command_part(path, command)
         for name in sorted(command.commands):
@@ -172,7 +173,7 @@ def _command_parts(path: str, command: typer.core.TyperCommand | typer.core.Type
         yield _command_part(path, command)
 
 
-def _command_part(path: str, command: typer.core.TyperCommand | typer.core.TyperGroup) -> str:
+def _command_part(path: str, command: click.Command) -> str:
     words = " ".join((command.help or "").split("\f")[0].split())
     options = [row for parameter in command.params if (row := _parameter_row(parameter))]
     return f"### `{path}`\n\n{words}" + ("\n\n" + "\n".join(options) if options else "")
@@ -181,8 +182,8 @@ def _command_part(path: str, command: typer.core.TyperCommand | typer.core.Typer
 def _parameter_row(parameter: object) -> str:
     if getattr(parameter, "hidden", False) or "--help" in getattr(parameter, "opts", ()):
         return ""
-    if isinstance(parameter, typer.core.TyperArgument):
-        return f"- `{(parameter.name or '').upper()}` {parameter.help or ''}".rstrip()
+    if isinstance(parameter, click.Argument):
+        return f"- `{(parameter.name or '').upper()}` {getattr(parameter, 'help', None) or ''}".rstrip()
     names = ", ".join(
         f"`{name}`" for name in [*getattr(parameter, "opts", ()), *getattr(parameter, "secondary_opts", ())]
     )

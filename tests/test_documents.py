@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import typer
 from flip_hub.cli import app as hub_app
@@ -35,8 +36,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_exist_with_their_options(page: Path) -> None:
     for program, words in commands(page.read_text("utf-8")):
-        command: typer.core.TyperCommand | typer.core.TyperGroup = typer.main.get_command(APPS[program])
-        while isinstance(command, typer.core.TyperGroup) and words and not words[0].startswith("-"):
+        app = APPS[program]
+        command: click.Command = app if isinstance(app, click.Group) else typer.main.get_command(app)
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"{program}: {words}"
             command = command.commands[words.pop(0)]
         known = {one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)} | {

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flip_sdk.contract.jobs import DPSGD, FullBatch
     from flip_sdk.errors import (
         ConnectionFailedError,
+        ExtraMissingError,
         FlipError,
         JobFailedError,
         ModelError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from flip_sdk.imaging import Images, Tiles, images, tiles
     from flip_sdk.inputs import age, classes, days_with, had, label, sex
     from flip_sdk.jobs import Job
+    from flip_sdk.made_up import offline
     from flip_sdk.privacy import Privacy
     from flip_sdk.project import Project
     from flip_sdk.publishing import Dashboard
@@ -55,6 +57,7 @@ _HOMES = {
     "DPSGD": "contract.jobs",
     "Dashboard": "publishing",
     "Event": "events",
+    "ExtraMissingError": "errors",
     "Feature": "contract.features",
     "FlipError": "errors",
     "FullBatch": "contract.jobs",
@@ -99,6 +102,7 @@ _HOMES = {
     "measurement": "events",
     "measurement_between": "cohorts",
     "observation": "events",
+    "offline": "made_up",
     "procedure": "events",
     "sex": "inputs",
     "sex_is": "cohorts",
@@ -115,6 +119,7 @@ __all__ = [
     "ConnectionFailedError",
     "Dashboard",
     "Event",
+    "ExtraMissingError",
     "Feature",
     "FlipError",
     "FullBatch",
@@ -159,6 +164,7 @@ __all__ = [
     "measurement",
     "measurement_between",
     "observation",
+    "offline",
     "procedure",
     "sex",
     "sex_is",

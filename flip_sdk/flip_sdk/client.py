@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from flip_sdk.connection import Connection
 from flip_sdk.contract.api import JobView, Me, ProjectView
 from flip_sdk.errors import NotFoundError
-from flip_sdk.settings import load
+from flip_sdk.settings import ADDRESS, address_of, load
 
 if TYPE_CHECKING:
     import httpx
@@ -24,7 +24,9 @@ def connect(
 ) -> Hub:
     """Connect to the hub.
 
-    Inside a workspace nothing needs to be given. Elsewhere run ``flip login`` once.
+    Inside a workspace nothing needs to be given. Elsewhere run ``flip login`` once. Without an account,
+    ``flip.connect("offline")`` (or ``FLIP_HUB_API=offline`` in the environment) is :func:`flip_sdk.offline`: made-up
+    people on this machine.
 
     Args:
         address: of the hub's JSON API, instead of the workspace's or the kept one.
@@ -34,6 +36,10 @@ def connect(
     Raises:
         ConnectionFailedError: the hub cannot be reached, or does not know you.
     """
+    if transport is None and address_of(address) == ADDRESS:
+        from flip_sdk.made_up import shared
+
+        return shared()
     return Hub(Connection(load(address, token), transport=transport))
 
 
@@ -64,14 +70,14 @@ class Hub:
         self._connection.close()
 
     def project(self, project_id: str | None = None) -> Project:
-        """One of your projects; without a name, the workspace's.
+        """One of your projects; without a name, the workspace's, or the only one that you have.
 
         Raises:
             NotFoundError: no such project, or you are no member of it.
         """
         from flip_sdk.project import Project
 
-        wanted = project_id or self._connection.settings.project or self.me.workspace_project
+        wanted = project_id or self._connection.settings.project or self.me.workspace_project or self._only()
         if wanted is None:
             raise NotFoundError("Which project?", f"Name one: {self._named()}.")
         try:
@@ -99,6 +105,10 @@ class Hub:
 
     def _views(self) -> list[ProjectView]:
         return self._connection.get_all("projects", ProjectView)
+
+    def _only(self) -> str | None:
+        views = self._views()
+        return views[0].project_id if len(views) == 1 else None
 
     def _named(self) -> str:
         return ", ".join(repr(view.project_id) for view in self._views()) or "none; apply for one on the hub's pages"

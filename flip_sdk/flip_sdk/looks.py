@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from html import escape
 from typing import Literal
 from unicodedata import combining, east_asian_width
@@ -24,6 +25,10 @@ _CELL = "text-align:{side};padding:.25em .8em;border-bottom:1px solid " + _LINE
 _FILL = "linear-gradient(to right,rgba(0,94,184,.28) {share:.1f}%,transparent {share:.1f}%) no-repeat"
 _TONES = {"good": ("✓", "#00845a"), "bad": ("✕", "#d5281b"), "waiting": ("…", "#b87400"), "plain": ("", _LINE)}
 _NARROWEST = 8
+
+
+_GOOD = ("approved", "completed", "released", "admitted", "opted_in")
+_BAD = ("rejected", "failed", "cancelled", "withheld", "blocked", "revoked", "suspended", "expired", "closed")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ def table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[Cell]], cap
     caption = f'<caption style="text-align:left;padding:.3em 0;white-space:nowrap">{caption_html}</caption>'
     rows_html = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<table style="{_TABLE}">{caption if caption_html else ""}{rows_html}</table>'
+
+
+def tone_of(state: Enum) -> Tone:
+    """How a state of the contract is shown; what is neither good nor bad goes on."""
+    return "good" if state.value in _GOOD else "bad" if state.value in _BAD else "waiting"
 
 
 def card(title: str, *parts_html: str, state: tuple[str, Tone] | None = None) -> str:
@@ -117,9 +127,9 @@ def tip(code: str, what: str) -> str:
     return f'<p style="margin:.2em 0;opacity:.85"><code>{escape(code)}</code> {escape(what)}</p>'
 
 
-def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+def drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], width: int = WIDTH) -> str:
     """A table in lines of text, as wide as it has to be; words that have no room go on in the next line."""
-    widths = _widths([heads, *rows], WIDTH)
+    widths = _widths([heads, *rows], width)
     top, middle, bottom = ("┌┬┐", "╞╪╡", "└┴┘")
     lines = [_rule(widths, top, "─"), *_lines(heads, widths, [False] * len(widths)), _rule(widths, middle, "═")]
     for row in rows:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from flip_sdk import looks
 from flip_sdk.airlock import Airlock, File, ReleaseRequest
 from flip_sdk.asking import Files, Names, checked
 from flip_sdk.catalogue import Catalogue
@@ -29,7 +29,7 @@ from flip_sdk.jobs import Job
 from flip_sdk.preflight import Spec, notes, priced, violations
 from flip_sdk.presets import preset_of
 from flip_sdk.privacy import Privacy, build, guarantee, told_of
-from flip_sdk.publishing import Dashboard, without_outputs
+from flip_sdk.publishing import Dashboard, Dashboards, without_outputs
 from flip_sdk.questions import Questions
 from flip_sdk.results import Result
 from flip_sdk.subjects import Given, export, subject
@@ -67,10 +67,21 @@ class Project(Questions):
 
     def _repr_html_(self) -> str:
         view = self.view
-        return (
-            f"<p><strong>{escape(view.application.title)}</strong> ({escape(self.id)}): {escape(view.state.value)}, "
-            f"until {view.expires_at:%d %b %Y}</p><p>{escape(view.application.lay_summary)}</p>"
+        return looks.card(
+            view.application.title,
+            looks.said(view.application.lay_summary),
+            looks.facts([("Project", self.id), *self._facts()]),
+            looks.tip("project.budget()", "what may still be spent, Trust by Trust"),
+            looks.tip("project.catalogue()", "what the Trusts hold"),
+            state=(view.state.value.replace("_", " "), looks.tone_of(view.state)),
         )
+
+    def in_words(self) -> str:
+        """The project in a few lines: title, state, purpose, people, Trusts."""
+        view = self.view
+        lines = [repr(self), view.application.lay_summary]
+        lines += [f"{name}: {words}" for name, words in self._facts() if words]
+        return "\n".join(lines)
 
     def budget(self) -> Frame:
         """One row a Trust: consent, whether it is online, and what its privacy ledger has left for this project."""
@@ -275,10 +286,10 @@ class Project(Questions):
         body = build(PublishDashboard, notebook=address, name=name, jobs=ids)
         return Dashboard(self._connection.post(f"projects/{self.id}/dashboards", body, DashboardView))
 
-    def dashboards(self) -> list[Dashboard]:
-        """The project's published dashboards."""
+    def dashboards(self) -> Dashboards:
+        """The project's published dashboards: a list that shows itself as a table."""
         views = self._connection.get_all(f"projects/{self.id}/dashboards", DashboardView)
-        return [Dashboard(view) for view in views]
+        return Dashboards(Dashboard(view) for view in views)
 
     @property
     def airlock(self) -> Airlock:
@@ -308,6 +319,17 @@ class Project(Questions):
             SpecError: files that cannot be taken, or that are never released: all that was found.
         """
         return self.airlock.request(*files, purpose=purpose, context=context, jobs=jobs, audience=audience)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        view, asked = self.view, self.view.application
+        return [
+            ("Until", f"{view.expires_at:%d %b %Y}"),
+            ("Benefit", asked.public_benefit),
+            ("Organisation", asked.organisation),
+            ("Members", ", ".join(view.members)),
+            ("Trusts", ", ".join(asked.trusts)),
+            ("Privacy asked for", f"ε {asked.epsilon:g}, δ {asked.delta:g} at each Trust (unit: person)"),
+        ]
 
     def _budgets(self) -> list[TrustBudget]:
         return self._connection.get_all(f"projects/{self.id}/budget", TrustBudget)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import DashboardView
 from flip_sdk.errors import NotFoundError
 
+if TYPE_CHECKING:
+    from flip_sdk.frames import Frame
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Dashboard:
     """A published dashboard, open to the project's members."""
 
@@ -22,10 +27,32 @@ class Dashboard:
         """Where it is shown."""
         return self.view.address
 
+    def __repr__(self) -> str:
+        view = self.view
+        return f"Dashboard {view.name} of {view.project_id} ({view.state.value.replace('_', ' ')}): {self.address}"
+
     def _repr_html_(self) -> str:
         name, project = escape(self.view.name), escape(self.view.project_id)
         link = f'<a href="{escape(self.address)}" target="_blank" rel="noopener">{name}</a>'
         return f"<p>Dashboard {link}, open to the members of {project}.</p>"
+
+
+class Dashboards(list[Dashboard]):
+    """Published dashboards, in a list."""
+
+    def table(self) -> Frame:
+        """One row a dashboard."""
+        from flip_sdk.frames import frame
+
+        rows = [{**one.view.model_dump(), "state": one.view.state.value} for one in self]
+        kinds = {"name": str, "state": str, "published_by": str, "published_at": datetime, "address": str}
+        return frame(rows, kinds, "Dashboards")
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
 
 def without_outputs(notebook: Path) -> bytes:

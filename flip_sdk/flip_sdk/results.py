@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
@@ -125,6 +126,19 @@ class Result:
         spec = self.spec
         loss: Loss = spec.loss if isinstance(spec, TrainSpec) else "binary_cross_entropy"
         return KeptModel(import_model(graph, weights), self.features, scaling, loss, self.images)
+
+    def save_model(self, file: str | Path) -> Path:
+        """Save the trained model's numbers, its scaling included, as safetensors.
+
+        Raises:
+            NotFoundError: the job trained no model.
+        """
+        kept = self.model()
+        with needed("learning", "A model"):
+            from safetensors.torch import save_file
+
+        save_file({name: value.contiguous() for name, value in kept.state_dict().items()}, file)
+        return Path(file)
 
     def counts(self) -> Frame:
         """Persons per Trust and together: noisy, rounded, and left out where under the floor (``count``)."""

@@ -12,8 +12,13 @@ from urllib.parse import urlsplit
 
 from flip_sdk.errors import ConnectionFailedError
 
+ADDRESS = "offline"
+"""What stands for a hub with made-up people in this very process, where an address is asked for."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_MEND = "Inside a workspace call flip.connect(); elsewhere run `flip login` once."
+_MEND = (
+    "Inside a workspace call flip.connect(); elsewhere run `flip login` once. Without an account, flip.offline() is a "
+    "hub with made-up people."
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Settings:
     def is_loopback(self) -> bool:
         """Whether the hub runs on this very machine."""
         return urlsplit(self.api).hostname in LOOPBACK
+
+
+def address_of(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
+    """The hub's address as it is given, or as the environment has it; empty where neither says one."""
+    return (given or environ.get("FLIP_HUB_API", "")).rstrip("/")
 
 
 def load(api: str | None = None, token: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

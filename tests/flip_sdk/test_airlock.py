@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from flip_sdk.cli import app
 from flip_sdk.contract.states import OutputState
-from typer.testing import CliRunner
 
 import flip_sdk as flip
 

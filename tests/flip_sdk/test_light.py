@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
 import venv
 from pathlib import Path
@@ -134,16 +133,16 @@ def test_an_empty_environment_stays_small_and_the_import_is_quick(tmp_path: Path
     subprocess.run([python, "-m", "compileall", "-q", str(tmp_path / "empty" / "lib")], check=False)
 
     assert weight(wheels) < 10 * MEGABYTE
-    assert weight(tmp_path / "empty" / "lib") < 31 * MEGABYTE
-    assert min(seconds(python) for _ in range(3)) < 0.5
+    assert weight(tmp_path / "empty" / "lib") < 20 * MEGABYTE
+    assert min(seconds(python, "import flip_sdk") for _ in range(3)) < 0.5
+    assert min(seconds(python, "import flip_sdk; flip_sdk.connect, flip_sdk.Project") for _ in range(3)) < 1.0
 
 
 def weight(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def seconds(python: Path) -> float:
-    """Of a whole program that imports the package and the names to begin with."""
-    began = time.perf_counter()
-    subprocess.run([python, "-c", "import flip_sdk; flip_sdk.connect, flip_sdk.Project"], check=True)
-    return time.perf_counter() - began
+def seconds(python: Path, program: str) -> float:
+    """Of a processor, from the start of Python on: how busy the machine is does not count."""
+    done = subprocess.run([python, "-c", f"{program}; import time; print(time.process_time())"], check=True, stdout=-1)
+    return float(done.stdout)

@@ -92,11 +92,11 @@ class Advice:
         return self.privacy.trust_model.kind
 
     def __repr__(self) -> str:
-        return "\n".join((self._headline, *(f"  • {line}" for line in self.why), repr(self.table())))
+        return "\n".join((self.headline, *(f"  • {line}" for line in self.why), repr(self.table())))
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{escape(line)}</li>" for line in self.why)
-        return f"<p><strong>{escape(self._headline)}</strong></p><ul>{lines}</ul>{self.table()._repr_html_()}"
+        return f"<p><strong>{escape(self.headline)}</strong></p><ul>{lines}</ul>{self.table()._repr_html_()}"
 
     def table(self) -> Frame:
         """One row a candidate and trust model, the advised one first.
@@ -118,7 +118,8 @@ class Advice:
         return frame([self._row(option) for option in self.options], schema, "Tried on people who are nobody's secret")
 
     @property
-    def _headline(self) -> str:
+    def headline(self) -> str:
+        """What to use, and what is expected of it, in a line."""
         rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:.3g}"
         clip = "" if self.max_grad_norm is None else f", clip {self.max_grad_norm:g}"
         alone = f" ({self.epsilon_alone:.3g} if every other Trust worked with the hub)" if self._shared else ""

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from flip_sdk.extras import installed
 from flip_sdk.watching import page
 from flip_sdk.watching.progress import Progress
 
@@ -36,7 +37,7 @@ def choose_view() -> View:
     """
     if _in_notebook():
         return NotebookView() if importlib.util.find_spec("ipywidgets") else PlainView(sys.stdout)
-    return TerminalView() if sys.stderr.isatty() else PlainView()
+    return TerminalView() if sys.stderr.isatty() and installed("rich") else PlainView()
 
 
 class PlainView:
