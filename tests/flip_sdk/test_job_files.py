@@ -56,7 +56,7 @@ def test_a_training_says_what_the_call_would(project: flip.Project, fake_hub: Fa
         "mean radius",
         "age",
         "benign from day -3650 to day 0",
-        "mean texture",
+        "mean mean texture",
     ]
     assert (spec.privacy.epsilon, spec.privacy.delta, spec.rounds) == (2, 1e-6, 2)
     assert spec.trusts == ("aldgate", "brookfield")
