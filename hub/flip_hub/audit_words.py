@@ -10,6 +10,8 @@ WORDS = {
     "audit.trust_root_kept": "handed over the day's root of its own audit log",
     "blob.uploaded": "uploaded a file",
     "catalogue.published": "published what it holds",
+    "cell.executed": "ran a cell",
+    "cell.not_recorded": "ran cells that were let go unrecorded, as too many waited for the hub",
     "consent.left": "left the project",
     "consent.opted_in": "opted in to the project",
     "consent.paused": "paused the project",

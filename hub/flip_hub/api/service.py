@@ -20,6 +20,7 @@ from flip_hub.airlock.worker import Worker
 from flip_hub.api import (
     airlock_routes,
     application_routes,
+    cell_routes,
     emergency_routes,
     job_routes,
     operating_routes,
@@ -91,7 +92,7 @@ def create_app(
     app.state.has_duties = True
     base = prefix.rstrip("/")
     governing = (routes, application_routes, job_routes, airlock_routes, people_routes, emergency_routes)
-    for api in (*governing, register_routes, operating_routes):
+    for api in (*governing, cell_routes, register_routes, operating_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)

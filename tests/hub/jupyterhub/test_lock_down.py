@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from flip_hub import sandbox
+from flip_hub.audit_search import Wanted, search
+from flip_hub.database import AuditRow, Database
+from flip_sdk.contract.records import digest
 
 from demo.hub_only import HubOnly
 from demo.notebook_runner import Workspace
@@ -259,3 +263,24 @@ def test_its_doors_close_with_it(hub: HubOnly) -> None:
         (added,) = hub.pids("doors.py") - before
         passing.stop()
         wait_until(lambda: added not in hub.pids("doors.py"), 40, "doors are left", last_words=hub.keeper.last_words)
+
+
+# ---- what is run
+
+
+def test_what_is_run_is_in_the_hubs_audit_log(hub: HubOnly, workspace: Workspace, run_in: Run) -> None:
+    code = "answer = 6 * 7  # to be found in the audit log"
+    run_in(workspace, code)
+    database = Database.of(hub.config)
+
+    def found() -> list[AuditRow]:
+        with database.read() as session:
+            return search(session, Wanted(event="cell.executed", text="to be found in the audit log"))
+
+    wait_until(lambda: bool(found()), 20, "the cell is not in the audit log", last_words=hub.keeper.last_words)
+    (entry,) = found()
+    database.close()
+    details = json.loads(entry.details)
+    assert (entry.actor, details["project"], details["code"]) == (ADA.name, OPEN, code)
+    assert entry.subject.startswith(f"cells/{OPEN}/{ADA.name}/")
+    assert details["digest"] == digest(code.encode())

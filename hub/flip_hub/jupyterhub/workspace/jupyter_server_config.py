@@ -19,12 +19,14 @@ SIGNATURES = Path.home() / ".local" / "share" / "jupyter"
 os.environ["JUPYTER_DATA_DIR"] = str(HERE / "data")
 
 from flip_workspace import guard  # noqa: E402 - the place has to be known first
+from flip_workspace.cells import RecordedConnection  # noqa: E402
 from flip_workspace.contents import InstalledKernels, NoDownloadAuthorizer, NoDownloadContentsManager  # noqa: E402
 
 guard.install()
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter puts it here
 c.ServerApp.authorizer_class = NoDownloadAuthorizer
 c.ServerApp.contents_manager_class = NoDownloadContentsManager
+c.ServerApp.kernel_websocket_connection_class = RecordedConnection
 c.ServerApp.kernel_spec_manager_class = InstalledKernels
 c.ServerApp.terminals_enabled = False
 c.ServerApp.jpserver_extensions = {

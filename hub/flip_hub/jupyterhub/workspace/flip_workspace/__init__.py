@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+_running: set[asyncio.Task[None]] = set()
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -14,6 +17,9 @@ def _load_jupyter_server_extension(_app: Any) -> None:
 
 
 async def _start_jupyter_server_extension(app: Any) -> None:
+    from flip_workspace.cells import RecordedConnection
     from flip_workspace.doors import answer_there
+    from flip_workspace.sending import send_for_ever
 
     answer_there(app)
+    _running.add(asyncio.create_task(send_for_ever(RecordedConnection.spool)))
