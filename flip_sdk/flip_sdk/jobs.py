@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from flip_sdk.connection import Connection
@@ -10,7 +10,7 @@ from flip_sdk.contract.api import JobEvent, JobEvents, JobResult, JobView
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.contract.tasks import RefusalCode
 from flip_sdk.errors import JobFailedError, NotFoundError
-from flip_sdk.extras import needed
+from flip_sdk.extras import installed, needed
 from flip_sdk.preflight import Spec
 from flip_sdk.pricing import TrustPrice, cost_in_words, epsilon_of
 from flip_sdk.results import Result
@@ -19,6 +19,7 @@ from flip_sdk.watching.progress import Progress
 if TYPE_CHECKING:
     from flip_sdk.accounting.report import Report
     from flip_sdk.frames import Frame
+    from flip_sdk.watching.live import Live
     from flip_sdk.watching.views import View
 
 LONG_POLL = 10.0
@@ -62,6 +63,7 @@ class Job:
         self.notes = tuple(notes)
         self.prices = tuple(prices)
         self.view = view
+        self._live: Live | None = None
 
     @property
     def id(self) -> str:
@@ -79,23 +81,45 @@ class Job:
         cost = cost_in_words(epsilon_of(self._spec), self.prices) if self._spec else ""
         return "\n".join([text, *([f"  {cost}"] if cost else []), *(f"  note: {note}" for note in self.notes)])
 
+    def _repr_html_(self) -> str:
+        from flip_sdk import looks
+
+        if self._live is not None and self._live.running:
+            return looks.tip("job.result()", "waits for it and gives what it released")
+        what = self.view
+        rounds = f"{what.round} of {what.rounds}" if what.rounds else ""
+        cost = cost_in_words(epsilon_of(self._spec), self.prices) if self._spec else ""
+        facts = [("Job", self.id), ("Trusts", ", ".join(what.trusts)), ("Round", rounds), ("Reason", what.reason)]
+        next_ = ("job.result()", "what it released") if self._ended else ("job.watch()", "how it goes on")
+        return looks.card(
+            f"{what.kind.capitalize()} job",
+            looks.facts(facts),
+            looks.said(cost, *self.notes),
+            looks.tip(*next_),
+            state=(self.state.value.replace("_", " "), looks.tone_of(self.state)),
+        )
+
     def refresh(self) -> Job:
         """Ask the hub how the job is."""
         self.view = self._connection.get(f"jobs/{self.id}", JobView)
         return self
 
     def watch(self, view: View | None = None) -> Job:
-        """Show the job's progress until it ends: widgets in a notebook, a live screen in a terminal, else lines.
+        """Show the job's progress until it ends.
 
-        Interrupting only stops the watching. A restart of the hub in between does no harm.
+        In a notebook it shows a live view and returns at once, so that other cells can run; :meth:`result` waits. In a
+        terminal (a live screen) and in a program (lines) it waits itself; interrupting only stops the watching. A
+        restart of the hub in between does no harm.
 
         Raises:
             ConnectionFailedError: the hub stayed away for minutes; the job goes on without you.
         """
-        from flip_sdk.watching.views import choose_view
+        from flip_sdk.watching.views import choose_view, in_notebook
 
-        epsilon = epsilon_of(self._spec) if self._spec else None
-        progress = Progress(self.view, epsilon=epsilon, notes=self.notes, prices=self.prices)
+        if view is None and in_notebook() and installed("anywidget"):
+            self._watch_live()
+            return self
+        progress = self._progress()
         shown = view or choose_view()
         said, self._connection.notify = self._connection.notify, shown.note
         shown.open(progress)
@@ -122,6 +146,10 @@ class Job:
         self.refresh()
         if not self._ended:
             self.watch()
+        if self._live is not None:
+            failed = self._live.wait()
+            if failed is not None and not self._ended:
+                raise failed
         if self.state != JobState.COMPLETED:
             raise self._failure()
         record = self._connection.get(f"jobs/{self.id}/result", JobResult)
@@ -151,6 +179,29 @@ class Job:
         """Ask the hub to end the job. What Trusts have released by then stays debited."""
         self.view = self._connection.post(f"jobs/{self.id}/cancel", None, JobView)
         return self
+
+    def _progress(self) -> Progress:
+        epsilon = epsilon_of(self._spec) if self._spec else None
+        return Progress(self.view, epsilon=epsilon, notes=self.notes, prices=self.prices)
+
+    def _watch_live(self) -> None:
+        """Begin a live view; where there is one already it goes on."""
+        from flip_sdk.watching.live import Live
+
+        if self._live is not None and self._live.running:
+            return
+        progress = self._progress()
+        # a line of its own to the hub, whose news are for the view and not for the cell that runs then
+        follower = Job(self._connection.quietly(), self.view)
+
+        def listen(tell: Callable[[str], None]) -> bool:
+            follower._connection.notify = tell
+            done = follower._listen(progress)
+            self.view = follower.view
+            return done
+
+        self._live = Live(progress, listen, self.cancel)
+        self._live.open()
 
     @property
     def _ended(self) -> bool:

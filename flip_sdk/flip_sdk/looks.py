@@ -110,7 +110,8 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and what they stand for, those without anything left out."""
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left;font-weight:normal;opacity:.8;padding:.1em 1em .1em 0;'
-        f'vertical-align:top">{escape(name)}</th><td style="text-align:left">{escape(value)}</td></tr>'
+        f'vertical-align:top">{escape(name)}</th>'
+        f'<td style="text-align:left;vertical-align:top">{escape(value)}</td></tr>'
         for name, value in pairs
         if value
     )

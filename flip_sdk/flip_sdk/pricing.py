@@ -77,12 +77,12 @@ def epsilon_of(spec: AnySpec) -> float:
     return spec.privacy.epsilon if isinstance(spec, TrainSpec) else spec.epsilon
 
 
-def cost_in_words(epsilon: float, priced: Sequence[TrustPrice] = ()) -> str:
-    """What a job costs, for its researcher: at each Trust, and what is spent there afterwards."""
+def cost_in_words(epsilon: float, priced: Sequence[TrustPrice] = (), *, brief: bool = False) -> str:
+    """What a job costs, for its researcher: at each Trust, and (not in ``brief``) what is spent there afterwards."""
     spent = "; ".join(price.words for price in priced if price.words)
     shared = [price.project for price in priced if price.project is not None and price.project.shared]
     alone = f", {shared[0].alone.job:.3g} if every other Trust worked with the hub" if shared else ""
-    then = f"; spent then: {spent}" if spent else ""
+    then = f"; spent then: {spent}" if spent and not brief else ""
     return f"privacy cost at each Trust: ε {epsilon:g}{alone} (unit: person){then}"
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
+from flip_sdk import looks
+from flip_sdk.contract.api import JobEvent
 from flip_sdk.curves import words_for
 from flip_sdk.watching.progress import Progress
 
@@ -19,10 +22,28 @@ RED = "#d5281b"
 def html(progress: Progress, *, live: bool = False) -> str:
     """The whole picture, in one element; ``live`` leaves out what widgets show beside it."""
     still = [] if live else [bar(progress), curve(progress)]
-    parts = [_headline(progress), *still, table(progress)]
-    small = [progress.cost, *progress.notes, progress.note]
-    parts += [f'<p style="margin:.3em 0">{escape(line)}</p>' for line in small if line]
+    parts = [_headline(progress), *still, table(progress), meters(progress)]
+    parts += [looks.said(progress.brief_cost, *progress.notes, progress.note), log(progress)]
     return f'<div role="group" aria-label="Job progress">{"".join(parts)}</div>'
+
+
+def fields(progress: Progress) -> dict[str, Any]:
+    """The whole picture, as a live view draws it: plain values, nothing escaped."""
+    return {
+        "job": progress.job.job_id,
+        "headline": progress.headline,
+        "reason": progress.job.reason,
+        "share": progress.share,
+        "failed": progress.failed,
+        "ended": progress.ended,
+        "trusts": [{"name": name, "words": words} for name, words in progress.trusts.items()],
+        "curve": [list(point) for point in progress.curve],
+        "curve_name": words_for(progress.curve_name) if progress.curve_name else "",
+        "meters": [{**one._asdict(), "words": one.words} for one in progress.meters],
+        "lines": [line for line in (progress.brief_cost, *progress.notes) if line],
+        "note": progress.note,
+        "log": [{"at": f"{event.at:%H:%M:%S}", "words": told(event)} for event in progress.log],
+    }
 
 
 def text(progress: Progress) -> str:
@@ -32,6 +53,30 @@ def text(progress: Progress) -> str:
     lines += [f"  {name}: {words}" for name, words in progress.trusts.items()]
     lines += [f"  {line}" for line in (progress.cost, *progress.notes, progress.note) if line]
     return "\n".join(lines)
+
+
+def told(event: JobEvent) -> str:
+    """An event as a line."""
+    words = event.words or event.event.replace("_", " ").replace(".", " ")
+    numbers = ", ".join(f"{words_for(name)} {value:.4g}" for name, value in event.numbers.items())
+    where = f" (round {event.round})" if event.event == "round" else ""
+    return f"{words}{where}{': ' + numbers if numbers else ''}"
+
+
+def meters(progress: Progress) -> str:
+    """What the job spends of each Trust's budget, as bars with words."""
+    rows = [
+        [looks.Cell(one.trust), looks.Cell(one.words, share=one.after / one.cap if one.cap else None)]
+        for one in progress.meters
+    ]
+    heads = [("Trust", False), ("Privacy budget (unit: person)", False)]
+    return looks.table(heads, rows, "What this job spends") if rows else ""
+
+
+def log(progress: Progress) -> str:
+    """The last steps, newest first."""
+    lines = [f"{event.at:%H:%M:%S} {told(event)}" for event in reversed(progress.log)]
+    return looks.folded(f"Log ({len(lines)} steps)", looks.listed(lines)) if lines else ""
 
 
 def bar(progress: Progress) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from flip_sdk.contract.api import JobEvent, JobEvents, JobView
 from flip_sdk.contract.states import JOB, JobState
 from flip_sdk.curves import curve_of, words_for
 from flip_sdk.pricing import TrustPrice, cost_in_words
 
+MOST_LOGGED = 200
+"""Events that a watcher looks back at."""
 _STATES = {
     JobState.SUBMITTED: "handed in",
     JobState.VALIDATED: "waiting for a reviewer's decision",
@@ -21,6 +25,27 @@ _STATES = {
 }
 
 
+class Meter(NamedTuple):
+    """A Trust's privacy budget (ε, unit: person) and what the job spends of it.
+
+    Attributes:
+        trust: its name.
+        before: spent when the job was sent.
+        after: spent with it.
+        cap: what may be spent.
+    """
+
+    trust: str
+    before: float
+    after: float
+    cap: float
+
+    @property
+    def words(self) -> str:
+        """As a line."""
+        return f"ε {self.before:.3g} before, {self.after:.3g} with this job, of {self.cap:g}"
+
+
 class Progress:
     """A job as its watcher sees it.
 
@@ -30,6 +55,7 @@ class Progress:
         curve: (round, value), in order.
         trusts: what each Trust last did, in words.
         fresh: the events of the last page.
+        log: the last events, oldest first.
         note: one line for the person, such as that the hub is away.
     """
 
@@ -50,12 +76,14 @@ class Progress:
         self.trusts: dict[str, str] = dict.fromkeys(job.trusts, "asked")
         self.fresh: tuple[JobEvent, ...] = ()
         self.note = ""
+        self.log: deque[JobEvent] = deque(maxlen=MOST_LOGGED)
 
     def take(self, page: JobEvents) -> None:
         """Take a page of events in."""
         self.job = page.job
         self.note = ""
         self.fresh = tuple(event for event in page.events if event.sequence > self.sequence)
+        self.log.extend(self.fresh)
         for event in self.fresh:
             self._take(event)
         for name in page.job.trusts:
@@ -94,6 +122,17 @@ class Progress:
     def cost(self) -> str:
         """What it costs, in words."""
         return "" if self.epsilon is None else cost_in_words(self.epsilon, self.prices)
+
+    @property
+    def brief_cost(self) -> str:
+        """What it costs, in words, where :attr:`meters` tell the rest."""
+        return "" if self.epsilon is None else cost_in_words(self.epsilon, self.prices, brief=True)
+
+    @property
+    def meters(self) -> list[Meter]:
+        """What the job spends of each Trust's budget, where that is known."""
+        known = [(price.trust, price.project.stated) for price in self.prices if price.project is not None]
+        return [Meter(trust, figures.before, figures.after, figures.cap) for trust, figures in known]
 
     @property
     def latest(self) -> str:

@@ -1,10 +1,9 @@
-"""Where a job's progress is shown: a notebook, a terminal, or lines of text."""
+"""Where a job's progress is shown while a program waits: a terminal, or lines of text. In a notebook it is ``live``."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from flip_sdk.extras import installed
 from flip_sdk.watching import page
@@ -31,12 +30,12 @@ class View(Protocol):
 
 
 def choose_view() -> View:
-    """Widgets in a notebook, a live screen in a terminal, else lines of text.
+    """A live screen in a terminal, else lines of text.
 
     Outside a notebook progress goes to standard error, so that a program's output can be piped.
     """
-    if _in_notebook():
-        return NotebookView() if importlib.util.find_spec("ipywidgets") else PlainView(sys.stdout)
+    if in_notebook():
+        return PlainView(sys.stdout)
     return TerminalView() if sys.stderr.isatty() and installed("rich") else PlainView()
 
 
@@ -118,45 +117,6 @@ class TerminalView:
         )
 
 
-class NotebookView:
-    """Widgets while the job runs, then a static picture that stays when the notebook is printed or reopened."""
-
-    def __init__(self) -> None:
-        import ipywidgets
-
-        self._bar = ipywidgets.FloatProgress(min=0, max=1, layout={"width": f"{page.WIDTH}px"})
-        self._curve = ipywidgets.HTML()
-        self._words = ipywidgets.HTML()
-        self._note = ipywidgets.HTML()
-        self._box = ipywidgets.VBox([self._words, self._bar, self._curve, self._note])
-        self._handle: Any = None
-
-    def open(self, progress: Progress) -> None:
-        """Show the widgets in the cell."""
-        from IPython.display import display
-
-        self._handle = display(self._box, display_id=True)  # type: ignore[no-untyped-call]
-        self.update(progress)
-
-    def update(self, progress: Progress) -> None:
-        """Set the widgets."""
-        self._bar.value = progress.share
-        self._curve.value = page.curve(progress)
-        self._words.value = page.html(progress, live=True)
-        self._note.value = ""
-
-    def note(self, line: str) -> None:
-        """Show it under the progress."""
-        from html import escape
-
-        self._note.value = f"<p>{escape(line)}</p>"
-
-    def close(self, progress: Progress) -> None:
-        """Put the static picture in the widgets' place."""
-        self._handle.update(Summary(progress))
-        self._box.close()
-
-
 class Summary:
     """The last picture of a job: HTML where it can be shown, text elsewhere."""
 
@@ -179,7 +139,7 @@ def sparkline(values: list[float], width: int = 50) -> str:
     return "".join("▁▂▃▄▅▆▇█"[int((value - low) / span * 7)] for value in values)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether a kernel runs us."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

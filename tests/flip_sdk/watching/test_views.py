@@ -105,24 +105,6 @@ def test_the_terminal_shows_and_leaves_a_summary() -> None:
     assert "[red]the hub is away" in out.getvalue()
 
 
-def test_the_notebook_leaves_a_static_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[object] = []
-
-    class Handle:
-        def update(self, what: object) -> None:
-            shown.append(what)
-
-    monkeypatch.setattr("IPython.display.display", lambda what, display_id: shown.append(what) or Handle())
-    view = views.NotebookView()
-    view.open(progress())
-    view.note("the hub is away <b>")
-    view.close(progress(state=JobState.COMPLETED, rounds=4))
-    last = shown[-1]
-    assert isinstance(last, views.Summary)
-    assert Tags(last._repr_html_()).of("svg")
-    assert repr(last) == page.text(progress(state=JobState.COMPLETED, rounds=4))
-
-
 def test_lines_are_chosen_where_nothing_else_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert isinstance(views.choose_view(), views.PlainView)
