@@ -26,6 +26,7 @@ BENIGN = 2_000_000_102
 FEMALE = 2_000_000_201
 MEASUREMENT_TYPE = 2_000_000_301
 CONDITION_TYPE = 2_000_000_302
+OBSERVATION_TYPE = 2_000_000_303
 NO_CONCEPT = 0
 """OMOP's own "No matching concept": the data says nothing of race or ethnicity."""
 

@@ -2,7 +2,8 @@
 
 The measurements and diagnoses are real (University of Wisconsin Hospitals, 1989-1995, published without identities and
 shipped with scikit-learn). What that publication leaves out and OMOP needs is made up, with a fixed seed and
-independently of the diagnosis: the years of birth, the dates, and which of the four Trusts a person goes to.
+independently of the diagnosis: the years of birth, the dates, how long anybody was observed and who died, and which of
+the four Trusts a person goes to.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from demo.measurements import (
     MEASUREMENT_TYPE,
     MEASUREMENTS,
     NO_CONCEPT,
+    OBSERVATION_TYPE,
 )
 
 SEED = 1995
-_FIRST_DAY = datetime.date(2025, 1, 6)
+_FIRST_DAY, _LAST_DAY = datetime.date(2025, 1, 6), datetime.date(2026, 10, 31)
 _VOCABULARY = "FLIP demo"
 
 
@@ -79,7 +81,7 @@ def load(name: str, home: Path) -> None:
 
 
 def tables(patients: Patients) -> dict[str, pl.DataFrame]:
-    """OMOP CDM 5.4 tables: person, measurement, condition_occurrence, concept."""
+    """OMOP CDM 5.4 tables: person, measurement, condition_occurrence, observation_period, death, concept."""
     random = np.random.default_rng([SEED, int(patients.person_ids[0])])
     days = random.integers(0, 500, len(patients.person_ids))
     dates = [_FIRST_DAY + datetime.timedelta(days=int(day)) for day in days]
@@ -87,6 +89,7 @@ def tables(patients: Patients) -> dict[str, pl.DataFrame]:
         "person": _person(patients, random),
         "measurement": _measurement(patients, dates),
         "condition_occurrence": _condition_occurrence(patients, dates),
+        **_follow_up(patients.person_ids, dates, random),
         "concept": _concept(),
     }
 
@@ -148,6 +151,26 @@ def _condition_occurrence(patients: Patients, dates: list[datetime.date]) -> pl.
     )
 
 
+def _follow_up(ids: np.ndarray, dates: list[datetime.date], random: np.random.Generator) -> dict[str, pl.DataFrame]:
+    """Made up: everybody is observed from their diagnosis until they move away, die, or the records end."""
+    moved, died = (random.exponential(mean, len(ids)) for mean in (1500, 2500))
+    days = np.minimum(np.floor(np.minimum(moved, died)), [(_LAST_DAY - date).days for date in dates])
+    ends = [date + datetime.timedelta(days=int(after)) for date, after in zip(dates, days, strict=True)]
+    dead = np.flatnonzero(np.floor(died) <= days)
+    kind = np.full(len(ids), OBSERVATION_TYPE)
+    observed = pl.DataFrame(
+        {
+            "observation_period_id": ids,
+            "person_id": ids,
+            "observation_period_start_date": dates,
+            "observation_period_end_date": ends,
+            "period_type_concept_id": kind,
+        }
+    )
+    death = {"person_id": ids[dead], "death_date": [ends[i] for i in dead], "death_type_concept_id": kind[dead]}
+    return {"observation_period": observed, "death": pl.DataFrame(death)}
+
+
 def _concept() -> pl.DataFrame:
     named = [(m.concept_id, m.name, "Measurement") for m in MEASUREMENTS]
     named += [
@@ -156,6 +179,7 @@ def _concept() -> pl.DataFrame:
         (FEMALE, "female", "Gender"),
         (MEASUREMENT_TYPE, "computed from a digitised image", "Type Concept"),
         (CONDITION_TYPE, "diagnosis after biopsy", "Type Concept"),
+        (OBSERVATION_TYPE, "made up for the demonstration", "Type Concept"),
     ]
     return pl.DataFrame(
         {

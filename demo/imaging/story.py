@@ -25,7 +25,7 @@ from demo.story import DELTA, EPSILON, Story, expiry
 
 Outcome = TypeVar("Outcome")
 PROJECT = "chest-ct"
-TUTORIAL = "tutorials/03_medical_images.ipynb"
+TUTORIAL = "tutorials/04_medical_images.ipynb"
 """Where a workspace has it."""
 _WAIT = 600
 

@@ -140,6 +140,29 @@ class Result:
         save_file({name: value.contiguous() for name, value in kept.state_dict().items()}, file)
         return Path(file)
 
+    def save_for_release(self, name: str | Path) -> tuple[Path, Path]:
+        """Save the trained model byte for byte as the hub keeps it, which the airlock knows again as this job's.
+
+        Args:
+            name: a path without an ending.
+
+        Returns:
+            the model's calculations (``.json``) and its numbers (``.safetensors``), both for scaled rows; the module
+            of :meth:`model` has clamping and scaling inside.
+
+        Raises:
+            NotFoundError: the job trained no model.
+        """
+        model = self.record.model
+        if model is None:
+            raise NotFoundError(f"Job {self.record.job_id} has no model.", "Use the result of project.train().")
+        saved = []
+        for address, ending in ((model.graph, "json"), (model.weights, "safetensors")):
+            file = Path(f"{name}.{ending}")
+            file.write_bytes(self._connection.download(self.project_id, address))
+            saved.append(file)
+        return saved[0], saved[1]
+
     def counts(self) -> Frame:
         """Persons per Trust and together: noisy, rounded, and left out where under the floor (``count``)."""
         from flip_sdk.frames import frame

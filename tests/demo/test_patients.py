@@ -27,6 +27,14 @@ REQUIRED = {
         "condition_start_date",
         "condition_type_concept_id",
     },
+    "observation_period": {
+        "observation_period_id",
+        "person_id",
+        "observation_period_start_date",
+        "observation_period_end_date",
+        "period_type_concept_id",
+    },
+    "death": {"person_id", "death_date", "death_type_concept_id"},
     "concept": {
         "concept_id",
         "concept_name",
@@ -88,6 +96,19 @@ def test_concepts_are_named_and_local() -> None:
     assert used <= named
     assert min(named) > 2_000_000_000
     assert {MALIGNANT, BENIGN} <= used
+
+
+@pytest.mark.parametrize("hospital", HOSPITALS, ids=lambda hospital: hospital.name)
+def test_everybody_is_observed_from_their_diagnosis_until_they_die(hospital) -> None:
+    found = tables(patients_of(hospital.name))
+    observed = found["observation_period"].join(found["condition_occurrence"], on="person_id")
+    died = found["observation_period"].join(found["death"], on="person_id")
+
+    assert len(observed) == hospital.persons
+    assert (observed["condition_start_date"] == observed["observation_period_start_date"]).all()
+    assert (observed["observation_period_end_date"] >= observed["observation_period_start_date"]).all()
+    assert (died["death_date"] == died["observation_period_end_date"]).all()
+    assert 0 < len(died) < hospital.persons / 3
 
 
 def test_the_same_home_is_written_every_time(tmp_path) -> None:

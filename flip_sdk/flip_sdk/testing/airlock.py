@@ -33,6 +33,7 @@ THRESHOLD = 10
 KINDS: dict[str, FileKind] = {
     ".csv": "table",
     ".txt": "text",
+    ".json": "text",
     ".md": "text",
     ".png": "image",
     ".ipynb": "notebook",

@@ -14,12 +14,17 @@ from flip_sdk.errors import ModelError
 from flip_hub.airlock.checks.past import KnownModel
 from flip_hub.airlock.checks.rules import Check, FileRead, Rule, Subject, listed, many
 
-BROKEN = Rule("model.broken", "block", "It is not a model in FLIP's own form: {why}", "Save it again by model.save().")
+BROKEN = Rule(
+    "model.broken",
+    "block",
+    "It is not a model in FLIP's own form: {why}",
+    "Save it again by result.save_for_release(…).",
+)
 HIDDEN = Rule(
     "model.hidden_data",
     "block",
     "The weights' file holds more than weights: {why}.",
-    "Save it again by model.save().",
+    "Save it again by result.save_for_release(…).",
 )
 UNLIKE = Rule(
     "model.unlike_its_graph", "flag", "Graph and weights of this request do not fit: {why}", "Send both of one model."
