@@ -72,6 +72,7 @@ WORDS = {
     "project.expiry_warned": "warned that the project ends soon",
     "project.recused": "declared a conflict of interest and stepped aside",
     "project.rejected": "rejected the application",
+    "project.resources_set": "said what the project's workspaces may use",
     "project.resumed": "let the project go on",
     "project.review_started": "began to review the application",
     "project.submitted": "submitted the application",
@@ -86,6 +87,8 @@ WORDS = {
     "service.started": "started a service",
     "trust.enrolled": "enrolled a Trust",
     "trust.withdrawn": "stopped trusting a Trust's keys",
+    "workspace.started": "opened a workspace",
+    "workspace.stopped": "had a workspace that ended",
 }
 
 

@@ -27,6 +27,7 @@ from flip_hub.emergency_cli import register as register_emergency
 from flip_hub.people_cli import register as register_people
 from flip_hub.satre.cli import register as register_satre
 from flip_hub.services_cli import register as register_services
+from flip_hub.usage_cli import register as register_usage
 from flip_hub.workspaces_cli import register as register_workspaces
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="FLIP's central service.")
@@ -36,6 +37,7 @@ satre_app = typer.Typer(no_args_is_help=True, help="Where the hub stands on SATR
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 airlock_app = typer.Typer(no_args_is_help=True, help="What leaves.")
 service_app = typer.Typer(no_args_is_help=True, help="Programs that have tokens of their own.")
+usage_app = typer.Typer(no_args_is_help=True, help="What workspaces used.")
 workspaces_app = typer.Typer(no_args_is_help=True, help="Where workspaces run, and what they may use.")
 app.add_typer(people_app, name="people")
 app.add_typer(service_app, name="service")
@@ -43,6 +45,7 @@ app.add_typer(emergency_app, name="emergency")
 app.add_typer(airlock_app, name="airlock")
 app.add_typer(audit_app, name="audit")
 app.add_typer(satre_app, name="satre")
+app.add_typer(usage_app, name="usage")
 app.add_typer(workspaces_app, name="workspaces")
 
 P = ParamSpec("P")
@@ -322,4 +325,5 @@ register_people(people_app, _command, _open, _by)
 register_emergency(emergency_app, _command, _open, _by)
 register_satre(satre_app, _command)
 register_services(service_app, _command, _open, _by)
+register_usage(usage_app, _command, _open)
 register_workspaces(workspaces_app, _command)

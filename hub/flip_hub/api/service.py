@@ -28,6 +28,7 @@ from flip_hub.api import (
     pulse,
     register_routes,
     routes,
+    workspace_routes,
 )
 from flip_hub.api.answers import handle_errors
 from flip_hub.api.authentication import Authenticator, HubAuthenticator
@@ -49,6 +50,7 @@ from flip_hub.api.pages import (
     register_pages,
     sign_in,
     sign_off_pages,
+    usage_pages,
 )
 from flip_hub.api.sessions import Asking, At, Desk
 from flip_hub.api.static_files import static_routes
@@ -92,7 +94,7 @@ def create_app(
     app.state.has_duties = True
     base = prefix.rstrip("/")
     governing = (routes, application_routes, job_routes, airlock_routes, people_routes, emergency_routes)
-    for api in (*governing, cell_routes, register_routes, operating_routes):
+    for api in (*governing, cell_routes, register_routes, operating_routes, workspace_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)
@@ -108,6 +110,7 @@ def create_app(
         audit_pages,
         people_pages,
         emergency_pages,
+        usage_pages,
     ):
         app.include_router(page.router, prefix=base, include_in_schema=False)
     app.router.routes.append(Mount(f"{base}/static", routes=static_routes(components or _components(config))))

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from flip_hub.errors import AuditError
-from flip_hub.governance import emergencies, witness, workspaces
+from flip_hub.governance import emergencies, usage, witness, workspaces
 from flip_hub.governance.closing import purge_due
 from flip_hub.governance.deciding import end_due
 from flip_hub.governance.expiry import warn
@@ -73,6 +73,8 @@ def sweep(office: Office, stopper: Stopper) -> None:
         _log.info("emergency access %s is over", emergency_id)
     for project_id in warn(office.database):
         _log.info("the people of project %s were told that it ends soon", project_id)
+    if lost := usage.end_lost(office.database):
+        _log.info("%d workspaces of which nothing is heard do not count any more", lost)
     for project_id, members in workspaces.to_close(office.database):
         stopped = [stopper.stop(person, project_id) for person in members]
         if all(stopped):

@@ -35,6 +35,7 @@ from flip_hub.database.runs import (
     SignOff,
     TaskRow,
 )
+from flip_hub.database.usage import ProjectResources, WorkspaceRun
 
 __all__ = [
     "AuditBlock",
@@ -71,6 +72,7 @@ __all__ = [
     "PersonRecord",
     "Project",
     "ProjectMember",
+    "ProjectResources",
     "ProjectWords",
     "ReceivedUpdate",
     "RefusalRow",
@@ -88,6 +90,7 @@ __all__ = [
     "TaskRow",
     "Trust",
     "TrustPurgeRow",
+    "WorkspaceRun",
     "also",
     "now",
     "once",

@@ -19,6 +19,8 @@ SEEN = timedelta(seconds=60)
 """How exactly it is known when a person last did something: a row is written once in this time."""
 
 KEPT = timedelta(days=30)
+BY_OTHERS = frozenset({"provider", "operator"})
+"""Ends that say that nobody vouches for the person any more: what still runs of theirs is stopped."""
 _WORDS = {
     "asked": "You signed out.",
     "idle": "You were signed out, because nothing was done for a while.",
@@ -113,6 +115,13 @@ def end(database: Database, session_id: str, reason: str) -> None:
         row = session.get(SignIn, key(session_id))
         if row is not None and row.ended_at is None:
             _end(session, row, reason)
+
+
+def last_end(database: Database, person: str) -> str:
+    """Why a person's latest session ended; empty while it has not, or where there was none."""
+    latest = select(SignIn.end_reason).where(SignIn.person == person).order_by(SignIn.began_at.desc()).limit(1)
+    with database.read() as session:
+        return session.scalars(latest).first() or ""
 
 
 def end_all(database: Database, person: str, reason: str) -> None:

@@ -30,6 +30,7 @@ STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "sign_off_job": _WORKING,
     "view_result": _WORKING,
     "open_workspace": _WORKING,
+    "set_resources": frozenset({_S.APPROVED, _S.SUSPENDED}),
     "publish_dashboard": _WORKING,
     "view_dashboard": _WORKING,
     "request_release": _WORKING,

@@ -213,6 +213,14 @@ class OrganisationAuthenticator(KnownPeople, GenericOAuthenticator):  # type: ig
             await user.save_auth_state(model["auth_state"])
             return model
 
+    async def vouches_for(self, user: Any) -> bool:
+        """Whether the provider still does. After somebody signed out, there is nothing left to ask it with."""
+        if not await super().vouches_for(user):
+            return False
+        if await asyncio.to_thread(sign_ins.last_end, self.database, user.name) == "asked":
+            return True
+        return bool(await self.still_good(user, None))
+
     async def _renewed(self, user: Any, handler: Any) -> dict[str, Any]:
         state = await user.get_auth_state()
         if not state:

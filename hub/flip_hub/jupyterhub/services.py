@@ -11,8 +11,8 @@ from flip_hub.config import ENVIRONMENT_PREFIX, HubConfig
 from flip_hub.jupyterhub.proxy import program, tied
 from flip_hub.jupyterhub.roles import CULLER, DASHBOARDS, FLIP
 
-IDLE_SECONDS = 4 * 3600
-"""A workspace that nobody used for this long is stopped."""
+CULL_SECONDS = 300
+"""How often it is looked at most for workspaces that nobody uses."""
 
 START_SECONDS = 180
 """How long a service may take to answer: JupyterHub gives up altogether when one does not."""
@@ -29,7 +29,7 @@ def services(config: HubConfig) -> list[dict[str, Any]]:
     return [
         _web_service(config, FLIP, config.service_port, [program("flip-hub"), "serve"]),
         _web_service(config, DASHBOARDS, config.dashboards_port, [program("flip-hub"), "dashboards"]),
-        {"name": CULLER, "command": logged(config, CULLER, _culler())},
+        {"name": CULLER, "command": logged(config, CULLER, _culler(config))},
     ]
 
 
@@ -64,5 +64,8 @@ def _environment(config: HubConfig) -> dict[str, str]:
     }
 
 
-def _culler() -> list[str]:
-    return [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={IDLE_SECONDS}", "--cull-every=300"]
+def _culler(config: HubConfig) -> list[str]:
+    idle, longest = round(config.workspace_idle_minutes * 60), round(config.workspace_hours * 3600)
+    every = max(1, min(CULL_SECONDS, idle // 2))
+    times = (f"--timeout={idle}", f"--max-age={longest}", f"--cull-every={every}")
+    return [sys.executable, "-m", "jupyterhub_idle_culler", *times]

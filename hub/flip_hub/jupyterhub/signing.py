@@ -106,6 +106,11 @@ class KnownPeople(Authenticator):  # type: ignore[misc]
         """Whether whoever vouches for the person still does."""
         return True
 
+    async def vouches_for(self, user: Any) -> bool:
+        """Whether a workspace may go on while its person asks for nothing: not after others ended their sessions."""
+        reason = await asyncio.to_thread(sign_ins.last_end, self.database, user.name)
+        return reason not in sign_ins.BY_OTHERS
+
     def is_active(self, name: str) -> bool:
         """Whether the hub knows a person of this name who is active."""
         with self.database.read() as session:

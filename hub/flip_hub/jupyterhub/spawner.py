@@ -16,8 +16,9 @@ from traitlets import Instance, default
 from traitlets.config import LoggingConfigurable
 
 from flip_hub.config import HubConfig
-from flip_hub.errors import InvalidError
-from flip_hub.governance.profiles import Profile, profiles
+from flip_hub.database import Database
+from flip_hub.governance import resources, usage
+from flip_hub.governance.profiles import Profile
 from flip_hub.governance.workspaces import may_open
 from flip_hub.jupyterhub.home import prepare_home, workspace_home
 from flip_hub.jupyterhub.roles import FLIP, workspace_scopes
@@ -48,6 +49,13 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
 
     flip_config = Instance(HubConfig).tag(config=True)
     user_options: dict[str, Any]
+    profile: Profile | None = None
+    _why_stopped = ""
+
+    @property
+    def database(self) -> Database:
+        """The hub's database."""
+        return Database.of(self.flip_config)
 
     @default("server_token_scopes")
     def _server_token_scopes(self) -> list[str]:
@@ -88,8 +96,9 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
         refused = self.refusal()
         if refused is not None:
             raise RefusedError(str(refused))
+        self.profile = self.chosen()
         self.prepare()
-        self.limit(self.chosen())
+        self.limit(self.profile)
         return super().run_pre_spawn_hook()
 
     def prepare(self) -> None:
@@ -100,14 +109,13 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
         """The profile that the person chose; the default without a choice.
 
         Raises:
-            RefusedError: the project does not have it.
+            RefusedError: the project does not have it, or its GPU-hours are used up.
         """
-        known = profiles(self.flip_config)
-        asked = (self.user_options or {}).get("profile") or known.default
-        name = str(asked[0] if isinstance(asked, list) else asked)
+        asked = (self.user_options or {}).get("profile") or ""
+        name = str(asked[0] if isinstance(asked, list) and asked else asked)
         try:
-            profile = known.named(name)
-        except InvalidError as error:
+            profile = resources.choose(self.flip_config, self.database, self.name, name)
+        except PublicError as error:
             raise RefusedError(str(error)) from error
         # what a person sends besides reaches no spawner: DockerSpawner would take an image out of it
         self.user_options = {"profile": profile.name}
@@ -116,14 +124,41 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
     def limit(self, profile: Profile) -> None:
         """Give the workspace what its profile says, and no more, as far as this way of starting can."""
 
+    async def start(self) -> Any:
+        """Start it; from then on it counts."""
+        self._why_stopped = ""
+        profile = self.profile or self.chosen()
+        await asyncio.to_thread(usage.began, self.database, self.name, self.user.name, profile)
+        return await super().start()
+
+    async def run_post_stop_hook(self) -> None:
+        """It ended: it no longer counts."""
+        await asyncio.to_thread(usage.ended, self.database, self.name, self.user.name, self._why_stopped)
+        ending = super().run_post_stop_hook()
+        if ending is not None:
+            await ending
+
     async def poll_and_notify(self) -> int | None:
-        """Close a workspace whose project expired, was suspended, or whose person is no longer a member."""
-        refused = self.refusal()
-        if refused is not None:
-            self.log.warning("Closing workspace %s: %s", self._log_name, refused)
+        """Close a workspace that may not go on; one that may is written down as running."""
+        reason = await self.reason_to_close()
+        if reason:
+            self.log.warning("Closing workspace %s: %s", self._log_name, reason)
+            self._why_stopped = reason
             await self.stop(now=True)
         status: int | None = await super().poll_and_notify()
+        if status is None:
+            await asyncio.to_thread(usage.seen, self.database, self.name, self.user.name)
         return status
+
+    async def reason_to_close(self) -> str:
+        """Why it may not go on: the project's end, the person's, or the quota's; empty where it may."""
+        refused = await asyncio.to_thread(self.refusal)
+        if refused is not None:
+            return str(refused)
+        if not await self.authenticator.vouches_for(self.user):
+            return "Nobody vouches for the person any more."
+        mine = (self.flip_config, self.database, self.name, self.user.name)
+        return await asyncio.to_thread(resources.overdrawn, *mine)
 
     async def progress(self) -> AsyncIterator[dict[str, object]]:
         """What the person reads while waiting."""

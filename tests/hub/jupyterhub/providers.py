@@ -89,6 +89,7 @@ oidc_refresh_seconds = 0
 SITE = """
 from flip_hub.jupyterhub import configure
 configure(c)
+c.Spawner.poll_interval = 1
 c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] != "dashboards"]
 """
 

@@ -16,6 +16,7 @@ from flip_hub.jupyterhub.docker import DockerWorkspace
 from flip_hub.jupyterhub.spawner import CONFIGURATION, RefusedError
 
 from tests.hub.jupyterhub.forms import IMAGE, PERSON, PROJECT, made, of_form
+from tests.hub.jupyterhub.homes import populated_home
 
 CLOSED = {
     "Name": "flip-workspaces",
@@ -70,6 +71,12 @@ class _Answer(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub's home in which the person's project is open."""
+    return populated_home(tmp_path_factory.mktemp("form") / "home").home
+
+
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     with Daemon() as running:
@@ -82,9 +89,9 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
         thread.join()
 
 
-def started(tmp_path: Path, profile: str = "small", **changes: Any) -> Any:
+def started(home: Path, profile: str = "small", **changes: Any) -> Any:
     """Start a workspace; returns its address."""
-    config = of_form(tmp_path, "docker", **changes)
+    config = of_form(home, "docker", **changes)
     spawner = made(config)
     spawner.prepare()
     spawner.limit(profiles(config).named(profile))
@@ -97,8 +104,8 @@ def created(daemon: Daemon) -> dict[str, Any]:
     return body
 
 
-def test_a_container_has_no_rights_and_writes_to_its_home_alone(tmp_path: Path, daemon: Daemon) -> None:
-    assert started(tmp_path) == ("172.30.0.7", 8888)
+def test_a_container_has_no_rights_and_writes_to_its_home_alone(home: Path, daemon: Daemon) -> None:
+    assert started(home) == ("172.30.0.7", 8888)
     body = created(daemon)
     host = body["HostConfig"]
     assert body["Image"] == IMAGE
@@ -109,18 +116,18 @@ def test_a_container_has_no_rights_and_writes_to_its_home_alone(tmp_path: Path, 
     assert not host.get("Privileged")
     assert host["NetworkMode"] == "flip-workspaces"
     assert not host.get("PortBindings")
-    home = tmp_path / "workspaces" / PROJECT / PERSON
+    own = home / "workspaces" / PROJECT / PERSON
     assert sorted(host["Binds"]) == sorted(
         [
-            f"{home}:/home/researcher:rw",
-            f"{tmp_path / 'incoming' / PROJECT}:/home/researcher/incoming:ro",
+            f"{own}:/home/researcher:rw",
+            f"{home / 'incoming' / PROJECT}:/home/researcher/incoming:ro",
             f"{CONFIGURATION}:/etc/flip/workspace:ro",
         ]
     )
 
 
-def test_its_limits_are_its_profiles(tmp_path: Path, daemon: Daemon) -> None:
-    started(tmp_path)
+def test_its_limits_are_its_profiles(home: Path, daemon: Daemon) -> None:
+    started(home)
     host = created(daemon)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"]) == (4_000_000_000, 4_000_000_000)
     assert host["CpuQuota"] / host["CpuPeriod"] == 2
@@ -130,42 +137,40 @@ def test_its_limits_are_its_profiles(tmp_path: Path, daemon: Daemon) -> None:
 
 @pytest.mark.parametrize(("devices", "wanted"), [("", {"Count": 1}), ("MIG-1", {"DeviceIDs": ["MIG-1"]})])
 def test_a_profile_with_a_card_is_given_it(
-    tmp_path: Path, daemon: Daemon, devices: str, wanted: dict[str, Any]
+    home: Path, tmp_path: Path, daemon: Daemon, devices: str, wanted: dict[str, Any]
 ) -> None:
     (tmp_path / "p.yaml").write_text(
         "default: g\n"
         f"profiles: [{{name: g, title: G, cpu: 1, memory_gb: 1, gpus: 1, gpu_hours: 1, devices: [{devices}]}}]\n"
     )
-    started(tmp_path, "g", workspace_profiles="p.yaml")
+    started(home, "g", workspace_profiles=str(tmp_path / "p.yaml"))
     (asked,) = created(daemon)["HostConfig"]["DeviceRequests"]
     assert asked | wanted == asked
     assert asked["Capabilities"] == [["gpu"]]
 
 
-def test_its_environment_is_the_workspaces_alone(
-    tmp_path: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_its_environment_is_the_workspaces_alone(home: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRTUAL_ENV", "/of/the/hub")
-    started(tmp_path)
+    started(home)
     env = dict(line.split("=", 1) for line in created(daemon)["Env"])
     assert env["JUPYTERHUB_API_URL"].startswith("http://172.30.0.1:8081/")
     assert env["FLIP_HUB_API"] == "http://172.30.0.1:8000/services/flip/api"
     assert not {"VIRTUAL_ENV", "PATH", "FLIP_HUB_HOME"} & set(env)
-    assert str(tmp_path) not in str(env)
+    assert str(home) not in str(env)
 
 
 @pytest.mark.parametrize(
     "changes", [{"Internal": False}, {"Options": {}}, {"Name": "another"}], ids=["out", "across", "none"]
 )
-def test_nothing_starts_in_a_network_that_leads_out(tmp_path: Path, daemon: Daemon, changes: dict[str, Any]) -> None:
+def test_nothing_starts_in_a_network_that_leads_out(home: Path, daemon: Daemon, changes: dict[str, Any]) -> None:
     daemon.network |= changes
     with pytest.raises(RefusedError):
-        started(tmp_path)
+        started(home)
     assert not [path for _, path, _ in daemon.asked if "/create" in path]
 
 
-def test_no_person_chooses_an_image(tmp_path: Path, daemon: Daemon) -> None:
-    config = of_form(tmp_path, "docker")
+def test_no_person_chooses_an_image(home: Path, daemon: Daemon) -> None:
+    config = of_form(home, "docker")
     spawner = made(config)
     spawner.user_options = {"image": "evil/image", "profile": "small"}
     spawner.prepare()

@@ -13,6 +13,8 @@ from flip_hub.database import Database, Identity, Person, Routine, SignIn
 from sqlalchemy import select
 
 from demo.hub_only import HubOnly
+from demo.processes import wait_until
+from tests.hub.jupyterhub.homes import OPEN
 from tests.hub.jupyterhub.providers import Provider, organisation, person, sign_in
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("organisation-sign-in")]
@@ -151,6 +153,26 @@ def test_whom_the_provider_no_longer_knows_is_signed_out_everywhere(
             assert client.get(f"{hub.url}/services/flip/api/me").status_code == 401
             assert client.get(f"{hub.url}/hub/home").url.path == "/hub/login"
     assert {"reason": "provider"} in events(database, "person.signed_out", "person/cleo")
+
+
+def test_whom_the_provider_no_longer_knows_loses_a_running_workspace_while_nobody_asks_for_anything(
+    hub: HubOnly, provider: Provider, browser: httpx.Client, database: Database
+) -> None:
+    sign_in(hub.url, browser, "u-ada")
+    assert "spawn-pending" in str(browser.get(f"{hub.url}/hub/spawn/ada/{OPEN}").url)
+    wait_until(
+        lambda: bool(hub.pids("jupyterhub.singleuser")), 60, "it did not start", last_words=hub.keeper.last_words
+    )
+    ready = f"{hub.url}/user/ada/{OPEN}/api"
+    wait_until(
+        lambda: browser.get(ready).status_code == 200, 60, "it does not answer", last_words=hub.keeper.last_words
+    )
+    browser.close()
+    provider.change("u-ada", active=False)
+    wait_until(lambda: not hub.pids("jupyterhub.singleuser"), 30, "it goes on", last_words=hub.keeper.last_words)
+    provider.change("u-ada", active=True)
+    (stopped,) = events(database, "workspace.stopped", f"project/{OPEN}")
+    assert "vouches" in str(stopped["reason"])
 
 
 def test_a_provider_without_refresh_tokens_is_asked_by_the_other(

@@ -27,9 +27,11 @@ from flip_hub.governance import (
     jobs,
     listing,
     projects,
+    resources,
     reviews,
 )
 from flip_hub.governance.office import Office
+from flip_hub.governance.profiles import profiles
 from flip_hub.governance.when import STATES_OF_ACTION, state_of
 from flip_hub.policy import Object, Subject
 
@@ -48,6 +50,7 @@ _ASKED = (
     "review_project",
     "change_project_state",
     "confirm_condition",
+    "set_resources",
 )
 """Actions that the page asks the policies about."""
 _OPERATOR_STEPS = {
@@ -133,6 +136,7 @@ def show(
             open_comments=sum(one.open for found in comments.threads_of(session, row).values() for one in found),
             steps=_operator_steps(office, session, subject, row),
             history=_history(session, project_id),
+            **_workspaces(office, session, subject, row),
         )
 
 
@@ -160,6 +164,24 @@ def _operator_steps(office: Office, session: Session, subject: Subject, project:
         str(row.target): _OPERATOR_STEPS[ProjectState(row.target)]
         for row in PROJECT.transitions
         if row.source == state and row.event in events
+    }
+
+
+def _workspaces(office: Office, session: Session, subject: Subject, project: Project) -> dict[str, object]:
+    """What its workspaces may use, and what of it was given to this project alone."""
+    if state_of(project) not in STATES_OF_ACTION["open_workspace"]:
+        return {"works": False}
+    known, seen = profiles(office.config), resources.view(office.config, session, project)
+    extra = [one for one in known.profiles if one not in known.given(frozenset())]
+    held = {one.name for one in seen.profiles}
+    minutes = office.config.workspace_idle_minutes
+    return {
+        "works": True,
+        "resources": seen,
+        "notices": resources.notices_of(office.config, session, project, subject.name),
+        "extra_profiles": [{"value": one.name, "text": f"{one.title}: {one.words}"} for one in extra],
+        "given": [one.name for one in extra if one.name in held],
+        "idle_hours": f"{minutes / 60:g} hours" if minutes >= 120 else f"{minutes:g} minutes",
     }
 
 
