@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from flip_sdk.made_up import offline
     from flip_sdk.privacy import Privacy
     from flip_sdk.project import Project
+    from flip_sdk.prototyping import dask_client
     from flip_sdk.publishing import Dashboard
     from flip_sdk.results import Result
     from flip_sdk.signing_in import login, logout
@@ -89,6 +90,7 @@ _HOMES = {
     "classes": "inputs",
     "condition": "events",
     "connect": "client",
+    "dask_client": "prototyping",
     "days_with": "inputs",
     "death": "events",
     "drug": "events",
@@ -151,6 +153,7 @@ __all__ = [
     "classes",
     "condition",
     "connect",
+    "dask_client",
     "days_with",
     "death",
     "drug",

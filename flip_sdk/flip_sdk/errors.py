@@ -15,6 +15,7 @@ FlipError
 │   ├── NotFoundError           no such project, job, model …
 │   ├── ConnectionFailedError   the hub cannot be reached or is not signed in to
 │   ├── ExtraMissingError       work that needs packages which are not installed here; an ImportError, too
+│   ├── SetupError              what a call needs is not installed, or does not run
 │   └── JobFailedError          a job ended without a result, with its reason
 └── (nothing else: a FlipError that is not public is a bug)
 """
@@ -157,6 +158,12 @@ class ExtraMissingError(PublicError, ImportError):
         super().__init__(
             f"{what} needs {module}, which is not installed here.", f'Run: pip install "flip-sdk[{extra}]"'
         )
+
+
+class SetupError(PublicError):
+    """What a call needs is not installed here, or does not run."""
+
+    code = "not_set_up"
 
 
 class JobFailedError(PublicError):

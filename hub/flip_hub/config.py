@@ -94,6 +94,8 @@ class HubConfig:
         workspace_idle_minutes: a workspace that nobody used for this long is stopped.
         workspace_hours: a workspace is stopped after this long, whatever is done in it.
         workspace_grace_minutes: how long a running workspace goes on after its project's quota of GPU-hours is used up.
+        dask_gateway_url: address of a dask-gateway, as workspaces reach it (``<hub_url>/services/dask-gateway``), where
+            notebooks get their Dask clusters; empty: a cluster is the workspace's own processors.
         emergency_max_hours: how long emergency access may be opened for, at most.
         emergency_review_days: a review of one that takes longer than this is shown as overdue.
     """
@@ -161,6 +163,7 @@ class HubConfig:
     workspace_idle_minutes: float = 240.0
     workspace_hours: float = 168.0
     workspace_grace_minutes: float = 15.0
+    dask_gateway_url: str = ""
     emergency_max_hours: float = 4.0
     emergency_review_days: float = 3.0
 

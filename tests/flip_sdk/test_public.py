@@ -49,6 +49,7 @@ def test_the_public_names_are_these() -> None:
         "classes",
         "condition",
         "connect",
+        "dask_client",
         "days_with",
         "death",
         "drug",

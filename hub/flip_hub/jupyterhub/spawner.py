@@ -174,6 +174,7 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
     def get_env(self) -> dict[str, str]:
         """The workspace's environment. It holds no secret but the workspace's own narrow token."""
         lab = self.home_inside / ".jupyter" / "lab"
+        gateway = self.flip_config.dask_gateway_url
         return {
             **super().get_env(),
             "FLIP_HUB_API": f"{self.proxy_inside.rstrip('/')}/services/{FLIP}/api",
@@ -182,4 +183,5 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
             "JUPYTERLAB_SETTINGS_DIR": str(lab / "user-settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(lab / "workspaces"),
             "PYTHONNOUSERSITE": "1",
+            **({"FLIP_DASK_GATEWAY": gateway} if gateway else {}),
         }

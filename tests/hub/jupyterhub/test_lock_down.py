@@ -81,6 +81,9 @@ WAYS_OUT = [
     ("terminals/1", 404),
     ("lsp/status", 404),
     ("proxy/8888/", 404),
+    ("proxy/localhost:8081/hub/api", 404),
+    ("server-proxy/servers-info", 404),
+    ("dask/dashboard/0123456789abcdef/status", 404),
     ("directories/x", 404),
     # what the interface does not need
     ("lab/api/licenses/?full_text=1", 403),

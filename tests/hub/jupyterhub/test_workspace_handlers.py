@@ -10,7 +10,7 @@ from jupyter_server.services.contents.handlers import ContentsHandler
 from jupyter_server.view.handlers import ViewHandler
 
 PACKAGES_OF_OUR_OWN = {"flip_lab.*", "flip_workspace.*"}
-OTHERS = 39
+OTHERS = 43
 
 
 class AnotherContentsHandler(ContentsHandler):  # type: ignore[misc]

@@ -29,9 +29,12 @@ c.ServerApp.contents_manager_class = NoDownloadContentsManager
 c.ServerApp.kernel_websocket_connection_class = RecordedConnection
 c.ServerApp.kernel_spec_manager_class = InstalledKernels
 c.ServerApp.terminals_enabled = False
+# of Dask, its own extension and the proxy fetch from any address; FLIP's shows the one dashboard
+OFF = ("dask_labextension", "jupyter_lsp", "jupyter_server_proxy", "jupyter_server_terminals", "voila.server_extension")
 c.ServerApp.jpserver_extensions = {
+    "flip_sdk.prototyping.lab": True,
     "flip_workspace": True,
-    **dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "voila.server_extension"), False),
+    **dict.fromkeys(OFF, False),
 }
 c.ContentsManager.files_handler_class = None
 c.HubOAuth.cache_max_age = 30
