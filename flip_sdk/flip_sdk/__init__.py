@@ -180,7 +180,11 @@ def __getattr__(name: str) -> object:
     try:
         home = _HOMES[name]
     except KeyError:
-        raise AttributeError(f"module 'flip_sdk' has no attribute {name!r}") from None
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, __all__, n=1)
+        hint = f" Did you mean flip.{near[0]}?" if near else ""
+        raise AttributeError(f"flip_sdk has no {name!r}.{hint}") from None
     value = getattr(import_module(f"flip_sdk.{home}"), name)
     globals()[name] = value
     return value

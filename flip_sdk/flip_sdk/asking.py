@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flip_sdk.catalogue import Catalogue, Concept
-from flip_sdk.cohorts import Cohort
+from flip_sdk.cohorts import Cohort, Rule
 from flip_sdk.contract import cohorts as contract
 from flip_sdk.contract.check import check
 from flip_sdk.contract.features import AnyFeature, AnyLabel, ClassLabel, Feature, Label
 from flip_sdk.contract.images import AnyImages
 from flip_sdk.contract.jobs import CountSpec, EvaluateSpec, ModelRef, StatisticsSpec, TrainSpec
 from flip_sdk.contract.records import digest
-from flip_sdk.errors import NotFoundError, SpecError
+from flip_sdk.errors import NotFoundError, PublicError, SpecError
 from flip_sdk.events import Measured
 from flip_sdk.inputs import Input, Outcome
 from flip_sdk.privacy import build
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     FeatureLike = AnyFeature | Input | Measured | Concept | str | int
     LabelLike = AnyLabel | Outcome | Concept | str | int
     ImagesLike = AnyImages | Images | Tiles
-    CohortLike = Cohort | contract.Cohort | None
+    CohortLike = Cohort | Rule | contract.Cohort | None
 
 AnySpec = TypeVar("AnySpec", CountSpec, TrainSpec, EvaluateSpec, StatisticsSpec)
 
@@ -43,10 +43,24 @@ class Names:
         return self._fetched
 
     def cohort(self, given: CohortLike) -> contract.Cohort:
-        """The contract's cohort; ``None`` is everybody."""
-        if given is None:
-            return contract.Cohort()
-        return given if isinstance(given, contract.Cohort) else given.resolve(self.catalogue)
+        """The contract's cohort; ``None`` is everybody.
+
+        Raises:
+            NotFoundError: a name is unknown.
+            PublicError: it is something else.
+        """
+        match given:
+            case None:
+                return contract.Cohort()
+            case contract.Cohort():
+                return given
+            case Cohort():
+                return given.resolve(self.catalogue)
+            case Rule():
+                return Cohort(given).resolve(self.catalogue)
+        raise PublicError(
+            f"{given!r} is no cohort.", "Give rules, such as flip.Cohort(flip.has_condition('malignant'))."
+        )
 
     def features(self, given: Sequence[FeatureLike]) -> tuple[AnyFeature, ...]:
         """The contract's features.
@@ -59,7 +73,7 @@ class Names:
                 "No feature is given.",
                 "project.catalogue().features() gives all measurements that the Trusts hold; or give images.",
             )
-        return tuple(self._feature(one) for one in given)
+        return tuple(self._feature(one) for one in several(given))
 
     def _feature(self, given: FeatureLike) -> AnyFeature:
         match given:
@@ -106,6 +120,11 @@ class Names:
         if isinstance(given, Outcome):
             return given.record(self.catalogue)
         return given.label() if isinstance(given, Concept) else self.catalogue().label(given)
+
+
+def several(given: str | Sequence[Any]) -> tuple[Any, ...]:
+    """One name that stands alone is meant as a list of it, not of its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 class Files:

@@ -208,7 +208,8 @@ def error_of(response: httpx.Response) -> PublicError:
         return SpecError(body.violations)
     kind = _BY_CODE.get(body.code) or _BY_STATUS.get(status, PublicError)
     message = f"{body.message} (policy: {body.policy})" if body.policy else body.message
-    error = kind(message, body.mend or _MENDS.get(status, "Try again; if it stays, tell the hub's operator."))
+    ours = _MENDS[401] if status == httpx.codes.UNAUTHORIZED else ""
+    error = kind(message, ours or body.mend or _MENDS.get(status, "Try again; if it stays, tell the hub's operator."))
     if body.code:
         error.code = body.code
     return error

@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING
 from pydantic_core import ValidationError
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from flip_sdk.contract.api import RefusalView
     from flip_sdk.contract.check import Violation
 
@@ -46,11 +48,19 @@ class PublicError(FlipError):
     """
 
     code = "error"
+    usual_mend = ""
+    """What to do next, where an error of this kind says nothing else."""
 
     def __init__(self, message: str, mend: str = "") -> None:
         self.message = message
-        self.mend = mend
-        super().__init__(f"{message} {mend}".strip())
+        self.mend = mend or self.usual_mend
+        super().__init__(f"{message} {self.mend}".strip())
+
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook, instead of a traceback through this package: what is wrong, where, and what to do next."""
+        where = f" (line {line} of the cell)" if (line := _line_of_cell(self)) else ""
+        next_ = [f"What to do: {self.mend}"] if self.mend else []
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m{where}: {self.message}", *next_]
 
 
 class RecordError(PublicError):
@@ -65,18 +75,61 @@ class RecordError(PublicError):
         )
 
 
+_SAID = {
+    "extra_forbidden": "there is no such field",
+    "missing": "it has to be given",
+    "greater_than": "it has to be more than {gt}",
+    "greater_than_equal": "it has to be {ge} or more",
+    "less_than": "it has to be less than {lt}",
+    "less_than_equal": "it has to be {le} or less",
+    "finite_number": "it has to be a number that is finite",
+    "string_too_short": "it is too short",
+    "string_too_long": "it has {max_length} characters at most",
+    "too_short": "it has {min_length} entries or more",
+    "too_long": "it has {max_length} entries at most",
+    "float_parsing": "it has to be a number",
+    "float_type": "it has to be a number",
+    "int_parsing": "it has to be a whole number",
+    "int_type": "it has to be a whole number",
+    "int_from_float": "it has to be a whole number",
+    "string_type": "it has to be text",
+    "literal_error": "it has to be one of {expected}",
+}
+"""By pydantic's name for what is wrong; only limits that the schema states are filled in."""
+_NAMES = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+
+
 def _in_words(error: Exception) -> str:
     """Every field that does not fit, without repeating the value: it may be a secret or a person's."""
     if not isinstance(error, ValidationError):
         return f"{error}."
-    details = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in details) + "."
+    details = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, detail['loc'])) or 'it'}: {_said(detail)}" for detail in details) + "."
+
+
+def _said(detail: ErrorDetails) -> str:
+    limits = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch" and limits.get("pattern") == _NAMES:
+        return "it has to be lower-case letters, digits and hyphens, 40 at most"
+    words = _SAID.get(detail["type"])
+    return words.format(**limits) if words else detail["msg"]
+
+
+def _line_of_cell(error: BaseException) -> int | None:
+    """Where in a notebook's cell it happened."""
+    step, found = error.__traceback__, None
+    while step is not None:
+        name = step.tb_frame.f_code.co_filename
+        found = step.tb_lineno if "ipykernel_" in name or name.startswith("<ipython-input") else found
+        step = step.tb_next
+    return found
 
 
 class SignatureError(PublicError):
     """A signature does not verify."""
 
     code = "bad_signature"
+    usual_mend = "Have it signed and sent again; if it stays, compare keys with its sender."
 
 
 class SpecError(PublicError):
@@ -106,6 +159,7 @@ class SecureSumError(PublicError):
     """Keys or numbers of a secure sum do not fit together."""
 
     code = "bad_sum"
+    usual_mend = "Submit the job again; if it stays, tell the hub's operator."
 
 
 class RosterError(SecureSumError):

@@ -11,7 +11,7 @@ from flip_sdk.contract import jobs
 from flip_sdk.contract.features import AnyFeature
 from flip_sdk.contract.jobs import Mechanism, TrustModel
 from flip_sdk.contract.records import Record
-from flip_sdk.errors import RecordError
+from flip_sdk.errors import PublicError, RecordError
 from flip_sdk.presets import Preset, mechanism_of, trust_model_of
 
 SomeRecord = TypeVar("SomeRecord", bound=Record)
@@ -71,7 +71,15 @@ class Privacy(jobs.Privacy):
 
 
 def guarantee(asked: Privacy | None, features: Sequence[AnyFeature]) -> jobs.Privacy:
-    """What is asked, as the contract's record; without features there is nothing to measure for their scaling."""
+    """What is asked, as the contract's record; without features there is nothing to measure for their scaling.
+
+    Raises:
+        PublicError: what is asked is no guarantee.
+    """
+    if asked is not None and not isinstance(asked, Privacy):
+        raise PublicError(
+            f"{asked!r} is no guarantee.", "Give one such as privacy=flip.Privacy(epsilon=3, delta=1e-5)."
+        )
     given = asked or Privacy()
     if features or given.scaling != "dp_statistics":
         return given.record()

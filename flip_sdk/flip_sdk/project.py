@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from flip_sdk import looks
 from flip_sdk.airlock import Airlock, File, ReleaseRequest
-from flip_sdk.asking import Files, Names, checked
+from flip_sdk.asking import Files, Names, checked, several
 from flip_sdk.catalogue import Catalogue
 from flip_sdk.contract.airlock import Audience
 from flip_sdk.contract.api import (
@@ -135,7 +135,7 @@ class Project(Questions):
         spec = checked(
             CountSpec,
             project_id=self.id,
-            trusts=tuple(trusts),
+            trusts=several(trusts),
             cohort=Names(self.catalogue).cohort(cohort),
             epsilon=epsilon,
         )
@@ -208,7 +208,7 @@ class Project(Questions):
 
     def evaluate(  # noqa: PLR0913 (the same form)
         self,
-        model: Result | Job | nn.Module,
+        model: Result | Job | str | nn.Module,
         *,
         features: Sequence[FeatureLike] | None = None,
         images: ImagesLike | None = None,
@@ -224,7 +224,8 @@ class Project(Questions):
         """Score a model at the Trusts, on the three persons in ten it was not trained on.
 
         Args:
-            model: a result of :meth:`train` (or its job), or a torch module on features scaled by their public bounds.
+            model: a result of :meth:`train` (or its job, or the job's id), or a torch module on features scaled by
+                their public bounds.
             features: the model's inputs; a result brings its own.
             images: what it is shown; a result brings its own.
             label: what it tells; a result brings its own.
@@ -241,13 +242,14 @@ class Project(Questions):
             NotFoundError: a name is unknown, or features and label are missing.
             ModelError: the module cannot cross.
         """
-        given = model.result() if isinstance(model, Job) else model
+        trained = self.job(model) if isinstance(model, str) else model
+        given = trained.result() if isinstance(trained, Job) else trained
         asked = Given(features, images, label, index, cohort)
         what = subject(given, asked, Names(self.catalogue), loss, part)
         spec = checked(
             EvaluateSpec,
             project_id=self.id,
-            trusts=tuple(trusts),
+            trusts=several(trusts),
             **what.inputs.fields(),
             model=what.model,
             scaling=what.scaling,
@@ -356,7 +358,7 @@ class Project(Questions):
         spec = checked(
             TrainSpec,
             project_id=self.id,
-            trusts=tuple(trusts),
+            trusts=several(trusts),
             **inputs.fields(),
             model=files.ref,
             loss=loss or inputs.loss,

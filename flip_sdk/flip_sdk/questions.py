@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flip_sdk import describing
-from flip_sdk.asking import Names, checked
+from flip_sdk.asking import Names, checked, several
 from flip_sdk.catalogue import Concept
 from flip_sdk.categories import Grouping, named
 from flip_sdk.contract import statistics as contract
 from flip_sdk.contract.jobs import Part, StatisticsSpec
+from flip_sdk.errors import PublicError
 from flip_sdk.privacy import build
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Questions:
         spec = checked(
             StatisticsSpec,
             project_id=self.view.project_id,
-            trusts=tuple(trusts),
+            trusts=several(trusts),
             cohort=self._names().cohort(cohort),
             question=question,
             epsilon=epsilon,
@@ -238,6 +239,10 @@ class Questions:
 
     def _categories(self, groupings: Sequence[Grouping]) -> tuple[contract.Category, ...]:
         names = self._names()
+        if wrong := [one for one in groupings if not isinstance(one, Grouping)]:
+            raise PublicError(
+                f"{wrong[0]!r} is no grouping.", "Give flip.by_age(…), flip.by_sex(…) or flip.by_condition(…)."
+            )
         return tuple(grouping.record(names.catalogue) for grouping in groupings)
 
     def _predictors(self, given: Sequence[PredictorLike]) -> contract.Predictors:

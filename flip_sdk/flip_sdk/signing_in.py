@@ -61,7 +61,7 @@ def api_address(address: str) -> str:
     """
     address = address.strip()
     parts = urlsplit(address if "://" in address else f"https://{address}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in parts.netloc:
         raise ConnectionFailedError(f"{address!r} is not a web address.", "Give one such as https://hub.example.org.")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ConnectionFailedError(

@@ -41,9 +41,16 @@ def test_a_project_that_is_not_there_suggests_the_nearest(hub: flip.Hub) -> None
     with pytest.raises(flip.NotFoundError) as caught:
         hub.project("breast-cytologie")
     assert "breast-cytology" in caught.value.mend
+
+
+def test_whoever_has_one_project_need_not_name_it(hub: flip.Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hub.project().id == "breast-cytology"
+    view = hub.project().view
+    monkeypatch.setattr(hub, "_views", lambda: [view, view.model_copy(update={"project_id": "another"})])
     with pytest.raises(flip.NotFoundError) as caught:
         hub.project()
     assert "breast-cytology" in caught.value.mend
+    assert "another" in caught.value.mend
 
 
 def test_the_budget_is_a_table_with_what_is_left(project: flip.Project, fake_hub: FakeHub) -> None:

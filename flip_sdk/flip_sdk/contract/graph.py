@@ -232,7 +232,10 @@ def safetensors_specs(content: bytes, limits: Limits = LIMITS) -> dict[str, Tens
             if key != "__metadata__"
         }
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError("The weights are not safetensors of float32, float64, int64 or bool.") from error
+        raise ModelError(
+            "The weights are not safetensors of float32, float64, int64 or bool.",
+            "Export the model again, with such numbers.",
+        ) from error
 
 
 def check_weights(record: GraphRecord, content: bytes, limits: Limits = LIMITS) -> list[str]:

@@ -82,7 +82,10 @@ class Computation:
         """
         model = self._ready(loss)
         if model.linear is None:
-            raise ModelError("Sufficient statistics are enough for a model that is one linear layer, not for this one.")
+            raise ModelError(
+                "Sufficient statistics are enough for a model that is one linear layer, not for this one.",
+                "Ask for another mechanism, such as full_batch.",
+            )
         x = scaled(self._snapshot.features, self._bounds, scaling)
         outputs = model.record.result_of(model.record.output).elements
         return sufficient_statistics(self._snapshot, x, loss, outputs)
@@ -170,7 +173,7 @@ class Computation:
 
     def _ready(self, loss: Loss | None) -> Model:
         if self._model is None:
-            raise ModelError("There is no model graph to compute with.")
+            raise ModelError("There is no model graph to compute with.", "Submit the job again.")
         if loss is not None:
             require_fit(self._model.record, self._snapshot.width, loss)
         return self._model
@@ -191,7 +194,7 @@ def _views(flat: npt.NDArray[Any], model: Model) -> dict[str, Tensor]:
 def _check_correction(model: Model, correction: Mapping[str, npt.NDArray[np.float32]]) -> None:
     shapes = {key: tensor.shape for key, tensor in model.record.parameters.items()}
     if correction and {key: value.shape for key, value in correction.items()} != shapes:
-        raise ModelError("The correction of the drift does not fit the model.")
+        raise ModelError("The correction of the drift does not fit the model.", "Submit the job again.")
 
 
 def _weights(model: Model, content: bytes) -> dict[str, Tensor]:

@@ -40,6 +40,9 @@ _DROPPED = ("device", "layout", "pin_memory", "requires_grad")
 
 def export(module: nn.Module, features: int, loss: Loss) -> ExportedModel:
     """See :func:`flip_sdk.models.export_model`."""
+    if not isinstance(module, nn.Module):
+        made = " It is a class: call it." if isinstance(module, type) else ""
+        raise ModelError(f"That is no torch module.{made}", "Give one such as torch.nn.Linear(len(features), 1).")
     for name, part in module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise ModelError(f"{name or 'The model'} is a {type(part).__name__}. {_BATCH_NORM[0]}", _BATCH_NORM[1])
@@ -73,14 +76,14 @@ def _trace(module: nn.Module, features: int) -> ExportedProgram:
                 program = program.run_decompositions(table)
     except Exception as error:
         # whatever the researcher's own forward() raises while it is traced comes out here
-        raise _refusal(error) from error
+        raise _refusal(error, features) from error
     finally:
         module.train(was_training)
     _refuse_unknown(program)
     return program
 
 
-def _refusal(error: Exception) -> ModelError:
+def _refusal(error: Exception, features: int) -> ModelError:
     if "batch_norm" in str(error) or "Expected more than 1 value per channel when training" in str(error):
         return ModelError(*_BATCH_NORM)
     if "DataDependent" in type(error).__name__ or "data-dependent" in str(error).lower():
@@ -90,8 +93,9 @@ def _refusal(error: Exception) -> ModelError:
         )
     first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     return ModelError(
-        f"The model could not be traced by torch.export on an input of shape (1, features): {first}",
-        "Call model(torch.zeros(1, features)) to see the error where it happens.",
+        f"The model could not be traced by torch.export on rows of {features} numbers: {first}",
+        f"Its first layer has to take {features} numbers of a person, as there are features. Call "
+        f"model(torch.zeros(1, {features})) to see the error where it happens.",
     )
 
 
@@ -245,7 +249,8 @@ def _checked(model: ExportedModel, features: int, loss: Loss) -> ExportedModel:
         _gradients(program, record, weights, loss)
     except RuntimeError as error:
         raise ModelError(
-            f"Gradients of single people cannot be computed: {str(error).splitlines()[0][:300]}"
+            f"Gradients of single people cannot be computed: {str(error).splitlines()[0][:300]}",
+            "Leave out the layer that it names, or write it with layers of docs/models.md.",
         ) from error
     return model
 

@@ -256,10 +256,10 @@ BAD = {
     "operator outside the list": (Fourier, "GroupNorm"),
     "infinite constant": (Infinite, "-1e9"),
     "two answers": (TwoAnswers, "logits"),
-    "error of its own": (Stubborn, "model(torch.zeros(1, features))"),
-    "other features": (lambda: nn.Linear(7, 1), "model(torch.zeros(1, features))"),
+    "error of its own": (Stubborn, "model(torch.zeros(1, "),
+    "other features": (lambda: nn.Linear(7, 1), "model(torch.zeros(1, "),
     "double": (lambda: nn.Linear(FEATURES, 1).double(), "float"),
     "weights that are not numbers": (_nan, "-1e9"),
     "two outputs for one": (lambda: nn.Linear(FEATURES, 2), "last layer"),
-    "lazy": (lambda: nn.LazyLinear(1), "model(torch.zeros(1, features))"),
+    "lazy": (lambda: nn.LazyLinear(1), "model(torch.zeros(1, "),
 }
