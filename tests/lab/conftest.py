@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,10 @@ from flip_sdk.project import Project
 from flip_sdk.testing import FakeHub
 
 import flip_sdk
+from tests.lab.running import RunningLab, running_lab
+
+TABLE = "sex,persons\nfemale,120\nmale,3\n"
+NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
 @pytest.fixture
@@ -35,3 +40,18 @@ def hub(environment: dict[str, str]) -> Hub:
 def project(played: FakeHub) -> Project:
     """As a notebook has it."""
     return flip_sdk.connect(played.api, played.token, transport=played.transport).project(played.view.project_id)
+
+
+@pytest.fixture(scope="package")
+def lab_hub() -> FakeHub:
+    """The hub of the one JupyterLab that is started: what a test asks there stays for the next."""
+    return FakeHub()
+
+
+@pytest.fixture(scope="package")
+def lab(lab_hub: FakeHub, tmp_path_factory: Any) -> Iterator[RunningLab]:
+    with lab_hub.serve() as environment, running_lab(tmp_path_factory.mktemp("lab"), environment) as running:
+        (running.files / "table.csv").write_text(TABLE)
+        (running.files / "weights.pkl").write_bytes(b"never read")
+        (running.files / "report.ipynb").write_text(json.dumps(NOTEBOOK))
+        yield running

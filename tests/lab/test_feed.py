@@ -68,7 +68,8 @@ def test_a_job_is_told_as_it_goes_on(hub, played, project) -> None:
     jobs = [content[0] for part, content in followed(hub, reading) if part == "jobs"]
     rounds = [job["round"] for job in jobs]
     assert rounds == sorted(rounds)
-    assert set(rounds) >= {1, 2, 3, 4, 5}
+    assert len(set(rounds)) >= 3
+    assert rounds[-1] == 5
     assert len(jobs[-1]["curve"]) >= 5
     assert jobs[-1]["state"] == "completed"
     assert {one["trust"] for one in jobs[-1]["trusts"]} == set(played.trusts)
@@ -127,12 +128,14 @@ def test_while_nobody_looks_nothing_is_asked(hub, played) -> None:
     assert asyncio.run(run()) == 0
 
 
-def test_a_laboratory_of_no_project_says_what_to_do(hub, monkeypatch) -> None:
-    monkeypatch.delenv("FLIP_PROJECT")
+@pytest.mark.parametrize("name", ["FLIP_PROJECT", "FLIP_HUB_API"])
+def test_a_laboratory_of_no_project_says_what_to_do(hub, monkeypatch, tmp_path, name: str) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv(name)
 
     async def reading(feed: Feed, page: Any) -> list[Told]:
         return await until(page, lambda told: told[0] == "hub")
 
     ((_, told),) = followed(hub, reading)
     assert not told["here"]
-    assert "FLIP_PROJECT" in told["mend"]
+    assert "workspace" in told["mend"]

@@ -14,7 +14,7 @@ from typing import Any
 from flip_sdk.connection import Connection
 from flip_sdk.contract.airlock import ReleaseView
 from flip_sdk.contract.api import DashboardView, ProjectPart, ProjectView, TrustBudget
-from flip_sdk.errors import NotAllowedError, PublicError
+from flip_sdk.errors import ConnectionFailedError, NotAllowedError, PublicError
 
 from flip_lab import shown
 from flip_lab.hub import Hub
@@ -80,7 +80,7 @@ class Feed:
                 found = await self._hub.changes(mark)
                 await self._refresh(found.changed)
             except PublicError as error:
-                self._tell("hub", {"here": False, "message": error.message, "mend": error.mend})
+                self._tell("hub", _away(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
@@ -118,3 +118,11 @@ class Feed:
         self._now[part] = what
         for page in self._pages:
             page.put_nowait((part, what))
+
+
+def _away(error: PublicError) -> dict[str, str | bool]:
+    """What a page says meanwhile. An address says nothing to whoever reads it there; the log has it."""
+    if error.code == ConnectionFailedError.code:
+        mend = "What stands below is as it was; jobs go on meanwhile. It is asked again by itself."
+        return {"here": False, "message": "The hub does not answer.", "mend": mend}
+    return {"here": False, "message": error.message, "mend": error.mend}

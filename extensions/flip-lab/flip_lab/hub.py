@@ -74,7 +74,11 @@ class Hub:
 
     @cached_property
     def _settings(self) -> Settings:
-        return load()
+        try:
+            return load()
+        except flip_sdk.ConnectionFailedError as error:
+            # nobody is away: this JupyterLab was started without a hub
+            raise flip_sdk.NotFoundError(error.message, error.mend) from error
 
     def _changes(self, mark: str) -> ProjectChanges:
         wait = LONG_POLL if mark else 0.0

@@ -27,6 +27,7 @@ class AskedFiles(Record):
         context: variables, population, how they were made.
         jobs: whose results they are made of.
         audience: who may fetch them then.
+        dashboard: of one notebook, the published dashboard that is released with it.
     """
 
     files: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MOST_FILES)]
@@ -34,6 +35,7 @@ class AskedFiles(Record):
     context: Text = ""
     jobs: Annotated[tuple[Token, ...], Field(max_length=50)] = ()
     audience: Audience = "project"
+    dashboard: Name | None = None
 
 
 class AskedDashboard(Record):
@@ -70,7 +72,8 @@ def publish(project: Project, root: Path, asked: AskedDashboard) -> shown.Shown:
 
 
 def _outputs(root: Path, asked: AskedFiles) -> list[Output]:
-    return [Output(inside(root, path), context=asked.context, jobs=asked.jobs) for path in asked.files]
+    told: dict[str, Any] = {"context": asked.context, "jobs": asked.jobs, "dashboard": asked.dashboard}
+    return [Output(inside(root, path), **told) for path in asked.files]
 
 
 def _examined(found: Examined) -> dict[str, Any]:

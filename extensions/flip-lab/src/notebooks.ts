@@ -1,6 +1,7 @@
 /** New notebooks from a template. */
 
 import { PathExt } from "@jupyterlab/coreutils";
+import { type INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
 import type { Surroundings } from "./commands.ts";
 
 export interface Template {
@@ -34,4 +35,16 @@ async function freePath(app: Surroundings["app"], start: string): Promise<string
     const path = number === 1 ? `${start}.ipynb` : `${start}-${number}.ipynb`;
     if (!taken.has(path)) return path;
   }
+}
+
+/** Put code into a new cell below the chosen one of the notebook at hand, and say what was done. */
+export async function insertCode(notebooks: INotebookTracker | null, code: string): Promise<string> {
+  const notebook = notebooks?.currentWidget?.content;
+  if (!notebook) {
+    await navigator.clipboard.writeText(code);
+    return "No notebook is open: copied instead.";
+  }
+  NotebookActions.insertBelow(notebook);
+  notebook.activeCell?.model.sharedModel.setSource(code);
+  return `Inserted into ${notebooks?.currentWidget?.title.label ?? "the notebook"}.`;
 }

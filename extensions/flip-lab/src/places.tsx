@@ -1,10 +1,16 @@
 /** Where in JupyterLab the parts stand. */
 
 import type { ILabShell, ILayoutRestorer } from "@jupyterlab/application";
-import { ReactWidget } from "@jupyterlab/apputils";
+import { MainAreaWidget, ReactWidget } from "@jupyterlab/apputils";
 import type { IStatusBar } from "@jupyterlab/statusbar";
-import { flipIcon } from "./icon.ts";
+import { Builder } from "./cohort/Builder.tsx";
+import type { Surroundings } from "./commands.ts";
+import { openDialog } from "./dialog.tsx";
+import { cohortIcon, flipIcon } from "./icon.ts";
+import { PublishDialog } from "./leaving/PublishDialog.tsx";
+import { type Leaving, ReleaseDialog } from "./leaving/ReleaseDialog.tsx";
 import type { Live } from "./live.ts";
+import { insertCode } from "./notebooks.ts";
 import { type Doing, Panel } from "./panel/Panel.tsx";
 import { StatusItem } from "./StatusItem.tsx";
 import type { Server } from "./server.ts";
@@ -40,4 +46,31 @@ export function addStatusItem(statusBar: IStatusBar, live: Live, open: () => voi
     rank: 60,
     isActive: () => true,
   });
+}
+
+const BUILDER = "flip-cohort-builder";
+
+/** The cohort builder as a tab; the one that is open already, where there is one. */
+export function openBuilder({ shell, live, server, notebooks }: Surroundings): void {
+  if (![...shell.widgets("main")].some(widget => widget.id === BUILDER)) {
+    const content = ReactWidget.create(
+      <Builder live={live} server={server} insert={code => insertCode(notebooks, code)} />,
+    );
+    content.addClass("flip-builder");
+    const tab = new MainAreaWidget({ content });
+    tab.id = BUILDER;
+    tab.title.label = "Cohort builder";
+    tab.title.icon = cohortIcon;
+    tab.title.closable = true;
+    shell.add(tab, "main", { type: "FLIP" });
+  }
+  shell.activateById(BUILDER);
+}
+
+export function openRelease(leaving: Omit<Leaving, "close">): void {
+  openDialog("Request release", close => <ReleaseDialog {...leaving} close={close} />);
+}
+
+export function openPublish(leaving: Omit<Leaving, "close">): void {
+  openDialog("Publish dashboard", close => <PublishDialog {...leaving} close={close} />);
 }

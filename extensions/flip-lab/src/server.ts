@@ -14,6 +14,8 @@ export interface AskedFiles {
   context: string;
   jobs: string[];
   audience: Audience;
+  /** Of a notebook alone: the published dashboard that is released with it. */
+  dashboard?: string;
 }
 
 /** A refusal, with its words: what is wrong, and what to do next. */

@@ -30,6 +30,10 @@ const TONES: Record<string, Tone> = {
 };
 
 const STATES: Record<string, string> = {
+  submitted: "handed in",
+  validated: "waits for a reviewer",
+  signed_off: "waits for its turn",
+  executing: "running",
   opted_in: "taking part",
   none: "not opted in yet",
   left: "has left",

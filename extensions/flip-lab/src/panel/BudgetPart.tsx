@@ -27,8 +27,10 @@ function TrustRow({ budget }: { budget: Budget }): React.JSX.Element {
   return (
     <li className="flip-trust">
       <div className="flip-line">
-        <span className="flip-name">{budget.title}</span>
-        <StateMark state={budget.online ? "approved" : "away"} words={budget.online ? "online" : "offline"} />
+        <span className="flip-name">
+          <StateMark state={budget.online ? "approved" : "away"} words={budget.title} />
+        </span>
+        <span className={budget.online ? "flip-unseen" : "flip-small"}>{budget.online ? "online" : "offline"}</span>
       </div>
       {known && <Meter budget={budget} />}
       <div className="flip-line flip-small">

@@ -40,10 +40,7 @@ function JobRow({ job, server }: { job: Job; server: Server }): React.JSX.Elemen
     <li className="flip-card">
       <div className="flip-line">
         <span className="flip-name">{job.kind}</span>
-        <StateMark
-          state={job.state}
-          words={job.state === "validated" ? "waits for a reviewer" : job.state.replaceAll("_", " ")}
-        />
+        <StateMark state={job.state} />
       </div>
       {!job.ended && <Progress job={job} />}
       <div className="flip-line flip-small">
