@@ -55,6 +55,7 @@ WORDS = {
     "person.record_refused": "refused somebody's record",
     "person.record_submitted": "handed in a record",
     "person.record_verified": "verified somebody's record",
+    "person.left": "off-boarded the person: workspaces stopped, account removed, work kept",
     "person.registered": "registered somebody, or changed their roles",
     "person.sign_in_refused": "refused to sign somebody in",
     "person.signed_in": "signed in",

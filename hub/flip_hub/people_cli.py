@@ -19,6 +19,7 @@ from flip_hub.errors import InvalidError
 if TYPE_CHECKING:
     from flip_hub.config import HubConfig
     from flip_hub.database import Database
+    from flip_hub.governance.leaving import Left
 
 COLUMNS = ("name", "kind", "reference", "issued_on", "expires_on", "evidence")
 _out = Console(soft_wrap=True)
@@ -54,6 +55,25 @@ def register(
         records.put(database, name, wanted, by=by_(by))
         _out.print(f"The record of {name} is verified, until {wanted.expires_on}.")
 
+    @command(app, "leave")  # type: ignore[untyped-decorator]
+    def leave(
+        name: Annotated[str, typer.Argument(help="Who leaves.")],
+        home: Home = None,
+        by: By = "",
+    ) -> None:
+        """Off-board somebody: end sessions, stop workspaces, remove the account and its tokens; their work is kept."""
+        from flip_hub.governance.leaving import leave as leave_
+        from flip_hub.jupyterhub.accounts import forget_password
+        from flip_hub.jupyterhub.hub_api import HubApi
+
+        config, database = open_(home)
+        with HubApi(config) as hub:
+            done = leave_(config, database, hub, name, by=by_(by))
+        forget_password(config, name)
+        _tell(name, done)
+        if done.missing:
+            raise typer.Exit(1)
+
     @command(app, "import-records")  # type: ignore[untyped-decorator]
     def import_records(
         path: Annotated[Path, typer.Argument(help=f"CSV with the columns {', '.join(COLUMNS)}.")],
@@ -71,6 +91,24 @@ def register(
         for name, wanted in found.items():
             records.put(database, name, *wanted, by=by_(by))
         _out.print(f"{sum(map(len, found.values()))} records of {len(found)} people are verified.")
+
+
+def _tell(name: str, done: Left) -> None:
+    """What an off-boarding did, and what is left for people to do."""
+    _out.print(f"The account of {name} is closed: {done.sessions} sessions ended.")
+    _out.print(f"Workspaces stopped: {', '.join(done.stopped) or 'none ran'}.")
+    if not done.missing:
+        gone = "the account and all of its tokens are removed" if done.removed else "there is no account"
+        _out.print(f"At JupyterHub {gone}.")
+    for folder in done.homes:
+        _out.print(f"Kept for the project's team: {folder}")
+    if done.owned:
+        _out.print(f"Projects that have no owner at work now: {', '.join(done.owned)}. Suspend or close them, or")
+        _out.print("let a colleague apply anew.")
+    if done.teams:
+        _out.print(f"On the team of: {', '.join(done.teams)}; a closed account does nothing there.")
+    if done.missing:
+        _out.print(f"[red]NOT done:[/red] {done.missing}")
 
 
 def _table(path: Path) -> dict[str, list[NewPersonRecord]]:

@@ -37,6 +37,13 @@ def set_password(config: HubConfig, name: str, password: str) -> None:
         connection.execute("REPLACE INTO account VALUES (?, ?, ?)", (name, salt, _hash(password, salt)))
 
 
+def forget_password(config: HubConfig, name: str) -> None:
+    """Take somebody's password away, where they have one."""
+    if (config.jupyterhub / "accounts.sqlite").exists():
+        with _accounts(config) as connection:
+            connection.execute("DELETE FROM account WHERE name = ?", (name,))
+
+
 def has_password(config: HubConfig, name: str, password: str) -> bool:
     """Whether this is the person's password. Takes as long for a name that does not exist."""
     with _accounts(config) as connection:

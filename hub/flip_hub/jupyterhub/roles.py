@@ -7,6 +7,7 @@ from typing import Any
 FLIP = "flip"
 DASHBOARDS = "dashboards"
 CULLER = "idle-culler"
+OFF_BOARDING = "off-boarding"
 
 PERSON_SCOPES = (
     "read:users!user",
@@ -28,6 +29,12 @@ def roles() -> list[dict[str, Any]]:
             "description": "Stops workspaces that nobody uses",
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
             "services": [CULLER],
+        },
+        {
+            "name": OFF_BOARDING,
+            "description": "Stops a person's workspaces and removes their account, by the operator's command",
+            "scopes": ["read:users:name", "read:servers", "delete:servers", "delete:users"],
+            "services": [OFF_BOARDING],
         },
         {
             "name": "project-closer",

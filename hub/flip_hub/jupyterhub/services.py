@@ -9,7 +9,8 @@ from typing import Any
 
 from flip_hub.config import ENVIRONMENT_PREFIX, HubConfig
 from flip_hub.jupyterhub.proxy import program, tied
-from flip_hub.jupyterhub.roles import CULLER, DASHBOARDS, FLIP
+from flip_hub.jupyterhub.roles import CULLER, DASHBOARDS, FLIP, OFF_BOARDING
+from flip_hub.keys import secret
 
 CULL_SECONDS = 300
 """How often it is looked at most for workspaces that nobody uses."""
@@ -29,6 +30,8 @@ def services(config: HubConfig) -> list[dict[str, Any]]:
     return [
         _web_service(config, FLIP, config.service_port, [program("flip-hub"), "serve"]),
         _web_service(config, DASHBOARDS, config.dashboards_port, [program("flip-hub"), "dashboards"]),
+        # no program: its token is for a command that an operator types on this machine
+        {"name": OFF_BOARDING, "api_token": secret(config, OFF_BOARDING)},
         {"name": CULLER, "command": logged(config, CULLER, _culler(config))},
     ]
 

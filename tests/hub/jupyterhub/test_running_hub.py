@@ -10,7 +10,11 @@ import httpx
 import nbformat
 import pytest
 from flip_hub import sandbox
+from flip_hub.audit import export
+from flip_hub.cli import app
+from flip_hub.database import Database
 from flip_sdk.contract.states import ProjectState
+from typer.testing import CliRunner
 
 from demo.hub_only import REPOSITORY, HubOnly
 from demo.notebook_runner import Login, Moment, NotebookError, Workspace, run_notebook
@@ -191,3 +195,25 @@ def test_a_workspace_that_is_stopped_leaves_no_process(hub: HubOnly, workspace: 
     workspace.stop()
     wait_until(lambda: not hub.pids("jupyterhub.singleuser"), 40, "a server is left", last_words=hub.keeper.last_words)
     assert Path(hub.home / "workspaces" / OPEN / "ada" / "asked.ipynb").is_file()
+
+
+def test_one_command_off_boards_a_person(hub: HubOnly) -> None:
+    with closing(Workspace(hub.url, BEN, OPEN)) as leaving:
+        leaving.open()
+        done = CliRunner().invoke(app, ["people", "leave", BEN.name, "--home", str(hub.home)], env=dict(hub.environ))
+        assert done.exit_code == 0, done.output
+        assert OPEN in done.output
+        assert not leaving.is_ready()
+        assert leaving.visitor.get("/hub/home").url.path == "/hub/login"
+    assert not hub.pids("jupyterhub.singleuser")
+    assert (hub.home / "workspaces" / OPEN / BEN.name / "tutorials").is_dir()
+    with pytest.raises(PlatformError):
+        Workspace(hub.url, BEN, OPEN)
+    database = Database.of(hub.config)
+    with database.read() as session:
+        (entry,) = [row for row in export(session) if row["event"] == "person.left"]
+    database.close()
+    assert (entry["details"]["workspaces"], entry["details"]["account"]) == ([OPEN], True)
+    again = CliRunner().invoke(app, ["people", "leave", BEN.name, "--home", str(hub.home)], env=dict(hub.environ))
+    assert again.exit_code == 0, again.output
+    assert "there is no account" in again.output
