@@ -23,6 +23,7 @@ from flip_sdk.cli import app as sdk_app
 from flip_sdk.contract.states import MACHINES, StateMachine
 from flip_trust.cli import app as trust_app
 from flip_trust.config import TrustConfig
+from sdk_reference import sdk_page
 
 DOCS = Path(__file__).resolve().parent
 _NOTE = "<!-- Written by docs/generate.py out of {}. Do not edit. -->\n\n"
@@ -54,6 +55,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     yield DOCS / "reference" / "settings.md", settings_page()
     yield DOCS / "reference" / "commands.md", commands_page()
     yield DOCS / "reference" / "policies.md", policies_page()
+    yield DOCS / "reference" / "sdk.md", _NOTE.format("flip_sdk's docstrings") + sdk_page()
 
 
 def state_page(machine: StateMachine, source: str) -> str:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from flip_sdk.errors import ExtraMissingError
 
 EXTRAS = {
+    "dask": "a Dask cluster in a workspace",
     "imaging": "previews of medical images (MONAI)",
     "learning": "models, simulations and prices (torch, numpy)",
     "notebook": "the live view of a job, pictures and Polars tables",
