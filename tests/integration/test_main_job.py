@@ -42,6 +42,14 @@ def test_a_count_is_noisy_rounded_and_costs_budget(story, project) -> None:
     assert ledger(story.platform, "aldgate")["budgets"][0]["spent"] > before
 
 
+def test_a_count_that_is_asked_again_has_the_same_answer_and_costs_nothing(story, project) -> None:
+    first = project.count(epsilon=0.3).to_dicts()
+    spent = ledger(story.platform, "aldgate")["budgets"][0]["spent"]
+
+    assert project.count(epsilon=0.3).to_dicts() == first
+    assert ledger(story.platform, "aldgate")["budgets"][0]["spent"] == spent
+
+
 def test_each_trust_debits_the_whole_job_and_releases_no_more(story, trained) -> None:
     for trust in story.trusts:
         assert received(story.platform, trust, trained) == ROUNDS + 1

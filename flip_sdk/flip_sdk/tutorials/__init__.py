@@ -12,7 +12,7 @@ A tutorial that has run once runs again: when the budget is spent, it goes on wi
 
 from flip_sdk.tutorials.beginning import Lesson, begin, contents
 from flip_sdk.tutorials.listed import TUTORIALS, Tutorial
-from flip_sdk.tutorials.noise import ask_again, noisy_count, with_and_without
+from flip_sdk.tutorials.noise import many_questions, noisy_count, with_and_without
 from flip_sdk.tutorials.sliders import Sliders, sliders
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "Lesson",
     "Sliders",
     "Tutorial",
-    "ask_again",
     "begin",
     "contents",
+    "many_questions",
     "noisy_count",
     "sliders",
     "with_and_without",

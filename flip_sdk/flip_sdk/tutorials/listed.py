@@ -38,7 +38,7 @@ _MODEL: tuple[JobKind, ...] = ("train", "evaluate")
 TUTORIALS = (
     Tutorial(1, "01_first_federated_model", "Your first federated model", 10, 5.5, 3.0, ("count", *_MODEL)),
     Tutorial(2, "02_cohorts_and_the_catalogue", "Cohorts and the catalogue", 10, 2.0, 1.0, ("count", "statistics")),
-    Tutorial(3, "03_what_epsilon_means", "What ε means", 15, 0.5, 0.25, ("count",)),
+    Tutorial(3, "03_what_epsilon_means", "What ε means", 15, 0.49, 0.25, ("count",)),
     Tutorial(4, "04_medical_images", "A network for images", 15, 5.0, 3.0, _MODEL, trusts=3, images=True),
     Tutorial(5, "05_statistics_and_survival", "Statistics and survival", 10, 2.5, 1.0, ("statistics",)),
     Tutorial(6, "06_your_own_network", "Bring your own network", 15, 2.0, 1.0, _MODEL, trusts=3),

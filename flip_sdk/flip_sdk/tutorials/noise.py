@@ -87,7 +87,7 @@ def with_and_without(epsilon: float, persons: float = 42) -> Picture:
     return picture(figure, f"Two sets of bars, one step apart; a guess is right in {100 * often:.0f} of 100.", caption)
 
 
-def ask_again(epsilon: float, questions: float) -> Picture:
+def many_questions(epsilon: float, questions: float) -> Picture:
     """What many questions cost together by the ledger's arithmetic, and how sure somebody may become.
 
     Args:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flip_sdk.tutorials import ask_again, noisy_count, with_and_without
+from flip_sdk.tutorials import many_questions, noisy_count, with_and_without
 from flip_sdk.tutorials.noise import chances, reach, right
 
 OFF = np.arange(-4000, 4001)
@@ -32,8 +32,8 @@ def test_the_figures_of_the_privacy_page() -> None:
 def test_drawings_say_in_words_what_they_show() -> None:
     assert "within 6 of the truth" in noisy_count(0.5, 100).caption
     assert "73 of 100" in with_and_without(1).caption
-    assert "plain sum 20" in ask_again(0.25, 80).caption
+    assert "plain sum 20" in many_questions(0.25, 80).caption
 
 
 def test_no_guess_is_said_to_be_certain() -> None:
-    assert "100.0" not in ask_again(1, 100).caption
+    assert "100.0" not in many_questions(1, 100).caption

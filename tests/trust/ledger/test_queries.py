@@ -49,7 +49,9 @@ def test_asking_again_gives_the_same_numbers_and_costs_nothing(repeating, spec) 
 
     assert {tuple(numbers(answer)) for answer in again} == {tuple(numbers(first))}
     assert len(repeating.ledger()) == 1
+    # each says which job it is for and what it was asked, or the hub would not take it
     assert len({record.job_id for record, _ in (first, *again)}) == 4
+    assert len({record.inputs for record, _ in (first, *again)}) == 4
     found = queries.queries(repeating.database, PROJECT)
     assert [query.outcome for query in found] == ["answered", *["answered as before"] * 3]
 

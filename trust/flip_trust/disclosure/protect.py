@@ -113,7 +113,9 @@ def repeat(accepted: AcceptedTask, record: bytes, tensors: bytes | None, now: da
     if (digest(tensors) if tensors is not None else None) != update.tensors:
         raise DisclosureError("the stored tensors are not whole")
     task = accepted.verified.task
-    fresh = update.model_copy(update={"task_id": task.task_id, "job_id": task.job_id, "issued_at": now})
+    # an earlier job's answer bears the inputs of the task that it answers now: the hub takes no other
+    told = {"task_id": task.task_id, "job_id": task.job_id, "inputs": accepted.verified.inputs, "issued_at": now}
+    fresh = update.model_copy(update=told)
     return ProtectedUpdate(fresh, tensors, None, _PROOF)
 
 
