@@ -24,6 +24,7 @@ from flip_hub.checks_cli import register as register_checks
 from flip_hub.config import HubConfig
 from flip_hub.database import Database, upgrade
 from flip_hub.emergency_cli import register as register_emergency
+from flip_hub.packages_cli import register as register_packages
 from flip_hub.people_cli import register as register_people
 from flip_hub.satre.cli import register as register_satre
 from flip_hub.services_cli import register as register_services
@@ -36,6 +37,7 @@ emergency_app = typer.Typer(no_args_is_help=True, help="Emergency access of oper
 satre_app = typer.Typer(no_args_is_help=True, help="Where the hub stands on SATRE, from tests that ran.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 airlock_app = typer.Typer(no_args_is_help=True, help="What leaves.")
+packages_app = typer.Typer(no_args_is_help=True, help="Packages that people may install into workspaces.")
 service_app = typer.Typer(no_args_is_help=True, help="Programs that have tokens of their own.")
 usage_app = typer.Typer(no_args_is_help=True, help="What workspaces used.")
 workspaces_app = typer.Typer(no_args_is_help=True, help="Where workspaces run, and what they may use.")
@@ -44,6 +46,7 @@ app.add_typer(service_app, name="service")
 app.add_typer(emergency_app, name="emergency")
 app.add_typer(airlock_app, name="airlock")
 app.add_typer(audit_app, name="audit")
+app.add_typer(packages_app, name="packages")
 app.add_typer(satre_app, name="satre")
 app.add_typer(usage_app, name="usage")
 app.add_typer(workspaces_app, name="workspaces")
@@ -323,6 +326,7 @@ register_audit(audit_app, _command, _open)
 register_checks(airlock_app, _command)
 register_people(people_app, _command, _open, _by)
 register_emergency(emergency_app, _command, _open, _by)
+register_packages(packages_app, _command, _open, _by)
 register_satre(satre_app, _command)
 register_services(service_app, _command, _open, _by)
 register_usage(usage_app, _command, _open)

@@ -42,6 +42,9 @@ class HubConfig:
         database_url: ``postgresql://name@host/database``, without the password; empty: SQLite in the home folder.
         database_password_file: file that holds the database's password; without it, libpq's own ways (PGPASSWORD,
             PGPASSFILE).
+        package_index: address of an index of Python packages (PEP 503 or 691) out of which approved ones are handed to
+            workspaces; empty: none are.
+        max_package_bytes: largest package that is handed to workspaces.
         max_blob_bytes: largest upload that is taken.
         max_project_bytes: largest sum of one project's uploads.
         max_output_bytes: largest file that is released or brought in.
@@ -116,6 +119,8 @@ class HubConfig:
     proxy_api_port: int = 8001
     database_url: str = ""
     database_password_file: str = ""
+    package_index: str = ""
+    max_package_bytes: int = 1024 * 1024 * 1024
     max_blob_bytes: int = 256 * 1024 * 1024
     max_project_bytes: int = 16 * 1024 * 1024 * 1024
     max_output_bytes: int = 64 * 1024 * 1024

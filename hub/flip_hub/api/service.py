@@ -24,6 +24,7 @@ from flip_hub.api import (
     emergency_routes,
     job_routes,
     operating_routes,
+    package_routes,
     people_routes,
     pulse,
     register_routes,
@@ -58,6 +59,7 @@ from flip_hub.config import HubConfig
 from flip_hub.errors import UnavailableError
 from flip_hub.governance.office import Office
 from flip_hub.keys import secret
+from flip_hub.packages.index import Index
 
 DEFAULT_PREFIX = "/services/flip/"
 THREADS = 12
@@ -91,10 +93,12 @@ def create_app(
     app.state.pulse = pulse.of_jobs(office.database)
     app.state.projects_pulse = pulse.of_projects(config, office.database)
     app.state.airlock = Worker(office)
+    app.state.packages = Index(config)
     app.state.has_duties = True
     base = prefix.rstrip("/")
     governing = (routes, application_routes, job_routes, airlock_routes, people_routes, emergency_routes)
-    for api in (*governing, cell_routes, register_routes, operating_routes, workspace_routes):
+    working = (cell_routes, package_routes, workspace_routes)
+    for api in (*governing, *working, register_routes, operating_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
     app.include_router(_service, prefix=f"{base}/api", responses=_ERRORS)
     applying = (project_pages, application_pages, draft_pages, forms, sign_in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ SESSION_COOKIE = "flip-session"
 STATE_COOKIE = "flip-login"
 CSRF_FIELD = "csrf_token"
 _HEADER = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
+_BASIC = re.compile(r"basic\s+(\S+)", re.IGNORECASE)
+PACKAGES = "/packages/"
 _SAFE = frozenset({"GET", "HEAD"})
 OVERSEERS = frozenset({"governance reviewer", "operator"})
 """Who is told of emergency access on every page."""
@@ -100,8 +103,18 @@ def token_of(request: Request) -> str:
 
 def bearer(request: Request) -> str:
     """The token in a request's header; empty where there is none."""
-    match = _HEADER.fullmatch(request.headers.get("authorization", "").strip())
-    return match[1] if match else ""
+    sent = request.headers.get("authorization", "").strip()
+    match = _HEADER.fullmatch(sent)
+    return match[1] if match else _of_installer(sent) if PACKAGES in request.url.path else ""
+
+
+def _of_installer(sent: str) -> str:
+    """The token that pip sends as the password of its index's address; it knows no other way."""
+    match = _BASIC.fullmatch(sent)
+    try:
+        return base64.b64decode(match[1], validate=True).decode().partition(":")[2] if match else ""
+    except ValueError:
+        return ""
 
 
 def csrf_token(desk: Desk, request: Request) -> str:

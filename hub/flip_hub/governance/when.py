@@ -31,6 +31,7 @@ STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "view_result": _WORKING,
     "open_workspace": _WORKING,
     "set_resources": frozenset({_S.APPROVED, _S.SUSPENDED}),
+    "install_packages": _WORKING,
     "publish_dashboard": _WORKING,
     "view_dashboard": _WORKING,
     "request_release": _WORKING,

@@ -98,7 +98,14 @@ def _verdict(subject: Subject, action: str, target: Object) -> tuple[bool, str]:
 
 def _targets(world: World, path: str) -> Iterator[tuple[str, Object]]:
     plain = {"{version}": "1", "{comment_id}": "1", "{condition_id}": "1", "{digest}": digest(b"x"), "{part}": "file"}
-    plain |= {"{record_id}": "1", "{kind}": "csv", "{check_id}": "nobodys", "draft/{name}": "draft/title"}
+    plain |= {
+        "{record_id}": "1",
+        "{kind}": "csv",
+        "{check_id}": "nobodys",
+        "{package}": "p",
+        "{wheel}": "p-1-py3-none-any.whl",
+        "draft/{name}": "draft/title",
+    }
     for placeholder, value in plain.items():
         path = path.replace(placeholder, value)
     for placeholder, (value, target) in world.items.items():

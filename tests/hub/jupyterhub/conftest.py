@@ -11,6 +11,7 @@ import pytest
 from demo.hub_only import HubOnly
 from demo.notebook_runner import Workspace, run_notebook
 from tests.hub.jupyterhub.homes import ADA, OPEN, populated_home
+from tests.hub.upstream import serving
 
 SITE = """
 from flip_hub.jupyterhub import configure
@@ -18,17 +19,26 @@ configure(c)
 c.Spawner.poll_interval = 1
 """
 
+APPROVED = """
+packages:
+  - {name: apples, versions: <2, why: what tests install}
+  - {name: pips, versions: "", why: what apples needs}
+"""
 Run = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubOnly]:
     folder = tmp_path_factory.mktemp("running")
-    populated_home(folder / "home")
+    home = populated_home(folder / "home").home
     configuration = folder / "jupyterhub_config.py"
     configuration.write_text(SITE)
-    with HubOnly(folder / "home", configuration) as running:
-        yield running
+    (home / "packages.yaml").write_text(APPROVED)
+    with serving() as index:
+        with (home / "hub.toml").open("a") as settings:
+            settings.write(f'package_index = "{index}"\n')
+        with HubOnly(home, configuration) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

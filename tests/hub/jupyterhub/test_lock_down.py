@@ -287,3 +287,44 @@ def test_what_is_run_is_in_the_hubs_audit_log(hub: HubOnly, workspace: Workspace
     assert (entry.actor, details["project"], details["code"]) == (ADA.name, OPEN, code)
     assert entry.subject.startswith(f"cells/{OPEN}/{ADA.name}/")
     assert details["digest"] == digest(code.encode())
+
+
+# ---- packages
+
+PIP = """
+import pathlib, subprocess, sys
+def pip(*words):
+    done = subprocess.run([sys.executable, '-m', 'pip', *words], capture_output=True, text=True)
+    return done.returncode, (done.stdout + done.stderr)
+"""
+
+
+def test_approved_packages_are_installed_into_the_home_and_no_others(workspace: Workspace, run_in: Run) -> None:
+    install = "code, told = pip('install', 'apples'); print(code, told if code else '')"
+    _, installed = run_in(workspace, PIP, install)
+    assert installed == "0"
+    used = "import apples, pips; print(apples.VERSION, pips.VERSION)\n"
+    where = "print(pathlib.Path(apples.__file__).is_relative_to(pathlib.Path.home()))"
+    others = (
+        "for name in ('worms', 'apples==2.0'):\n"
+        "    code, told = pip('install', name)\n"
+        "    print(code, 'No matching distribution' in told)\n"
+    )
+    token = "import os; print(os.environ['JUPYTERHUB_API_TOKEN'] in pip('install', '-v', 'worms')[1])"
+    _, found, refused, shown = run_in(workspace, PIP, used + where, others, token)
+    assert found == "1.0 3.1\nTrue"
+    assert refused == "1 True\n1 True"
+    assert shown == "False"
+
+
+def test_a_server_starts_again_and_imports_nothing_out_of_a_home(hub: HubOnly, run_in: Run) -> None:
+    with closing(Workspace(hub.url, ADA, PASSING)) as passing:
+        passing.open()
+        mine = "import os; place = os.environ['PYTHONPATH']; os.makedirs(place, exist_ok=True); print(place)\n"
+        mine += "for name in ('voila', 'jupyter_lsp', 'sitecustomize', 'tornado'):\n"
+        mine += "    open(f'{place}/{name}.py', 'w').write('raise SystemExit(3)')"
+        run_in(passing, mine)
+        passing.stop()
+        passing.open()
+        assert passing.request("GET", "api/status").status_code == 200
+        passing.stop()

@@ -18,11 +18,12 @@ SIGNATURES = Path.home() / ".local" / "share" / "jupyter"
 # what lies in a home (kernels, extensions of the interface, styles) is not the server's: it would answer with it
 os.environ["JUPYTER_DATA_DIR"] = str(HERE / "data")
 
-from flip_workspace import guard  # noqa: E402 - the place has to be known first
+from flip_workspace import guard, packages  # noqa: E402 - the place has to be known first
 from flip_workspace.cells import RecordedConnection  # noqa: E402
 from flip_workspace.contents import InstalledKernels, NoDownloadAuthorizer, NoDownloadContentsManager  # noqa: E402
 
 guard.install()
+os.environ.update(packages.environment(os.environ, Path.home()))
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter puts it here
 c.ServerApp.authorizer_class = NoDownloadAuthorizer
 c.ServerApp.contents_manager_class = NoDownloadContentsManager
