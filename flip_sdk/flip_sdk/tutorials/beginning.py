@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flip_sdk.frames import Frame
     from flip_sdk.project import Project
 
-PERSONS, WITH_IMAGES = 300, 80
+PERSONS, WITH_IMAGES = 300, 50
 """Made-up persons at each pretend Trust, and where each has images too."""
 _PRETEND = ("pretend-north", "pretend-east", "pretend-south", "pretend-west")
 _MADE_UP = "Everything works as it does at the Trusts and costs nothing, but it says nothing about patients."
