@@ -248,7 +248,7 @@ class Story:
         published = _DASHBOARDS.validate_json(self.visitor(ADA).api("GET", f"projects/{project}/dashboards").content)
         path = next(dashboard.address for dashboard in published if dashboard.name == DASHBOARD)
         shown = self.visitor(ADA).get(path, timeout=120)
-        if shown.is_error or "jp-OutputArea" not in shown.text:
+        if shown.is_error or "<figure" not in shown.text:
             raise PlatformError(f"The dashboard does not render ({shown.status_code}).")
         refused = self.visitor(RUFUS).get(path)
         if refused.status_code != 403:

@@ -29,7 +29,7 @@ from flip_sdk.jobs import Job
 from flip_sdk.preflight import Spec, notes, priced, violations
 from flip_sdk.presets import preset_of
 from flip_sdk.privacy import Privacy, build, guarantee, told_of
-from flip_sdk.publishing import Dashboard, Dashboards, without_outputs
+from flip_sdk.publishing import Dashboard, Dashboards, said_of, without_outputs
 from flip_sdk.questions import Questions
 from flip_sdk.results import Result
 from flip_sdk.subjects import Given, export, subject
@@ -269,15 +269,19 @@ class Project(Questions):
         """A job by its id, as :meth:`jobs` lists it, to watch it again."""
         return Job(self._connection, self._connection.get(f"jobs/{job_id}", JobView))
 
-    def publish(self, notebook: str | Path, name: str, jobs: Sequence[Job | Result | str] = ()) -> Dashboard:
-        """Render a notebook as a dashboard for the project's members.
+    def publish(
+        self, notebook: str | Path, name: str, jobs: Sequence[Job | Result | str] = (), *, frames: Sequence[str] = ()
+    ) -> Dashboard:
+        """Publish a notebook as a dashboard: a draft for the project's team, until its release.
 
-        Stored outputs are taken out: the dashboard shows what the notebook computes from the released results.
+        Stored outputs are taken out: the dashboard shows what the notebook computes from the released results. To show
+        it to others, ask for the release of the very notebook, naming the dashboard and the same jobs.
 
         Args:
             notebook: path of the ``.ipynb`` file.
-            name: lower case, digits and hyphens; the same name replaces the dashboard.
+            name: lower case, digits and hyphens; the same name makes a new version of the dashboard.
             jobs: whose results it may read, by ``flip_sdk.dashboards.load_results()``.
+            frames: web pages that may embed it once it is released, as ``https://intranet.example.org``.
 
         Raises:
             NotFoundError: there is no such notebook.
@@ -285,7 +289,7 @@ class Project(Questions):
         content = without_outputs(Path(notebook))
         ids = tuple(job if isinstance(job, str) else job.id for job in jobs)
         address = self._connection.upload(self.id, content)
-        body = build(PublishDashboard, notebook=address, name=name, jobs=ids)
+        body = build(PublishDashboard, notebook=address, name=name, jobs=ids, frames=tuple(frames), **said_of(content))
         return Dashboard(self._connection.post(f"projects/{self.id}/dashboards", body, DashboardView))
 
     def dashboards(self) -> Dashboards:

@@ -1,4 +1,4 @@
-"""Dashboards: a notebook, without stored outputs, that the hub renders for the project's members."""
+"""Dashboards: a notebook, without stored outputs, that the hub shows to its project's team, and released to others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flip_sdk.contract.api import DashboardView
 from flip_sdk.errors import NotFoundError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Dashboard:
-    """A published dashboard, open to the project's members."""
+    """A version of a dashboard: a draft for the project's team until it is released."""
 
     view: DashboardView
 
@@ -34,7 +34,8 @@ class Dashboard:
     def _repr_html_(self) -> str:
         name, project = escape(self.view.name), escape(self.view.project_id)
         link = f'<a href="{escape(self.address)}" target="_blank" rel="noopener">{name}</a>'
-        return f"<p>Dashboard {link}, open to the members of {project}.</p>"
+        who = f"released, version {self.view.version}" if self.view.shown else f"a draft for the team of {project}"
+        return f"<p>Dashboard {link}: {who}.</p>"
 
 
 class Dashboards(list[Dashboard]):
@@ -71,3 +72,9 @@ def without_outputs(notebook: Path) -> bytes:
             f"{notebook} is not a notebook that can be read.", "Give the path of a saved .ipynb file."
         ) from error
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def said_of(notebook: bytes) -> dict[str, Any]:
+    """What a notebook says of itself as a dashboard, in its metadata ``flip``: title, kind, whether it is personal."""
+    said = json.loads(notebook).get("metadata", {}).get("flip", {})
+    return {name: said[name] for name in ("title", "kind", "personal") if name in said}

@@ -16,6 +16,7 @@ WORDS = {
     "consent.opted_in": "opted in to the project",
     "consent.paused": "paused the project",
     "dashboard.published": "published a dashboard",
+    "dashboard.version_shown": "showed another version of a dashboard",
     "emergency.ended": "ended emergency access",
     "emergency.opened": "opened emergency access",
     "emergency.reviewed": "reviewed emergency access",

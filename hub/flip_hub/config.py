@@ -37,6 +37,8 @@ class HubConfig:
         service_port: loopback port of the governance service, behind the Hub's proxy.
         service_processes: how many processes answer there; as many as cores that pages may use, where many people work.
         dashboards_port: loopback port of Voila, behind the Hub's proxy.
+        dashboard_kernels: how many kernels of dashboards may run at once, warm ones included.
+        dashboards_warm: how many of them wait, already run, for the next viewers of each dashboard with controls.
         jupyterhub_port: loopback port of JupyterHub's own API.
         proxy_api_port: loopback port on which configurable-http-proxy takes its routes.
         database_url: ``postgresql://name@host/database``, without the password; empty: SQLite in the home folder.
@@ -115,6 +117,8 @@ class HubConfig:
     service_port: int = 8010
     service_processes: int = 1
     dashboards_port: int = 8011
+    dashboard_kernels: int = 12
+    dashboards_warm: int = 2
     jupyterhub_port: int = 8081
     proxy_api_port: int = 8001
     database_url: str = ""

@@ -306,6 +306,7 @@ def _item(target: Object) -> dict[str, Any]:
         "members": sorted(target.members),
         "organisations": sorted(map(same_organisation, target.organisations)),
         "author": target.author,
+        "owner": target.owner,
         "released": target.released,
         "audience": target.audience,
         "inside": target.inside,

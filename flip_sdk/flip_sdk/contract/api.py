@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from flip_sdk.contract.airlock import Audience
 from flip_sdk.contract.applications import Application, ConditionView, ReviewView
 from flip_sdk.contract.calibration import Calibration
 from flip_sdk.contract.check import Violation
@@ -234,20 +235,58 @@ class JobResult(Record):
     spec: JobSpec | None = None
 
 
+DashboardKind = Literal["training report", "model card", "cohort report", "fairness", "monitoring", "other"]
+Origin = Annotated[
+    str, StringConstraints(pattern=r"^https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?$", max_length=200)
+]
+"""Of a web page: ``https://intranet.example.org``."""
+
+
 class PublishDashboard(Record):
-    """A notebook to render by Voila for the project's members, with the released results it may show."""
+    """A notebook to show as a dashboard, with the released results it may show. It is a draft until it is released.
+
+    Attributes:
+        title: what the gallery calls it; its first heading where left out.
+        kind: of which template it is.
+        personal: it depends on who looks at it, so that it is neither drawn beforehand nor once for all.
+        frames: origins of web pages that may embed it once it is released.
+    """
 
     notebook: Digest
     name: Name
     jobs: Annotated[tuple[Token, ...], Field(max_length=50)] = ()
+    title: Annotated[str, Field(max_length=200)] = ""
+    kind: DashboardKind = "other"
+    personal: bool = False
+    frames: Annotated[tuple[Origin, ...], Field(max_length=10)] = ()
+
+
+class ShowVersion(Record):
+    """Which released version of a dashboard is shown."""
+
+    version: Annotated[int, Field(ge=1, le=999_999)]
 
 
 class DashboardView(Record):
-    """A published dashboard: where to look, and how far it is released (``requested`` = project members only)."""
+    """A version of a dashboard: where to look, and how far it is released.
+
+    Attributes:
+        state: ``requested`` is a draft, that only its project's team sees.
+        shown: whether it is the version that its audience sees.
+        audience: for whom it was released.
+    """
 
     project_id: Name
     name: Name
+    version: Annotated[int, Field(ge=1)] = 1
+    title: str = ""
+    kind: DashboardKind = "other"
     state: OutputState
+    shown: bool = False
+    audience: Audience = "project"
+    personal: bool = False
+    frames: tuple[Origin, ...] = ()
     address: str
     published_by: Line
     published_at: Instant
+    released_at: Instant | None = None

@@ -289,7 +289,13 @@ class FakeHub:
         self._get_blob(asked.notebook)
         for job in asked.jobs:
             self._result(job)
+        version = self.dashboards[asked.name].version + 1 if asked.name in self.dashboards else 1
         self.dashboards[asked.name] = DashboardView(
+            version=version,
+            title=asked.title or asked.name,
+            kind=asked.kind,
+            personal=asked.personal,
+            frames=asked.frames,
             project_id=self.view.project_id,
             name=asked.name,
             state=OutputState.REQUESTED,

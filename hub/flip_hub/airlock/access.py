@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from flip_sdk.contract.states import OutputState
 from flip_sdk.errors import NotAllowedError
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from flip_hub.database import Dashboard, Ingress, Output, Person, Project, Release, ReleaseRequest, once
+from flip_hub.database import Ingress, Output, Person, Project, Release, ReleaseRequest, once
 from flip_hub.errors import MissingError
 from flip_hub.governance.access import object_of, permit
 from flip_hub.governance.office import Office
@@ -110,32 +109,6 @@ def load_release(office: Office, session: Session, subject: Subject | None, rele
         raise missing
     office.policies.authorise(subject or NOBODY, "download_release", replace(target, released=row.revoked_at is None))
     return row
-
-
-def load_dashboard(
-    office: Office, session: Session, subject: Subject | None, project_id: str, name: str
-) -> tuple[Dashboard, Release]:
-    """A released dashboard, for this person, or for nobody in particular, to see; with the release that it is part of.
-
-    Raises:
-        MissingError: there is no such dashboard, or it is not released (any more).
-        DeniedError: it is for the project's team alone.
-    """
-    missing = MissingError("There is no such released dashboard.", "Ask the project's team for its address.")
-    dashboard = session.get(Dashboard, (project_id, name))
-    if dashboard is None or dashboard.state != OutputState.RELEASED:
-        raise missing
-    chosen = select(Release).where(
-        Release.project_id == project_id, Release.content == dashboard.notebook, Release.revoked_at.is_(None)
-    )
-    found = [row for row in session.scalars(chosen) if row.statement.dashboard == name]
-    if not found:
-        raise missing
-    row = found[-1]
-    request = session.get_one(ReleaseRequest, row.request_id)
-    target = replace(request_item(session, request), item=row.release_id, audience=row.audience, released=True)
-    office.policies.authorise(subject or NOBODY, "view_released_dashboard", target)
-    return dashboard, row
 
 
 def load_ingress(office: Office, session: Session, subject: Subject, action: str, ingress_id: str) -> Ingress:

@@ -16,7 +16,8 @@ from flip_hub.airlock.crate import make_crate
 from flip_hub.airlock.criteria import make_criteria
 from flip_hub.airlock.requests import shown
 from flip_hub.airlock.views import released_view
-from flip_hub.database import Dashboard, Entry, Output, Release, ReleaseRequest, now
+from flip_hub.dashboards.versions import hide_release, show_release
+from flip_hub.database import Entry, Output, Release, ReleaseRequest, now
 from flip_hub.errors import BlobCorruptError, ConflictError, MissingError, UnavailableError
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
@@ -62,7 +63,7 @@ def release(office: Office, session: Session, output: Output) -> dict[str, Any]:
     session.add(row)
     session.flush()
     details = {"release": row.release_id, "crate": crate, "criteria": criteria, "audience": row.audience}
-    return details | _open_dashboard(session, output)
+    return details | show_release(session, row)
 
 
 def revoke(office: Office, subject: Subject, output_id: str, reason: str) -> ReleaseView:
@@ -82,9 +83,7 @@ def revoke(office: Office, subject: Subject, output_id: str, reason: str) -> Rel
         output.state, output.reason = OUTPUT.step(output.state, OutputState.REVOKED).target, reason
         row.revoked_at, row.revoked_by, row.revoked_because = now(), subject.name, reason
         entry.details.update(path=row.path, content=row.content, release=row.release_id)
-        dashboard = _dashboard(session, output)
-        if dashboard is not None and dashboard.state == OutputState.RELEASED:
-            dashboard.state = OutputState.REVOKED
+        hide_release(session, row)
         session.flush()
         return shown(session, subject, output.request)
 
@@ -189,19 +188,3 @@ def _same_bytes(office: Office, output: Output) -> bytes:
     if output.examined is None or output.examined.content != output.content:
         raise ConflictError(f"{output.path} is not what was checked.", "Its author has to ask for it anew.")
     return content
-
-
-def _open_dashboard(session: Session, output: Output) -> dict[str, Any]:
-    """A dashboard is released with its notebook, unless it was published anew since."""
-    dashboard = _dashboard(session, output)
-    if dashboard is None or set(dashboard.jobs) != set(output.statement.jobs):
-        return {}
-    dashboard.state = OutputState.RELEASED
-    return {"dashboard": dashboard.name}
-
-
-def _dashboard(session: Session, output: Output) -> Dashboard | None:
-    if output.statement.dashboard is None:
-        return None
-    row = session.get(Dashboard, (output.project_id, output.statement.dashboard))
-    return row if row is not None and row.notebook == output.content else None

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from flip_hub.airlock.access import load_project, load_request, request_item
 from flip_hub.airlock.assessments import without_assessments
 from flip_hub.airlock.views import WAITING, request_view
+from flip_hub.dashboards.versions import newest
 from flip_hub.database import (
     BlobUse,
     CheckRun,
-    Dashboard,
     Entry,
     Job,
     Output,
@@ -249,7 +249,7 @@ def _of_file(
 
 
 def _is_of(session: Session, project: Project, file: OutputStatement) -> bool:
-    row = session.get(Dashboard, (project.project_id, file.dashboard))
+    row = newest(session, project.project_id, file.dashboard or "")
     return row is not None and row.notebook == file.content and set(row.jobs) == set(file.jobs)
 
 

@@ -12,6 +12,7 @@ from flip_sdk.contract.api import (
     JobView,
     ProjectChanges,
     PublishDashboard,
+    ShowVersion,
     SubmitJob,
 )
 from flip_sdk.contract.applications import JobDecision
@@ -136,6 +137,18 @@ def list_dashboards(subject: Asking, office: At, project_id: Name) -> list[Dashb
     """A project's dashboards."""
     with office.database.read() as session:
         return dashboards.dashboards_of(office, session, subject, project_id)
+
+
+@router.get("/projects/{project_id}/dashboards/{board}/versions")
+def list_versions(subject: Asking, office: At, project_id: Name, board: Name) -> list[DashboardView]:
+    """All versions of a dashboard, the newest first."""
+    return dashboards.history(office, subject, project_id, board)
+
+
+@router.post("/projects/{project_id}/dashboards/{dashboard}/shown")
+def show_version(subject: Asking, office: At, project_id: Name, dashboard: Name, body: ShowVersion) -> DashboardView:
+    """Show another released version of a dashboard."""
+    return dashboards.show_version(office, subject, project_id, dashboard, body.version)
 
 
 def _events(office: Office, subject: Subject, job_id: str, after: int) -> JobEvents:

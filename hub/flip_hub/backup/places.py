@@ -22,7 +22,7 @@ _NAMED = (
     "checkpoint.state_digest",
     "model_version.graph",
     "model_version.weights",
-    "dashboard.notebook",
+    "dashboard_version.notebook",
     "shared_sum.roster",
     "output.content",
     "release.content",

@@ -1,7 +1,8 @@
-"""The service: Voila, cut down to rendering one notebook for one signed-in member."""
+"""The service: Voila, cut down to showing one notebook to one signed-in person."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import tornado.web
 from flip_sdk.errors import PublicError
 from jupyter_server.auth.decorator import authorized
 from jupyterhub.utils import url_path_join
+from tornado.ioloop import PeriodicCallback
 from tornado.web import HTTPError, RedirectHandler
 from traitlets import Instance
 from traitlets.config import Config
@@ -21,26 +23,39 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from flip_hub import sandbox
 from flip_hub.config import HubConfig
-from flip_hub.dashboards.access import NOTEBOOK, check_may_view
+from flip_hub.dashboards.access import may_view
+from flip_hub.dashboards.drawing import PAGE
 from flip_hub.dashboards.identity import HubIdentityProvider, OwnKernelAuthorizer
-from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, viewed_by
+from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, started_for
+from flip_hub.dashboards.layout import NOTEBOOK, path_of
+from flip_hub.dashboards.pages import Pages, key, of_viewer
 from flip_hub.dashboards.refused import refusal_page
+from flip_hub.dashboards.sockets import KernelSocket
+from flip_hub.dashboards.upkeep import EVERY_MS, Upkeep
+from flip_hub.database import DashboardVersion
 from flip_hub.errors import MissingError
+from flip_hub.governance.office import Office
 from flip_hub.jupyterhub.roles import FLIP
 
 CULL_SECONDS = 600
 SHARE = Path(__file__).parent / "share"
 """A Jupyter data folder, with the template of the pages."""
 _NAME = r"([a-z0-9][a-z0-9-]{0,39})"
+_VERSION = r"([1-9][0-9]{0,5})"
+STATIC_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; sandbox"
+)
+"""Of a page that was drawn: nothing in it runs, or is fetched."""
 _KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/api/themes/", "/voila/labextensions/")
 
 
 class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
-    """One dashboard's page, for a member of its project."""
+    """One dashboard's page, for whoever may see it."""
 
-    def initialize(self, flip_config: HubConfig, **kwargs: Any) -> None:
-        """Take what Voila's handler takes, and the hub's configuration."""
-        self.flip_config = flip_config
+    def initialize(self, office: Office, app: DashboardsApp, **kwargs: Any) -> None:
+        """Take what Voila's handler takes, governance, and the service."""
+        self.office, self.dashboards = office, app
         super().initialize(**kwargs)
 
     def set_default_headers(self) -> None:
@@ -58,18 +73,34 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
         error = kwargs.get("exc_info", (None, None, None))[1]
         reason = (error.get_message() or "") if isinstance(error, HTTPError) else ""
         self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.finish(refusal_page(self.flip_config.title, status_code, reason))
+        self.finish(refusal_page(self.office.config.title, status_code, reason))
 
     @tornado.web.authenticated
-    async def get(self, project: str, name: str) -> None:
-        """Render it in a fresh kernel."""
+    async def get(self, project: str, name: str, version: str | None = None) -> None:
+        """Show what was drawn, where it is the same for everybody; else hand a kernel over, or start one."""
         person: str = self.current_user.username
+        number = int(version) if version else None
         try:
-            check_may_view(self.flip_config, person, project, name)
+            row = await asyncio.to_thread(may_view, self.office, person, project, name, number)
+            await self._show(row, person)
         except PublicError as error:
             raise HTTPError(404 if isinstance(error, MissingError) else 403, "%s", str(error)) from error
-        with viewed_by(person):
-            await super().get(f"{project}/{name}/{NOTEBOOK}")
+
+    async def _show(self, row: DashboardVersion, person: str) -> None:
+        pages = self.dashboards.pages
+        if not row.personal and not (await pages.known(row)).live:
+            self.set_header("Content-Type", "text/html; charset=UTF-8")
+            self.set_header("Content-Security-Policy", STATIC_POLICY)
+            self.set_header("Cache-Control", "no-store")
+            self.write((pages.folder(key(row)) / PAGE).read_bytes())
+        elif (ready := None if row.personal else pages.take(row, person)) is not None:
+            self.set_header("Content-Type", "text/html; charset=UTF-8")
+            self.set_header("Cache-Control", "no-store")
+            self.write(ready.html)
+        else:
+            await pages.content(row)
+            with started_for(of_viewer(row, person)):
+                await super().get(f"{path_of(row.project_id, row.name, row.version)}/{NOTEBOOK}")
 
 
 class StopHandler(VoilaShutdownKernelHandler):  # type: ignore[misc]
@@ -93,12 +124,15 @@ class DashboardsApp(Voila):  # type: ignore[misc]
 
     name = "dashboards"
     flip_config = Instance(HubConfig)
+    office = Instance(Office)
+    pages = Instance(Pages)
 
     def init_handlers(self) -> list[Any]:
         """Only what a rendered page needs; everything else does not exist."""
-        kept = [handler for handler in super().init_handlers() if self._keeps(handler[0])]
+        kept = [self._watched(handler) for handler in super().init_handlers() if self._keeps(handler[0])]
         options = {
-            "flip_config": self.flip_config,
+            "office": self.office,
+            "app": self,
             "template_paths": self.template_paths,
             "config": self.config,
             "voila_configuration": self.voila_configuration,
@@ -107,12 +141,22 @@ class DashboardsApp(Voila):  # type: ignore[misc]
             *kept,
             (url_path_join(self.server_url, r"voila/api/shutdown/(.*)"), StopHandler),
             (
-                url_path_join(self.server_url, f"voila/render/{_NAME}/{_NAME}/{re.escape(NOTEBOOK)}"),
+                url_path_join(self.server_url, f"voila/render/{_NAME}/{_NAME}/(?:{_VERSION}/)?{re.escape(NOTEBOOK)}"),
                 RenderHandler,
                 options,
             ),
             (url_path_join(self.server_url, "?"), RedirectHandler, {"url": f"/services/{FLIP}/", "permanent": False}),
         ]
+
+    def listen(self) -> None:
+        """Serve, with a round of upkeep each second."""
+        self.upkeep = PeriodicCallback(Upkeep(self.office, self.pages).round, EVERY_MS)
+        self.upkeep.start()
+        super().listen()
+
+    def _watched(self, handler: Any) -> Any:
+        """A handler; that of kernels' sockets passes on what a viewer may say, and no more."""
+        return (handler[0], KernelSocket, *handler[2:]) if handler[0].endswith("/channels") else handler
 
     def _keeps(self, pattern: str) -> bool:
         path = "/" + pattern.removeprefix(self.server_url).lstrip("/")
@@ -165,6 +209,8 @@ def voila_config(config: HubConfig, environ: dict[str, str]) -> Config:
     c.VoilaConfiguration.file_allowlist = []
     c.VoilaConfiguration.multi_kernel_manager_class = DashboardKernels
     c.DashboardKernels.kernel_manager_class = f"{SandboxedKernelManager.__module__}.{SandboxedKernelManager.__name__}"
+    c.SandboxedKernelManager.autorestart = False
+    c.DashboardKernels.most = config.dashboard_kernels
     c.DashboardKernels.cull_idle_timeout = CULL_SECONDS
     c.DashboardKernels.cull_interval = 60
     c.DashboardKernels.cull_connected = True
@@ -175,7 +221,9 @@ def run(config: HubConfig) -> None:
     """Serve: see :func:`flip_hub.dashboards.serve`."""
     os.environ["JUPYTER_PATH"] = str(SHARE)
     settings = voila_config(config, dict(os.environ))
-    app = DashboardsApp(config=settings, flip_config=config)
+    office = Office.of(config)
+    app = DashboardsApp(config=settings, flip_config=config, office=office)
+    app.pages = Pages(app, office, config.dashboards_warm)
     app.config.SandboxedKernelManager.sandboxed = sandbox.required(config, app.log, "Dashboards")
     app.initialize([])
     app.start()

@@ -13,6 +13,7 @@ from flip_hub.database.applications import (
 )
 from flip_hub.database.base import Base
 from flip_hub.database.chain import AuditHead, AuditReduction, AuditRow, Entry, Routine
+from flip_hub.database.dashboards import Dashboard, DashboardVersion
 from flip_hub.database.emergencies import Emergency
 from flip_hub.database.engine import Database, also, now, once
 from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
@@ -24,7 +25,6 @@ from flip_hub.database.roots import AuditBlock, DailyRoot, RootSeen
 from flip_hub.database.runs import (
     BlobUse,
     Checkpoint,
-    Dashboard,
     Job,
     JobEventRow,
     JobResultRow,
@@ -54,6 +54,7 @@ __all__ = [
     "Consent",
     "DailyRoot",
     "Dashboard",
+    "DashboardVersion",
     "Database",
     "DraftField",
     "Emergency",

@@ -1,4 +1,4 @@
-"""Tables of what runs: jobs, tasks, updates, checkpoints, results, models and dashboards."""
+"""Tables of what runs: jobs, tasks, updates, checkpoints, results and models."""
 
 from __future__ import annotations
 
@@ -182,20 +182,6 @@ class JobResultRow(Base):
 
     job_id: Mapped[str] = mapped_column(ForeignKey("job.job_id"), primary_key=True)
     content: Mapped[JobResult] = mapped_column(RecordText(JobResult.parse))
-
-
-class Dashboard(Base):
-    """A published notebook and the jobs whose results it may show."""
-
-    __tablename__ = "dashboard"
-
-    project_id: Mapped[str] = mapped_column(ForeignKey("project.project_id"), primary_key=True)
-    name: Mapped[str] = mapped_column(NAME, primary_key=True)
-    state: Mapped[str] = mapped_column(NAME)
-    notebook: Mapped[str] = mapped_column(DIGEST)
-    jobs: Mapped[list[str]]
-    published_by: Mapped[str] = mapped_column(ForeignKey("person.name"))
-    published_at: Mapped[datetime]
 
 
 class BlobUse(Base):

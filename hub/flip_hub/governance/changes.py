@@ -17,6 +17,7 @@ from flip_hub.database import (
     Budget,
     Consent,
     Dashboard,
+    DashboardVersion,
     Job,
     JobEventRow,
     Output,
@@ -72,8 +73,9 @@ def _rows(config: HubConfig, session: Session, project_ids: Sequence[str]) -> It
     yield from _of_budgets(config, session, project_ids)
     yield from _of_jobs(session, project_ids)
     yield from _of_the_airlock(session, project_ids)
-    chosen = select(Dashboard.project_id, Dashboard.name, Dashboard.state, Dashboard.published_at)
-    for project_id, *shown in session.execute(chosen.where(Dashboard.project_id.in_(project_ids))):
+    of, version = DashboardVersion.project_id, DashboardVersion
+    chosen = select(of, version.name, version.version, version.state, Dashboard.shown).join(Dashboard)
+    for project_id, *shown in session.execute(chosen.where(of.in_(project_ids))):
         yield "dashboards", project_id, tuple(shown)
 
 

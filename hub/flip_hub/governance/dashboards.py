@@ -1,29 +1,28 @@
-"""Publishing a notebook for the project's own members, with the results it may show."""
+"""Publishing a notebook as a draft for the project's own team, with the results it may show, and its versions."""
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
-from pathlib import Path
 
-from flip_sdk.contract.api import DashboardView, JobResult, PublishDashboard
+from flip_sdk.contract.api import DashboardView, PublishDashboard
 from flip_sdk.contract.states import OutputState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flip_hub.database import BlobUse, Dashboard, Entry, Job, JobResultRow, now
-from flip_hub.errors import InvalidError
+from flip_hub.dashboards.access import item
+from flip_hub.dashboards.versions import draft, heading, is_personal, newest, shown, versions_of
+from flip_hub.database import BlobUse, Dashboard, DashboardVersion, Entry, Job, JobResultRow, now
+from flip_hub.errors import ConflictError, InvalidError, MissingError
 from flip_hub.governance.access import permit
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
 
 ADDRESS = "/services/dashboards/voila/render/{project}/{name}/notebook.ipynb"
+OF_A_VERSION = "/services/dashboards/voila/render/{project}/{name}/{version}/notebook.ipynb"
 
 
 def publish(office: Office, subject: Subject, project_id: str, wanted: PublishDashboard) -> DashboardView:
-    """Lay a notebook out for Voila, in place of an earlier one of the same name.
+    """Keep a notebook as a new version of a dashboard: a draft for the project's own team.
 
     Raises:
         DeniedError: not a researcher of the team.
@@ -35,36 +34,86 @@ def publish(office: Office, subject: Subject, project_id: str, wanted: PublishDa
     with office.database.write(entry) as session:
         permit(office, session, subject, "publish_dashboard", project_id)
         notebook = _notebook(office, session, project_id, wanted.notebook)
-        results = _results(session, project_id, wanted.jobs)
-        row = session.get(Dashboard, (project_id, wanted.name))
-        if row is None:
-            row = Dashboard(project_id=project_id, name=wanted.name)
-            session.add(row)
-        row.state = OutputState.REQUESTED
-        row.notebook, row.jobs = wanted.notebook, list(wanted.jobs)
+        _check_results(session, project_id, wanted.jobs)
+        row = draft(session, project_id, wanted.name)
+        row.notebook, row.jobs, row.frames = wanted.notebook, list(wanted.jobs), list(wanted.frames)
+        row.title, row.kind = wanted.title or heading(notebook) or wanted.name, wanted.kind
+        row.personal = wanted.personal or is_personal(notebook)
         row.published_by, row.published_at = subject.name, now()
         session.flush()
-        _lay_out(office.config.dashboards / project_id, wanted.name, notebook, results)
-        return view(row)
+        entry.details.update(version=row.version, personal=row.personal, frames=row.frames)
+        return view(session, row)
 
 
 def dashboards_of(office: Office, session: Session, subject: Subject, project_id: str) -> list[DashboardView]:
-    """A project's dashboards, by name."""
+    """A project's dashboards by name, each as it is shown; one that is not yet, as its newest draft."""
     permit(office, session, subject, "view_dashboard", project_id)
-    chosen = select(Dashboard).where(Dashboard.project_id == project_id).order_by(Dashboard.name)
-    return [view(row) for row in session.scalars(chosen)]
+    chosen = select(Dashboard.name).where(Dashboard.project_id == project_id).order_by(Dashboard.name)
+    rows = [shown(session, project_id, name) or newest(session, project_id, name) for name in session.scalars(chosen)]
+    return [view(session, row) for row in rows if row is not None]
 
 
-def view(row: Dashboard) -> DashboardView:
-    """A dashboard, with where to look."""
+def history(office: Office, subject: Subject, project_id: str, name: str) -> list[DashboardView]:
+    """All versions of a dashboard for its own team, the newest first.
+
+    Raises:
+        MissingError: no such project, or it has no such dashboard.
+    """
+    with office.database.read() as session:
+        permit(office, session, subject, "view_dashboard", project_id)
+        if not (rows := versions_of(session, project_id, name)):
+            raise MissingError(f"The project {project_id} has no dashboard “{name}”.", "Look at the project's page.")
+        return [view(session, row) for row in rows]
+
+
+def show_version(office: Office, subject: Subject, project_id: str, name: str, version: int) -> DashboardView:
+    """Show an earlier, or a later, released version instead of the one that is shown.
+
+    Raises:
+        MissingError: no such version for this person.
+        DeniedError: neither the project's owner nor an output checker who may decide on it.
+        ConflictError: it is not released.
+    """
+    entry = Entry(subject.name, "dashboard.version_shown", f"project/{project_id}", {"name": name, "version": version})
+    with office.database.write(entry) as session:
+        row = session.get(DashboardVersion, (project_id, name, version))
+        if row is None:
+            raise MissingError("There is no such version of this dashboard.", "See its versions in the gallery.")
+        office.policies.authorise(subject, "show_dashboard_version", item(session, row))
+        if row.state != OutputState.RELEASED:
+            raise ConflictError(f"Version {version} is not released.", "Ask for its release at the airlock.")
+        dashboard = session.get_one(Dashboard, (project_id, name))
+        entry.details["before"], dashboard.shown = dashboard.shown, version
+        session.flush()
+        return view(session, row)
+
+
+def view(session: Session, row: DashboardVersion) -> DashboardView:
+    """A version, with where to look."""
+    dashboard = session.get_one(Dashboard, (row.project_id, row.name))
+    is_shown = dashboard.shown == row.version
+    template = ADDRESS if is_shown or (dashboard.shown is None and row.version == _last(session, row)) else OF_A_VERSION
     return DashboardView(
         project_id=row.project_id,
         name=row.name,
+        version=row.version,
+        title=row.title or row.name,
+        kind=row.kind,
         state=OutputState(row.state),
-        address=ADDRESS.format(project=row.project_id, name=row.name),
+        shown=is_shown,
+        audience=row.audience,
+        personal=row.personal,
+        frames=tuple(row.frames),
+        address=template.format(project=row.project_id, name=row.name, version=row.version),
         published_by=row.published_by,
         published_at=row.published_at,
+        released_at=row.released_at,
     )
+
+
+def _last(session: Session, row: DashboardVersion) -> int:
+    last = newest(session, row.project_id, row.name)
+    return last.version if last else 0
 
 
 def _notebook(office: Office, session: Session, project_id: str, digest: str) -> bytes:
@@ -82,38 +131,11 @@ def _notebook(office: Office, session: Session, project_id: str, digest: str) ->
     return content
 
 
-def _results(session: Session, project_id: str, jobs: tuple[str, ...]) -> dict[str, JobResult]:
+def _check_results(session: Session, project_id: str, jobs: tuple[str, ...]) -> None:
     chosen = (
-        select(JobResultRow)
+        select(JobResultRow.job_id)
         .join(Job, Job.job_id == JobResultRow.job_id)
         .where(Job.project_id == project_id, JobResultRow.job_id.in_(jobs))
     )
-    results = {row.job_id: row.content for row in session.scalars(chosen)}
-    if missing := sorted(set(jobs) - results.keys()):
+    if missing := sorted(set(jobs) - set(session.scalars(chosen))):
         raise InvalidError(f"No result in this project: {', '.join(missing)}.", "Publish completed jobs only.")
-    return results
-
-
-def _lay_out(folder: Path, name: str, notebook: bytes, results: dict[str, JobResult]) -> None:
-    """Write the new layout beside the old one, then swap: Voila never sees a half of it."""
-    draft = folder / f".{name}.{secrets.token_hex(8)}"
-    try:
-        _write(draft / "notebook.ipynb", notebook)
-        for job_id, content in results.items():
-            _write(draft / "jobs" / f"{job_id}.json", content.canonical())
-        old = folder / f".{name}.{secrets.token_hex(8)}"
-        target = folder / name
-        if target.exists():
-            target.rename(old)
-        draft.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -18,6 +18,7 @@ from flip_hub.database import (
     Checkpoint,
     CheckRun,
     Dashboard,
+    DashboardVersion,
     Ingress,
     Job,
     JobResultRow,
@@ -93,7 +94,7 @@ def forget(session: Session, project_id: str) -> None:
     jobs = _jobs(project_id)
     for table in (JobResultRow, Checkpoint, ReceivedUpdate):
         session.execute(delete(table).where(table.job_id.in_(jobs)))
-    for owned in (BlobUse, Dashboard, CheckRun):
+    for owned in (BlobUse, DashboardVersion, Dashboard, CheckRun):
         session.execute(delete(owned).where(owned.project_id == project_id))
 
 

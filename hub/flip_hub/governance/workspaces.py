@@ -1,4 +1,4 @@
-"""The gates of JupyterHub and Voila: may this person open this project's workspace, or see its dashboards, now?"""
+"""The gate of JupyterHub: may this person open this project's workspace now?"""
 
 from __future__ import annotations
 
@@ -20,15 +20,6 @@ def may_open(config: HubConfig, person: str, project: str) -> None:
         NotAllowedError: with the reason, to be shown to them.
     """
     _check(config, person, project, "open_workspace")
-
-
-def may_view_dashboard(config: HubConfig, person: str, project: str) -> None:
-    """Raise where a person may not see a project's dashboards at this moment.
-
-    Raises:
-        NotAllowedError: with the reason, to be shown to them.
-    """
-    _check(config, person, project, "view_dashboard")
 
 
 def to_close(database: Database) -> list[tuple[str, tuple[str, ...]]]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flip_hub.airlock.access import item_of, request_item
+from flip_hub.dashboards import versions
+from flip_hub.dashboards.access import item
 from flip_hub.database import Ingress, Output, Project, Release, ReleaseRequest, now
-from flip_hub.governance import emergencies, people
+from flip_hub.governance import dashboards, emergencies, people
 from flip_hub.governance.access import object_of
 from flip_hub.policy import Object, Subject
 from flip_hub.testing import show_records
+from flip_sdk.contract.api import PublishDashboard
 from flip_sdk.contract.emergencies import NewEmergency
 from flip_sdk.contract.ingress import NewIngress
 from flip_sdk.contract.records import digest
@@ -55,6 +58,7 @@ PROJECT = {
     "GET /projects/{project_id}/changes": "view_jobs",
     "POST /projects/{project_id}/dashboards": "publish_dashboard",
     "GET /projects/{project_id}/dashboards": "view_dashboard",
+    "GET /projects/{project_id}/dashboards/{board}/versions": "view_dashboard",
     "POST /projects/{project_id}/airlock/checks": "request_release",
     "POST /projects/{project_id}/airlock/requests": "request_release",
     "GET /projects/{project_id}/airlock/requests": "list_releases",
@@ -78,6 +82,7 @@ ITEM = {
     "POST /airlock/outputs/{output_id}/revoke": "revoke_release",
     "GET /releases/{release_id}": "download_release",
     "GET /releases/{release_id}/{part}": "download_release",
+    "POST /projects/{project_id}/dashboards/{dashboard}/shown": "show_dashboard_version",
     "GET /ingress/{ingress_id}/content": "review_ingress",
     "POST /ingress/{ingress_id}/decision": "review_ingress",
     "POST /ingress/{ingress_id}/withdraw": "withdraw_ingress",
@@ -266,6 +271,7 @@ def _fill(made: World) -> None:
     released = airlock.released({"b.csv": b"sex,persons\nfemale,150\nmale,170\n"})
     ada = hub.client("ada")
     job = ada.post(f"{API}/projects/cytology/jobs", json=hub.count().model_dump(mode="json")).json()["job_id"]
+    _dashboard(airlock)
     content = b"a,b\n1,2\n"
     ada.put(f"{API}/projects/cytology/ingress/uploads/{digest(content)}", content=content)
     coming = NewIngress(
@@ -282,6 +288,7 @@ def _fill(made: World) -> None:
         target = request_item(session, session.get_one(ReleaseRequest, waiting.request_id))
         ingress = session.get_one(Ingress, came.json()["ingress_id"])
         entering = item_of(session, session.get_one(Project, "cytology"), ingress.ingress_id, ingress.requested_by)
+        board = versions.newest(session, "cytology", "report")
         output = session.query(Output).filter_by(request_id=waiting.request_id).first()
         release = session.query(Release).filter_by(request_id=released.request_id).first()
         made.items = {
@@ -289,10 +296,19 @@ def _fill(made: World) -> None:
             "output_id": (output.output_id, target),
             "release_id": (release.release_id, replace(target, released=True, audience=release.audience)),
             "ingress_id": (ingress.ingress_id, entering),
+            "dashboard": ("report", item(session, board)),
             "emergency_id": (opened.emergency_id, Object(emergency=opened.emergency_id, author="olga")),
             "name": ("ada", Object(person="ada")),
             "job_id": (job, made.objects["cytology"]),
         }
+
+
+def _dashboard(airlock: Any) -> None:
+    """A dashboard that is released to its team."""
+    content = b'{"cells": []}'
+    wanted = PublishDashboard(notebook=airlock.upload(content), name="report")
+    dashboards.publish(airlock.hub.office, airlock.hub.who("ada"), "cytology", wanted)
+    airlock.released({"report.txt": content}, **{"report.txt": {"dashboard": "report"}})
 
 
 def bodies(world: World) -> dict[str, Any]:
@@ -314,6 +330,7 @@ def bodies(world: World) -> dict[str, Any]:
         "POST /projects/{project_id}/cells": {"cells": [], "lost": 0},
         "POST /projects/{project_id}/jobs": hub.count(key="k2").model_dump(mode="json"),
         "POST /projects/{project_id}/dashboards": {"notebook": digest(b"none"), "name": "d1"},
+        "POST /projects/{project_id}/dashboards/{dashboard}/shown": {"version": 1},
         "POST /projects/{project_id}/airlock/checks": wanted.model_dump(mode="json"),
         "POST /projects/{project_id}/airlock/requests": wanted.model_dump(mode="json"),
         "POST /airlock/requests/{request_id}/decisions": {"outputs": outputs, "decision": "withhold", **REASON},

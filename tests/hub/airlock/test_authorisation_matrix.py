@@ -104,6 +104,7 @@ def _targets(world: World, path: str) -> Iterator[tuple[str, Object]]:
         "{check_id}": "nobodys",
         "{package}": "p",
         "{wheel}": "p-1-py3-none-any.whl",
+        "{board}": "report",
         "draft/{name}": "draft/title",
     }
     for placeholder, value in plain.items():

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from flip_hub.airlock import decisions, releases
-from flip_hub.airlock.access import load_dashboard
-from flip_hub.database import Dashboard, Release, Routine, now
+from flip_hub.database import Release, Routine
 from flip_hub.errors import ConflictError, DeniedError, MissingError, UnavailableError
-from flip_hub.governance import intake
+from flip_hub.governance import dashboards, intake
 from flip_sdk.contract.airlock import DecideOutputs
+from flip_sdk.contract.api import PublishDashboard
 from flip_sdk.contract.states import OutputState
 from sqlalchemy import select
 
@@ -156,46 +156,60 @@ def test_its_crate_says_what_five_safes_asks_for(airlock) -> None:
     assert {one for one in pointed if one.startswith("#")} <= graph.keys()
 
 
-def test_a_dashboard_is_released_with_its_notebook_and_jobs(airlock) -> None:
-    notebook = b'{"cells": []}'
-    office = airlock.hub.office
+NOTEBOOK = b'{"cells": []}'
 
-    def dashboard() -> Dashboard:
-        with office.database.read() as session:
-            return session.get_one(Dashboard, ("cytology", "report"))
 
-    def publish(content: bytes) -> None:
-        with office.database.write(Routine("a test publishes")) as session:
-            session.merge(
-                Dashboard(
-                    project_id="cytology",
-                    name="report",
-                    state="requested",
-                    notebook=airlock.upload(content),
-                    jobs=[],
-                    published_by="ada",
-                    published_at=now(),
-                )
-            )
+def published(airlock, content: bytes) -> bytes:
+    wanted = PublishDashboard(notebook=airlock.upload(content), name="report")
+    dashboards.publish(airlock.hub.office, airlock.hub.who("ada"), "cytology", wanted)
+    return content
 
-    publish(notebook)
-    request = airlock.released({"report.txt": notebook}, **{"report.txt": {"dashboard": "report"}})
-    assert dashboard().state == OutputState.RELEASED
-    with office.database.read() as session:
-        assert load_dashboard(office, session, airlock.hub.who("alan"), "cytology", "report")[0].name == "report"
-        for subject in (None, airlock.hub.who("bea")):
-            with pytest.raises(DeniedError):
-                load_dashboard(office, session, subject, "cytology", "report")
-    releases.revoke(office, airlock.hub.who("cora"), request.outputs[0].output_id, "It shows too much.")
-    assert dashboard().state == OutputState.REVOKED
-    with office.database.read() as session, pytest.raises(MissingError):
-        load_dashboard(office, session, airlock.hub.who("alan"), "cytology", "report")
-    publish(notebook)
-    waiting = airlock.checked({"report.txt": notebook}, **{"report.txt": {"dashboard": "report"}})
-    publish(notebook + b"\n")
+
+def asked(airlock, content: bytes, **changes: Any):
+    return airlock.checked({"report.txt": content}, **{"report.txt": {"dashboard": "report"}}, **changes)
+
+
+def states(airlock) -> list[tuple[int, str, bool]]:
+    found = dashboards.history(airlock.hub.office, airlock.hub.who("ada"), "cytology", "report")
+    return [(one.version, str(one.state), one.shown) for one in found]
+
+
+def approved(airlock, request) -> str:
     for who in ("cora", "cyril"):
-        airlock.decide(waiting, who)
-    assert dashboard().state == OutputState.REQUESTED
+        done = airlock.decide(request, who)
+    return done.outputs[0].output_id
+
+
+def test_a_dashboard_is_released_with_its_notebook_and_jobs(airlock) -> None:
+    office = airlock.hub.office
+    output = approved(airlock, asked(airlock, published(airlock, NOTEBOOK), audience="signed-in"))
+    (view,) = dashboards.history(office, airlock.hub.who("ada"), "cytology", "report")
+    assert (view.state, view.audience, view.shown) == (OutputState.RELEASED, "signed-in", True)
+    releases.revoke(office, airlock.hub.who("cora"), output, "It shows too much.")
+    assert states(airlock) == [(1, "revoked", False)]
+
+
+def test_the_released_version_is_shown_until_the_next_one_is_released_and_one_may_go_back(airlock) -> None:
+    office = airlock.hub.office
+    approved(airlock, asked(airlock, published(airlock, NOTEBOOK)))
+    waiting = asked(airlock, published(airlock, NOTEBOOK + b"\n"))
+    assert states(airlock) == [(2, "requested", False), (1, "released", True)]
+    # a newer draft changes nothing of what was approved
+    published(airlock, NOTEBOOK + b"\n\n")
+    second = approved(airlock, waiting)
+    assert states(airlock) == [(3, "requested", False), (2, "released", True), (1, "released", False)]
+
+    with pytest.raises(ConflictError):
+        dashboards.show_version(office, airlock.hub.who("ada"), "cytology", "report", 3)
+    for who in ("alan", "bea", "nina"):
+        with pytest.raises(DeniedError):
+            dashboards.show_version(office, airlock.hub.who(who), "cytology", "report", 1)
+    for who, version in (("ada", 1), ("cora", 2)):
+        assert dashboards.show_version(office, airlock.hub.who(who), "cytology", "report", version).shown
+    # what is revoked is not followed by an earlier one by itself
+    releases.revoke(office, airlock.hub.who("cora"), second, "It shows too much.")
+    assert states(airlock) == [(3, "requested", False), (2, "revoked", False), (1, "released", False)]
+    assert airlock.hub.events().count("dashboard.version_shown") == 2
 
 
 @pytest.mark.parametrize(

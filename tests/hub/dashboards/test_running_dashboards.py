@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
@@ -18,17 +19,17 @@ from demo.hub_only import HubOnly
 from demo.notebook_runner import Login, open_socket, request_message
 from demo.people import Visitor
 from demo.processes import wait_until
-from tests.hub.jupyterhub.homes import ADA, BEN, OPEN, RUFUS, populated_home, publish
+from tests.hub.jupyterhub.homes import ADA, BEN, OPEN, RUFUS, populated_home, publish, release, revoke
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("running-dashboards")]
 
 REPORT = """
 import json, os, pathlib, socket
-print("results:", json.loads(pathlib.Path("jobs/j1.json").read_text())["answer"])
-print("tokens:", [name for name in os.environ if "TOKEN" in name or name.startswith("FLIP")])
-print("beside:", sorted(os.listdir("..")), sorted(os.listdir("../..")))
+print("results:", json.loads(pathlib.Path("jobs/j1.json").read_text())["counts"]["aldgate"])
+print("tokens:", [name for name in os.environ_ if "TOKEN" in name or name.startswith("FLIP")])
+print("beside:", sorted(os.listdir("..")), sorted(os.listdir(".")), sorted(os.listdir("jobs")))
 try:
-    socket.create_connection(("127.0.0.1", int(os.environ["SERVER_PORT"])), 5)
+    socket.create_connection(("127.0.0.1", PORT), 5)
     print("network: reached")
 except OSError:
     print("network: refused")
@@ -39,15 +40,30 @@ except OSError:
     print("folder: refused")
 """
 FAILING = "secret_word = 'marzipan'\nraise ValueError(secret_word)"
+CONTROLS = """
+import ipywidgets
+slider = ipywidgets.IntSlider(value=7, description="Persons")
+slider
+"""
+PERSONAL = """
+import os
+print("asked for:", os.environ.get("QUERY_STRING"))
+"""
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubOnly]:
     home = tmp_path_factory.mktemp("dashboards") / "home"
     config = populated_home(home)
-    publish(config, "report", REPORT)
+    running = HubOnly(home)
+    # what reads the environment in plain words would be drawn for each viewer
+    source = REPORT.replace("os.environ_", 'getattr(os, "envi" + "ron")').replace("PORT", str(running.ports["HUB"]))
+    publish(config, "report", source)
     publish(config, "failing", FAILING)
-    with HubOnly(home) as running:
+    publish(config, "controls", CONTROLS)
+    publish(config, "personal", PERSONAL)
+    release(config, "controls", "signed-in")
+    with running:
         yield running
 
 
@@ -99,7 +115,8 @@ def test_somebody_whose_account_was_closed_is_refused(hub: HubOnly) -> None:
 @pytest.mark.skipif(not sandbox.usable(), reason="bubblewrap is missing or does not work here")
 def test_its_kernel_sees_its_folder_and_nothing_else(page: httpx.Response) -> None:
     assert "tokens: []" in page.text
-    assert "beside: [&#39;report&#39;] [&#39;open-project&#39;]" in page.text
+    told = page.text.replace("&#x27;", "").replace("&#39;", "")
+    assert "beside: [content] [jobs, notebook.ipynb] [j1.json]" in told
     assert "network: refused" in page.text
     assert "folder: refused" in page.text
 
@@ -111,7 +128,8 @@ def test_sources_and_tracebacks_are_not_shown(hub: HubOnly, page: httpx.Response
 
 
 def test_the_page_is_confined_and_asks_nothing_of_the_internet(page: httpx.Response) -> None:
-    assert "sandbox allow-scripts" in page.headers["content-security-policy"]
+    assert page.headers["content-security-policy"].endswith("; sandbox")
+    assert "<script" not in page.text
     assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']https?://", page.text)
 
 
@@ -141,40 +159,98 @@ def test_the_pages_own_parts_come_through_the_proxy(hub: HubOnly) -> None:
         assert ada.get("/services/dashboards/").url.path == "/services/flip/"
 
 
+def kernel_of(page: str) -> str:
+    found = re.search(r'"kernelId": "([0-9a-f-]{36})"', page)
+    assert found is not None
+    return f"/services/dashboards/api/kernels/{found[1]}"
+
+
 def test_a_kernel_is_reached_by_its_viewer_alone_and_runs_nothing_for_them(hub: HubOnly) -> None:
     with closing(viewer(hub, ADA)) as ada, closing(viewer(hub, RUFUS)) as rufus:
-        found = re.search(r'"kernelId": "([0-9a-f-]{36})"', ada.get(address("report")).text)
-        assert found is not None
-        kernel = f"/services/dashboards/api/kernels/{found[1]}"
+        shown = ada.get(address("controls"))
+        assert "sandbox allow-scripts" in shown.headers["content-security-policy"]
+        kernel = kernel_of(shown.text)
         assert ada.get(kernel).status_code == 200
         rufus.get("/services/dashboards/")
-        rufus.get(address("report"))
+        # rufus may look at it, in a kernel of his own
+        assert kernel_of(rufus.get(address("controls")).text) != kernel
         assert rufus.get(kernel).status_code == 403
         with pytest.raises(websocket.WebSocketBadStatusException):
             open_socket(rufus, f"{kernel}/channels")
         with closing(open_socket(ada, f"{kernel}/channels")) as socket:
-            assert not parents_until_info(socket, "print('run by a viewer')")
+            for message in FORBIDDEN:
+                assert not parents_until_info(socket, message), message["header"]["msg_type"]
 
 
-def parents_until_info(socket: websocket.WebSocket, code: str) -> set[str]:
-    """Ask to execute code, then for the kernel's information; returns whether anything answered the former."""
-    execute = request_message("execute_request", {"code": code, "silent": False}, "s")
+def test_a_notebook_that_reads_who_looks_is_run_for_each_viewer(hub: HubOnly) -> None:
+    with closing(viewer(hub, ADA)) as ada:
+        assert "asked for: mine=1" in ada.get(f"{address('personal')}?mine=1").text
+        assert "asked for: mine=2" in ada.get(f"{address('personal')}?mine=2").text
+
+
+def test_pages_with_controls_wait_with_a_warm_kernel(hub: HubOnly) -> None:
+    def warm() -> bool:
+        return hub.pids("ipykernel_launcher") > set()
+
+    wait_until(warm, 60, "no kernel is warm")
+    with closing(viewer(hub, RUFUS)) as rufus:
+        assert "kernelId" in rufus.get(address("controls")).text
+
+
+def test_what_is_revoked_is_gone_at_once_with_its_open_pages(hub: HubOnly) -> None:
+    publish(hub.config, "passing", CONTROLS)
+    given = release(hub.config, "passing", "signed-in")
+    with closing(viewer(hub, RUFUS)) as rufus:
+        kernel = kernel_of(rufus.get(address("passing")).text)
+        with closing(open_socket(rufus, f"{kernel}/channels")) as socket:
+            revoke(hub.config, given)
+            assert rufus.get(address("passing")).status_code in (403, 404)
+            socket.settimeout(10)
+            with pytest.raises(websocket.WebSocketException):
+                read_all(socket)
+        wait_until(lambda: rufus.get(kernel).status_code in (403, 404), 10, "its kernel goes on")
+    wait_until(lambda: not (hub.config.dashboards / OPEN / "passing" / "1").exists(), 10, "its files stay")
+
+
+def read_all(socket: websocket.WebSocket) -> None:
+    """Read until it is closed."""
+    while True:
+        if not socket.recv():
+            raise websocket.WebSocketConnectionClosedException
+
+
+FORBIDDEN = [
+    request_message("execute_request", {"code": "print('run by a viewer')", "silent": False}, "s"),
+    request_message("complete_request", {"code": "pri", "cursor_pos": 3}, "s"),
+    request_message("inspect_request", {"code": "slider", "cursor_pos": 3, "detail_level": 1}, "s"),
+    request_message("history_request", {"hist_access_type": "tail", "n": 9, "raw": True, "output": True}, "s"),
+    request_message("is_complete_request", {"code": "1"}, "s"),
+    request_message("comm_open", {"comm_id": "x1", "target_name": "jupyter.widget", "data": {"state": {}}}, "s"),
+    request_message("comm_close", {"comm_id": "x1", "data": {}}, "s"),
+    {**request_message("debug_request", {"command": "attach"}, "s"), "channel": "control"},
+    {**request_message("interrupt_request", {}, "s"), "channel": "control"},
+    {**request_message("shutdown_request", {"restart": False}, "s"), "channel": "control"},
+    {**request_message("input_reply", {"value": "1"}, "s"), "channel": "stdin"},
+]
+"""What a viewer's page would say to run something, or to make what the notebook did not."""
+
+
+def parents_until_info(socket: websocket.WebSocket, forbidden: dict[str, Any]) -> set[str]:
+    """Say what is forbidden, then ask for the kernel's information; returns whether anything answered the former."""
     information = request_message("kernel_info_request", {}, "s")
-    for message in (execute, information):
+    for message in (forbidden, information):
         socket.send(json.dumps(message))
     parents: set[str] = set()
     while information["header"]["msg_id"] not in parents:
         parents.add(json.loads(socket.recv())["parent_header"].get("msg_id", ""))
-    return parents & {execute["header"]["msg_id"]}
+    return parents & {forbidden["header"]["msg_id"]}
 
 
 def test_a_page_that_is_closed_ends_its_kernel(hub: HubOnly) -> None:
     with closing(viewer(hub, ADA)) as ada:
-        before = hub.pids("ipykernel_launcher")
-        found = re.search(r'"kernelId": "([0-9a-f-]{36})"', ada.get(address("report")).text)
-        assert found is not None
-        started = hub.pids("ipykernel_launcher") - before
-        assert started
-        ended = ada.request("POST", f"/services/dashboards/voila/api/shutdown/{found[1]}")
+        kernel = kernel_of(ada.get(address("controls")).text)
+        kernel_id = kernel.rpartition("/")[2]
+        assert hub.pids(kernel_id)
+        ended = ada.request("POST", f"/services/dashboards/voila/api/shutdown/{kernel_id}")
         assert ended.status_code == 204
-        wait_until(lambda: not hub.pids("ipykernel_launcher") & started, 20, "the kernel stays")
+        wait_until(lambda: not hub.pids(kernel_id), 20, "the kernel stays")

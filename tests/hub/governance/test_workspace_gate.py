@@ -1,10 +1,10 @@
-"""JupyterHub's and Voila's gates: approved, unexpired, and a member."""
+"""JupyterHub's gate: approved, unexpired, and a member."""
 
 from __future__ import annotations
 
 import pytest
 from flip_hub.governance.people import close_account
-from flip_hub.governance.workspaces import may_open, may_view_dashboard
+from flip_hub.governance.workspaces import may_open
 from flip_sdk.errors import NotAllowedError
 
 
@@ -12,24 +12,21 @@ def test_a_member_opens_an_approved_projects_workspace(hub) -> None:
     hub.approved(team=("alan",))
     for name in ("ada", "alan"):
         may_open(hub.office.config, name, "cytology")
-        may_view_dashboard(hub.office.config, name, "cytology")
 
 
 @pytest.mark.parametrize("bring", ["draft", "submitted", "expired"])
 def test_not_before_approval_and_not_after_expiry(hub, bring: str) -> None:
     getattr(hub, bring)()
-    for gate in (may_open, may_view_dashboard):
-        with pytest.raises(NotAllowedError) as caught:
-            gate(hub.office.config, "ada", "cytology")
-        assert caught.value.message
+    with pytest.raises(NotAllowedError) as caught:
+        may_open(hub.office.config, "ada", "cytology")
+    assert caught.value.message
 
 
 @pytest.mark.parametrize("name", ["bea", "rufus", "olga", "stranger"])
 def test_nobody_else(hub, name: str) -> None:
     hub.approved()
-    for gate in (may_open, may_view_dashboard):
-        with pytest.raises(NotAllowedError):
-            gate(hub.office.config, name, "cytology")
+    with pytest.raises(NotAllowedError):
+        may_open(hub.office.config, name, "cytology")
     assert hub.events()[-1] == "access.denied"
 
 

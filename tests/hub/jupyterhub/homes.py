@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from flip_hub.config import HubConfig
-from flip_hub.dashboards.access import NOTEBOOK, folder
-from flip_hub.database import Dashboard, Database, Project, Routine, now
-from flip_hub.governance import agreement
+from flip_hub.dashboards import versions
+from flip_hub.database import BlobUse, Database, Job, JobResultRow, Project, Release, Routine, now
+from flip_hub.governance import agreement, dashboards
 from flip_hub.governance.office import Office, identify
 from flip_hub.governance.people import add_person
 from flip_hub.home import make_home
 from flip_hub.jupyterhub.accounts import set_password
+from flip_hub.models import allow_blob
 from flip_hub.testing import show_records
+from flip_sdk.contract.airlock import OutputStatement
+from flip_sdk.contract.api import JobResult, PublishDashboard
 from flip_sdk.contract.applications import Application, NewSignature
-from flip_sdk.contract.states import OutputState, ProjectState
+from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
 
 from demo.notebook_runner import Login
@@ -25,6 +31,7 @@ PASSWORD = "a-password-of-the-tests"
 ADA, BEN, RUFUS = (Login(name, PASSWORD) for name in ("ada", "ben", "rufus"))
 OPEN, DRAFT, OTHER, PASSING = "open-project", "draft-project", "other-project", "passing-project"
 REPORT = "report"
+JOB = "j1"
 
 
 def populated_home(path: Path) -> HubConfig:
@@ -88,27 +95,76 @@ def set_state(config: HubConfig, name: str, state: ProjectState) -> None:
     database.close()
 
 
-def publish(config: HubConfig, name: str, *cells: str) -> str:
-    """A dashboard of the open project; returns its address."""
-    place = folder(config, OPEN, name)
-    (place / "jobs").mkdir(parents=True)
-    (place / "jobs" / "j1.json").write_text('{"answer": 42}')
+def publish(config: HubConfig, name: str, *cells: str, **about: Any) -> str:
+    """Publish a dashboard of the open project, with the result of a job; returns its address."""
+    office = Office.of(config)
     code = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# The report"), *code]), place / NOTEBOOK
-    )
-    database = Database.of(config)
-    with database.write(Routine("made by a test")) as session:
-        session.add(
-            Dashboard(
-                project_id=OPEN,
-                name=name,
-                state=OutputState.REQUESTED,
-                notebook="sha256:" + "0" * 64,
-                jobs=[],
-                published_by=ADA.name,
-                published_at=now(),
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# The report"), *code])
+    content = nbformat.writes(notebook).encode()
+    digest = office.blobs.put(content)
+    with office.database.write(Routine("made by a test")) as session:
+        if session.get(BlobUse, (OPEN, digest)) is None:
+            allow_blob(session, OPEN, digest, len(content), ADA.name, inside=True, outside=False)
+        if session.get(Job, JOB) is None:
+            session.add(_job())
+            session.flush()
+            session.add(
+                JobResultRow(
+                    job_id=JOB,
+                    content=JobResult(
+                        refusals=(),
+                        kind="count",
+                        trusts=("aldgate",),
+                        counts={"aldgate": 42},
+                        job_id=JOB,
+                        epsilon=0.5,
+                        delta=0.0,
+                    ),
+                )
             )
+        subject = identify(session, ADA.name)
+    wanted = PublishDashboard(notebook=digest, name=name, jobs=(JOB,), **about)
+    view = dashboards.publish(office, subject, OPEN, wanted)
+    office.database.close()
+    return view.address
+
+
+def release(config: HubConfig, name: str, audience: str = "project") -> str:
+    """Release the newest version of a dashboard, as the airlock does once two checkers agree; returns the release."""
+    office = Office.of(config)
+    with office.database.write(Routine("made by a test")) as session:
+        row = versions.newest(session, OPEN, name)
+        assert row is not None
+        made = Release(release_id=secrets.token_hex(12), project_id=OPEN, content=row.notebook, audience=audience)
+        made.statement = OutputStatement(
+            path="report.ipynb", content=row.notebook, title="A dashboard", jobs=tuple(row.jobs), dashboard=name
         )
-    database.close()
-    return f"/services/dashboards/voila/render/{OPEN}/{name}/{NOTEBOOK}"
+        made.released_at = now()
+        assert versions.show_release(session, made)
+        release_id = made.release_id
+    office.database.close()
+    return release_id
+
+
+def revoke(config: HubConfig, release_id: str) -> None:
+    """Revoke a release of a dashboard, as the airlock does."""
+    office = Office.of(config)
+    with office.database.write(Routine("made by a test")) as session:
+        versions.hide_release(session, Release(release_id=release_id))
+    office.database.close()
+
+
+def _job() -> Job:
+    spec = CountSpec(project_id=OPEN)
+    return Job(
+        job_id=JOB,
+        project_id=OPEN,
+        kind="count",
+        spec=spec,
+        spec_digest=spec.digest(),
+        state="completed",
+        trusts=["aldgate"],
+        submitted_by=ADA.name,
+        idempotency_key="k1",
+        submitted_at=now(),
+    )
