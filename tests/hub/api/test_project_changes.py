@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from flip_hub.api import create_app
-from flip_hub.database import Budget, Dashboard, Job, JobEventRow, Project, Routine, now
+from flip_hub.dashboards.versions import draft
+from flip_hub.database import Budget, Job, JobEventRow, Project, Routine, now
 from flip_hub.governance import intake
 from flip_sdk.contract.api import ProjectChanges
 from flip_sdk.contract.states import JobState
@@ -40,8 +41,9 @@ def a_reason(hub: Any, session: Any, job_id: str) -> None:
 
 
 def a_dashboard(hub: Any, session: Any, job_id: str) -> None:
-    made = {"state": "requested", "notebook": "sha256:" + "0" * 64, "jobs": []}
-    session.add(Dashboard(project_id="cytology", name="report", published_by="ada", published_at=now(), **made))
+    row = draft(session, "cytology", "report")
+    row.notebook, row.jobs, row.frames = "sha256:" + "0" * 64, [], []
+    row.published_by, row.published_at = "ada", now()
 
 
 CHANGES: dict[str, tuple[Callable[[Any, Any, str], None], str]] = {
