@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PERSONS, WITH_IMAGES = 300, 50
 """Made-up persons at each pretend Trust, and where each has images too."""
+ROOM = 1.1
+"""A ledger's bound for jobs of unlike kinds may lie a little above the sum of what they ask for."""
 _PRETEND = ("pretend-north", "pretend-east", "pretend-south", "pretend-west")
 _MADE_UP = "Everything works as it does at the Trusts and costs nothing, but it says nothing about patients."
 _REAL = "Each answer below is about the people of your project's Trusts, and is paid for with its budget."
@@ -168,11 +170,10 @@ def _takes_part(budget: TrustBudget, about: Tutorial) -> bool:
 
 
 def _covers(budget: TrustBudget, about: Tutorial) -> bool:
-    """By plain sums, which are never too low."""
-    total = budget.total
-    if total is not None and (total.max_epsilon_per_job < about.largest or total.spent + about.epsilon > total.epsilon):
+    total, needed = budget.total, ROOM * about.epsilon
+    if total is not None and (total.max_epsilon_per_job < about.largest or total.spent + needed > total.epsilon):
         return False
-    return budget.epsilon is not None and budget.spent + about.epsilon <= budget.epsilon
+    return budget.epsilon is not None and budget.spent + needed <= budget.epsilon
 
 
 def _left(budget: TrustBudget) -> str:
