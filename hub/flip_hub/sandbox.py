@@ -115,7 +115,7 @@ class Sandbox:
         """Bubblewrap makes them for itself alone; another account has to pass through them."""
         if self.account is None:
             return []
-        above = sorted({folder for path in paths for folder in path.parents if folder != Path("/")})
+        above = sorted({Path("/etc"), *(folder for path in paths for folder in path.parents)} - {Path("/")})
         return [word for folder in above for word in ("--perms", "0755", "--dir", str(folder))]
 
     def _as_account(self) -> list[str]:

@@ -40,6 +40,45 @@ except OSError:
     print("folder: refused")
 """
 FAILING = "secret_word = 'marzipan'\nraise ValueError(secret_word)"
+HOSTILE = """
+import os, signal, socket
+
+def tried(what, how):
+    try:
+        how()
+        print(what, "done")
+    except (OSError, MemoryError) as error:
+        print(what, "refused")
+
+def fill():
+    for number in range(40):
+        with open(f"/tmp/{number}", "wb") as file:
+            file.write(b"0" * 10**7)
+
+def fork():
+    children = []
+    try:
+        while len(children) < 200:
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+            children.append(child)
+    finally:
+        for child in children:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+
+tried("homes", lambda: os.listdir("/home"))
+tried("names", lambda: socket.gethostbyname("example.org"))
+tried("devices", lambda: open("/dev/shm/x", "w"))
+tried("disk", fill)
+for number in range(40):
+    if os.path.exists(f"/tmp/{number}"):
+        os.remove(f"/tmp/{number}")
+tried("memory", lambda: bytearray(6 * 2**30))
+tried("processes", fork)
+print("others:", len([name for name in os.listdir("/proc") if name.isdigit()]) <= 2)
+"""
 CONTROLS = """
 import ipywidgets
 slider = ipywidgets.IntSlider(value=7, description="Persons")
@@ -60,6 +99,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubOnly]:
     source = REPORT.replace("os.environ_", 'getattr(os, "envi" + "ron")').replace("PORT", str(running.ports["HUB"]))
     publish(config, "report", source)
     publish(config, "failing", FAILING)
+    publish(config, "hostile", HOSTILE)
     publish(config, "controls", CONTROLS)
     publish(config, "personal", PERSONAL)
     release(config, "controls", "signed-in")
@@ -119,6 +159,15 @@ def test_its_kernel_sees_its_folder_and_nothing_else(page: httpx.Response) -> No
     assert "beside: [content] [jobs, notebook.ipynb] [j1.json]" in told
     assert "network: refused" in page.text
     assert "folder: refused" in page.text
+
+
+@pytest.mark.skipif(not sandbox.usable(), reason="bubblewrap is missing or does not work here")
+def test_a_hostile_notebook_takes_no_more_than_it_may(hub: HubOnly) -> None:
+    with closing(viewer(hub, ADA)) as ada:
+        told = ada.get(address("hostile")).text
+    for what in ("homes", "names", "devices", "disk", "memory", "processes"):
+        assert f"{what} refused" in told
+    assert "others: True" in told
 
 
 def test_sources_and_tracebacks_are_not_shown(hub: HubOnly, page: httpx.Response) -> None:
