@@ -28,10 +28,11 @@ class Cast:
         story: the platform that they work on.
         browser: where each has a session.
         project: id of the project.
+        pictures: what the names of its pictures begin with.
     """
 
-    def __init__(self, story: Story, browser: Browser, project: str) -> None:
-        self.story, self.browser, self.project = story, browser, project
+    def __init__(self, story: Story, browser: Browser, project: str, pictures: str = "project-life") -> None:
+        self.story, self.browser, self.project, self.pictures = story, browser, project, pictures
         self._pages: dict[str, Page] = {}
         self._pictures = 0
 
@@ -47,10 +48,14 @@ class Cast:
         page.goto(f"{SERVICE}/projects/{self.project}{path}")
         return page
 
-    def picture(self, page: Page, name: str) -> None:
-        """Keep a picture of the whole page, numbered in the order of the story."""
+    def picture(self, page: Page, name: str, *, whole: bool = True) -> None:
+        """Keep a picture of the whole page, or of what is seen of it, numbered in the order of the story."""
         self._pictures += 1
-        self.browser.picture(page, f"project-life-{self._pictures:02d}-{name}", whole=True)
+        self.browser.picture(page, f"{self.pictures}-{self._pictures:02d}-{name}", whole=whole)
+
+    def shot(self, page: Page, name: str) -> None:
+        """Keep a picture of what is seen of an application that fills the window, such as JupyterLab."""
+        self.picture(page, name, whole=False)
 
     def steward(self, trust: str) -> Page:
         """A Trust's data steward, let in by the link that `flip-trust console` printed on the Trust's machine."""
