@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -90,7 +89,18 @@ class ReleaseRequest:
         return f"ReleaseRequest {self.id}: {'its checks run' if self.view.checking else states}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>"
+        from flip_sdk import looks
+        from flip_sdk import tables_of_the_airlock as tables
+
+        view = self.view
+        word = "checks run" if view.checking else "in review" if view.open else "decided"
+        return looks.card(
+            f"Release request {self.id}",
+            looks.said(view.purpose),
+            "" if view.checking else tables.outputs(view)._repr_html_(),
+            looks.tip("request.status()", "asks the hub how far it is"),
+            state=(word, "plain" if word == "decided" else "waiting"),
+        )
 
     def refresh(self) -> ReleaseRequest:
         """Ask the hub how far it is."""

@@ -96,14 +96,17 @@ class Catalogue:
         return f"Catalogue({len(self._concepts)} concepts at {len(self._entries)} Trusts)"
 
     def _repr_html_(self) -> str:
+        from flip_sdk import looks
+
         tables = [self.trusts]
         if any(entry.holdings is not None for entry in self._entries):
             tables += [self.freshness(), self.imaging(), self.quality()]
         shown = self._concepts[:_MOST_SHOWN]
         more = len(self._concepts) - len(shown)
-        rest = f"<p>… and {more} more: catalogue.find('…') or catalogue.concepts</p>" if more else ""
         tables.append(self._table(shown, "What the Trusts hold"))
-        return "".join(map(_html, tables)) + rest
+        rest = looks.tip("catalogue.concepts", f"and {more} more") if more else ""
+        find = looks.tip("catalogue.find('…')", "those whose name holds a text, or nearly")
+        return looks.card(f"Catalogue of {len(self._entries)} Trusts", *map(_html, tables), rest, find)
 
     def __iter__(self) -> Iterator[Concept]:
         return iter(self._concepts)

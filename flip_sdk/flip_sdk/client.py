@@ -57,6 +57,14 @@ class Hub:
     def __repr__(self) -> str:
         return f"Hub({self._connection.settings.api}, signed in as {self.me.name})"
 
+    def _repr_html_(self) -> str:
+        from flip_sdk import looks
+
+        who = f"{self.me.display_name or self.me.name} ({self.me.organisation})"
+        facts = [("Hub", self._connection.settings.api), ("Signed in as", who)]
+        tip = looks.tip("hub.project()", "your project; hub.projects() lists all of them")
+        return looks.card("Hub", looks.facts(facts), tip)
+
     def __enter__(self) -> Self:
         return self
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from flip_sdk import explaining, rquest
 from flip_sdk.contract import check_circe
@@ -21,7 +21,7 @@ from flip_sdk.privacy import build
 if TYPE_CHECKING:
     from flip_sdk.catalogue import Catalogue, Concept
 
-    ConceptLike = str | int | Concept
+    ConceptLike: TypeAlias = str | int | Concept
 
 Criterion = contract.AgeBetween | contract.SexIs | contract.HasCondition | contract.MeasurementBetween
 
@@ -170,6 +170,16 @@ class Cohort:
             title = ", ".join([f"persons in “{self.expression.Title or 'an ATLAS expression'}”", *parts])
             return "\n  ".join([f"Cohort: {title}", *explaining.explain(contract.Cohort(expression=self.expression))])
         return "Cohort: persons " + ", ".join(parts) if parts else "Cohort: every person"
+
+    def _repr_html_(self) -> str:
+        from flip_sdk import looks
+
+        rules = [repr(rule) for rule in (*self.near, *self.rules)]
+        told = [repr(self.entry)] if self.entry is not None else []
+        if self.expression is not None:
+            told = explaining.explain(contract.Cohort(expression=self.expression))
+        parts = looks.listed([*told, *rules]) or looks.said("Every person that a Trust holds.")
+        return looks.card("Cohort", parts, looks.tip("project.count(cohort)", "about how many persons are in it"))
 
     def explain(self, catalogue: Catalogue | None = None) -> str:
         """The cohort in plain English, a sentence a line: what a Trust's data steward reads of it too.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from flip_sdk.contract import check_circe
 from flip_sdk.errors import NotFoundError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flip_sdk.contract.circe import CohortExpression
     from flip_sdk.inputs import Input
 
-    ConceptLike = str | int | Concept
+    ConceptLike: TypeAlias = str | int | Concept
     Days = tuple[int | None, int | None] | None
 
 NAMED: Mapping[str, tuple[str, str]] = {

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flip_sdk.contract import features as contract
 from flip_sdk.contract.concepts import DOMAIN_OF_EVENT
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Days = tuple[int | None, int | None] | None
     Asked = Callable[[], Catalogue]
-    Having = str | int | Concept | Event
+    Having: TypeAlias = str | int | Concept | Event
 
 _DOMAINS = {domain: event for event, domain in DOMAIN_OF_EVENT.items()}
 

@@ -123,6 +123,13 @@ def folded(summary: str, inner_html: str) -> str:
     return f'<details style="margin:.2em 0"><summary>{escape(summary)}</summary>{inner_html}</details>'
 
 
+def link(text: str, address: str) -> str:
+    """A link into another page; only to web addresses and to places on the same hub, else the text alone."""
+    if not address.startswith(("https://", "http://", "/")):
+        return escape(text)
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(text)}</a>'
+
+
 def tip(code: str, what: str) -> str:
     """What to do next: a line of code, and what it does."""
     return f'<p style="margin:.2em 0;opacity:.85"><code>{escape(code)}</code> {escape(what)}</p>'

@@ -34,6 +34,13 @@ class MadeUpHub(Hub):
     def __repr__(self) -> str:
         return f"Hub(made up: {len(self.played.trusts)} pretend Trusts, nobody's data, no budget is spent)"
 
+    def _repr_html_(self) -> str:
+        from flip_sdk import looks
+
+        words = f"{len(self.played.trusts)} pretend Trusts on this computer: nobody's data, and no budget is spent."
+        tip = looks.tip("hub.project()", "a project like a real one")
+        return looks.card("Hub, made up", looks.said(words), tip, state=("offline", "plain"))
+
     def serve(self) -> AbstractContextManager[dict[str, str]]:
         """Answer other programs on this machine; gives the environment variables by which they find it."""
         return self.played.serve()

@@ -32,10 +32,16 @@ class Dashboard:
         return f"Dashboard {view.name} of {view.project_id} ({view.state.value.replace('_', ' ')}): {self.address}"
 
     def _repr_html_(self) -> str:
-        name, project = escape(self.view.name), escape(self.view.project_id)
-        link = f'<a href="{escape(self.address)}" target="_blank" rel="noopener">{name}</a>'
-        who = f"released, version {self.view.version}" if self.view.shown else f"a draft for the team of {project}"
-        return f"<p>Dashboard {link}: {who}.</p>"
+        from flip_sdk import looks
+
+        view = self.view
+        who = f"version {view.version}" if view.shown else f"a draft for the team of {escape(view.project_id)}"
+        return looks.card(
+            f"Dashboard {view.name}",
+            f"<p>{looks.link('Open it', self.address)}: {who}.</p>",
+            looks.tip("project.release(…)", "asks for its release to others"),
+            state=(view.state.value.replace("_", " "), looks.tone_of(view.state)),
+        )
 
 
 class Dashboards(list[Dashboard]):

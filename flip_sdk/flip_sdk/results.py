@@ -42,9 +42,15 @@ class Result:
         return f"Result of job {r.job_id}: {r.kind} at {', '.join(r.trusts) or 'no Trust'}, {cost} per person and Trust"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from flip_sdk import looks
 
-        return f"<p>{escape(repr(self))}</p>{self.table()._repr_html_()}"
+        r = self.record
+        cost = f"ε {r.epsilon:g}" + (f", δ {r.delta:g}" if r.delta else "") + " at each Trust (unit: person)"
+        facts = [("Job", r.job_id), ("Trusts", ", ".join(r.trusts) or "none"), ("Cost", cost)]
+        facts += [("Refused", "; ".join(f"{one.trust}: {one.words}" for one in r.refusals))]
+        tips = looks.tip("result.model()", "the trained model") if r.model and r.kind == "train" else ""
+        table = self.table()._repr_html_()
+        return looks.card(f"Result of a {r.kind} job", looks.facts(facts), table, tips, state=("released", "good"))
 
     @property
     def id(self) -> str:
