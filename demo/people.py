@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -140,6 +141,11 @@ class Visitor:
         """Ask anything at the hub's address, as the page does to which the path belongs."""
         headers = {"X-XSRFToken": self._xsrf(path), "Referer": f"{self.hub_url}/hub/home"}
         return self._client.request(method, path, headers=headers, **arguments)
+
+    def follow(self, path: str) -> AbstractContextManager[httpx.Response]:
+        """An answer that goes on, as it comes."""
+        headers = {"X-XSRFToken": self._xsrf(path), "Referer": f"{self.hub_url}/hub/home"}
+        return self._client.stream("GET", path, headers=headers)
 
     def hub_api(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Call JupyterHub's own API, as its pages do."""

@@ -39,6 +39,8 @@ def ada(browser: Browser, story: Story) -> Page:
 def tutorial(browser: Browser, ada: Page) -> dict[str, Any]:
     """The tutorial's notebook, as the workspace has it after ada ran all of it in JupyterLab."""
     browser.open_workspace(ada, ADA.name, PROJECT)
+    panel = ada.get_by_role("region", name="FLIP project")
+    expect(panel.get_by_role("meter").first).to_be_visible()
     browser.picture(ada, "3-workspace")
     browser.open_notebook(ada, ADA.name, PROJECT, TUTORIAL)
     browser.run_all_cells(ada)
@@ -47,6 +49,8 @@ def tutorial(browser: Browser, ada: Page) -> dict[str, Any]:
     training.evaluate("one => one.scrollIntoView({block: 'center'})")
     browser.picture(ada, "4-tutorial-running")
     browser.wait_until_run(ada, TUTORIAL_MILLISECONDS)
+    # the panel went on by itself meanwhile
+    expect(panel.get_by_role("listitem").filter(has_text="train").filter(has_text="completed").first).to_be_visible()
     browser.picture(ada, "5-tutorial-done")
     saved = ada.context.request.get(f"/user/{ADA.name}/{PROJECT}/api/contents/{TUTORIAL}")
     content: dict[str, Any] = saved.json()["content"]

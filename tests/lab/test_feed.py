@@ -114,18 +114,22 @@ def test_a_project_that_is_not_open_says_so(hub, played) -> None:
     assert "suspended" in told["notices"][0]
 
 
-def test_while_nobody_looks_nothing_is_asked(hub, played) -> None:
-    async def run() -> int:
+def test_while_nobody_looks_nothing_is_asked_and_whoever_comes_back_is_told_all(hub) -> None:
+    async def run() -> list[Told]:
         feed = Feed(hub, least=0.0)
         page = feed.follow()
         await until(page, lambda told: told[0] == "hub")
+        asking = feed._task
         await page.aclose()
-        assert feed._task is not None
-        with pytest.raises(asyncio.CancelledError):
-            await feed._task
-        return len(feed._pages)
+        again = feed.follow()
+        told = await asyncio.wait_for(until(again, lambda told: told[0] == "hub"), PATIENCE)
+        assert asking is not None
+        assert asking.cancelled()
+        await again.aclose()
+        assert feed._task is None
+        return told
 
-    assert asyncio.run(run()) == 0
+    assert "project" in dict(asyncio.run(run()))
 
 
 @pytest.mark.parametrize("name", ["FLIP_PROJECT", "FLIP_HUB_API"])

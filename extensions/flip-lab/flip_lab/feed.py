@@ -60,17 +60,19 @@ class Feed:
                 yield one
         finally:
             self._pages.discard(told)
-            if not self._pages:
+            if not self._pages and self._task is not None:
                 self._task.cancel()
+                self._task = None
                 self._now.clear()
 
     async def _run(self) -> None:
         try:
             await self._go_on()
         finally:
-            # pages that were not told why come back, and a new task begins
-            for page in self._pages:
-                page.put_nowait(_OVER)
+            # pages that it leaves behind come back, and a new task begins
+            if self._task is asyncio.current_task():
+                for page in self._pages:
+                    page.put_nowait(_OVER)
 
     async def _go_on(self) -> None:
         mark, pause = "", self._pause

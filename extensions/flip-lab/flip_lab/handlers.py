@@ -76,6 +76,7 @@ class Stream(Address):
 
     # an open page is nobody's activity: an idle workspace is stopped although one is open
     _track_activity = False
+    _telling: asyncio.Future[None] | None = None
 
     @web.authenticated
     @authorized
@@ -85,12 +86,20 @@ class Stream(Address):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
         reader = self.lab.feed.follow()
+        self._telling = asyncio.ensure_future(self._tell(reader))
         try:
-            await self._tell(reader)
+            await asyncio.wait({self._telling})
+            if not self._telling.cancelled():
+                self._telling.result()
         except StreamClosedError:
             self.log.debug("A page has gone.")
         finally:
             await reader.aclose()  # type: ignore[attr-defined]
+
+    def on_connection_close(self) -> None:
+        """The page has gone: nothing is asked for it any more."""
+        if self._telling is not None:
+            self._telling.cancel()
 
     async def _tell(self, reader: Any) -> None:
         upcoming = asyncio.ensure_future(anext(reader))
