@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def fill(config: HubConfig, projects: int, entries: int) -> None:
         sign_ins.begin(database, f"session-of-reviewer-{number}", f"reviewer-{number}", "password", {})
     if projects:
         _projects(database, projects)
-        _jobs(database, projects)
+        add_jobs(database, range(0, projects, JOB_EVERY))
         _airlock(database, projects)
     if entries:
         _audit(database, projects, entries)
@@ -93,7 +93,7 @@ def serve(home: Path, port: int, components: Path, processes: int) -> None:
 
 def requested(projects: int) -> list[int]:
     """Numbers of the projects that have a request at the airlock."""
-    return [number for number in range(projects) if _state(number) == "approved"][:REQUESTS]
+    return [number for number in range(projects) if state_of(number) == "approved"][:REQUESTS]
 
 
 def _people(database: Database) -> None:
@@ -125,7 +125,8 @@ def _projects(database: Database, count: int) -> None:
             session.execute(insert(Review), [_review(row, n) for row in rows for n in range(2) if _decided(row, n)])
 
 
-def _state(number: int) -> str:
+def state_of(number: int) -> str:
+    """A project's state."""
     # one in twenty waits for reviewers
     return _WAIT[number // 20 % 2] if number % 20 == 0 else _STATES[number % len(_STATES)]
 
@@ -133,7 +134,7 @@ def _state(number: int) -> str:
 def _project(number: int) -> dict[str, Any]:
     return {
         "project_id": f"project-{number}",
-        "state": _state(number),
+        "state": state_of(number),
         "application": _application(number, "asked for more"),
         "owner": f"person-{number % PEOPLE}",
         "version": 2,
@@ -209,10 +210,9 @@ def _review(row: dict[str, Any], place: int) -> dict[str, Any]:
     }
 
 
-def _jobs(database: Database, projects: int) -> None:
-    """A count that ran, with its steps, for one project in ten."""
+def add_jobs(database: Database, numbers: Sequence[int]) -> None:
+    """A count that ran, with its steps, for each of these projects."""
     with database.write(Routine("a benchmark fills the hub")) as session:
-        numbers = range(0, projects, JOB_EVERY)
         session.execute(insert(Job), [_job(number) for number in numbers])
         session.execute(insert(JobEventRow), [_step(number, place) for number in numbers for place in range(1, 9)])
 

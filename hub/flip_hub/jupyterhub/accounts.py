@@ -10,13 +10,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
 from flip_hub.config import HubConfig
 from flip_hub.errors import InvalidError
 
 MINIMUM_LENGTH = 10
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TABLE = "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, salt BLOB NOT NULL, hash BLOB NOT NULL)"
-_SALT_BYTES = 16
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+"""Argon2id as OWASP's Password Storage Cheat Sheet recommends it: as good as scrypt with 2^14 and p = 5, which it names
+beside it, for an eighth of the processor time. Two hundred people sign in within a minute or two."""
+_NOBODYS = _HASHER.hash(secrets.token_hex()).encode()
 
 
 def set_password(config: HubConfig, name: str, password: str) -> None:
@@ -32,9 +38,8 @@ def set_password(config: HubConfig, name: str, password: str) -> None:
         raise InvalidError(f"“{name}” cannot be a person's name here.", "Use lower case, digits, '.', '_' and '-'.")
     if len(password) < MINIMUM_LENGTH:
         raise InvalidError("The password is too short.", f"Use at least {MINIMUM_LENGTH} characters.")
-    salt = secrets.token_bytes(_SALT_BYTES)
     with _accounts(config) as connection:
-        connection.execute("REPLACE INTO account VALUES (?, ?, ?)", (name, salt, _hash(password, salt)))
+        _keep(connection, name, password)
 
 
 def forget_password(config: HubConfig, name: str) -> None:
@@ -45,14 +50,35 @@ def forget_password(config: HubConfig, name: str) -> None:
 
 
 def has_password(config: HubConfig, name: str, password: str) -> bool:
-    """Whether this is the person's password. Takes as long for a name that does not exist."""
+    """Whether this is the person's password. Takes as long for a name that does not exist.
+
+    A password that an earlier release kept is kept anew when it was right.
+    """
     with _accounts(config) as connection:
         row = connection.execute("SELECT salt, hash FROM account WHERE name = ?", (name,)).fetchone()
-    salt, wanted = row or (bytes(_SALT_BYTES), b"")
-    return hmac.compare_digest(_hash(password, salt), wanted)
+    salt, kept = row or (b"", _NOBODYS)
+    if not salt:
+        return _is(kept, password)
+    right = hmac.compare_digest(_of_earlier_releases(password, salt), kept)
+    if right:
+        with _accounts(config) as connection:
+            _keep(connection, name, password)
+    return right
 
 
-def _hash(password: str, salt: bytes) -> bytes:
+def _keep(connection: sqlite3.Connection, name: str, password: str) -> None:
+    # the salt is in the hash
+    connection.execute("REPLACE INTO account VALUES (?, ?, ?)", (name, b"", _HASHER.hash(password).encode()))
+
+
+def _is(kept: bytes, password: str) -> bool:
+    try:
+        return _HASHER.verify(kept, password)
+    except VerifyMismatchError:
+        return False
+
+
+def _of_earlier_releases(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5, maxmem=2**26)
 
 
