@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from flip_hub.api import create_app
+from flip_hub.dashboards import layout, versions
 from flip_hub.database import Job, JobEventRow, JobResultRow, Routine, now
 from flip_hub.errors import UnavailableError
 from flip_hub.governance import intake
@@ -288,10 +289,13 @@ def test_publishing_a_dashboard(hub) -> None:
     _complete(hub, job.job_id)
     for _ in range(2):
         view = DashboardView.parse(_post(ada, "projects/cytology/dashboards", wanted).content)
-    folder = hub.office.config.dashboards / "cytology" / "report"
+    with hub.office.database.read() as session:
+        newest = versions.newest(session, "cytology", "report")
+        assert newest is not None
+        folder = layout.lay_out(hub.office, session, newest)
     assert (folder / "notebook.ipynb").read_bytes() == NOTEBOOK
     assert JobResult.parse((folder / "jobs" / f"{job.job_id}.json").read_bytes()).job_id == job.job_id
-    assert [path.name for path in folder.parent.iterdir()] == ["report"]
+    assert sorted(path.name for path in folder.iterdir()) == ["jobs", "notebook.ipynb"]
     assert "cytology" in view.address
     assert len(hub.client("alan").get(f"{API}/projects/cytology/dashboards").json()) == 1
     _error(hub.client("rufus").get(f"{API}/projects/cytology/dashboards"), 403)
