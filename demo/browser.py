@@ -114,7 +114,8 @@ class Browser:
     def open_dashboard(self, page: Page, address: str) -> None:
         """Open a dashboard and wait until all of it is drawn."""
         page.goto(address)
-        expect(page.locator("#rendered_cells")).to_be_visible()
+        # with controls Voila shows it, without them it was drawn beforehand
+        expect(page.locator("#rendered_cells, main > *").first).to_be_visible()
         page.wait_for_load_state("load")
 
     def picture(self, page: Page, name: str, *, whole: bool = False) -> Path:
