@@ -47,7 +47,6 @@ def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Runnin
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
         *("--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"),
         *(f"--ServerApp.root_dir={files}", f"--LabApp.extra_labextensions_path={extensions}"),
-        *(f"--ServerApp.jpserver_extensions={name}=True" for name in ("flip_lab", "flip_sdk.prototyping.lab")),
     ]
     told = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "FLIP"))},
