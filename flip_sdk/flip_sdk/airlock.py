@@ -23,6 +23,7 @@ from flip_sdk.contract.records import digest
 from flip_sdk.contract.violations import Violation
 from flip_sdk.errors import ConnectionFailedError, NotFoundError, SpecError
 from flip_sdk.privacy import build
+from flip_sdk.publishing import without_outputs
 
 if TYPE_CHECKING:
     from flip_sdk.connection import Connection
@@ -276,7 +277,7 @@ class Airlock:
 
     def _wanted(self, files: Sequence[File], purpose: str, *, audience: Audience) -> NewRelease:
         given = [one if isinstance(one, Output) else Output(one) for one in files]
-        contents = [_read(Path(one.file)) for one in given]
+        contents = [_content(one) for one in given]
         statements = tuple(_statement(one, content) for one, content in zip(given, contents, strict=True))
         wanted = build(NewRelease, purpose=purpose, files=statements, audience=audience, idempotency_key=uuid4().hex)
         for content in contents:
@@ -309,6 +310,12 @@ def _statement(output: Output, content: bytes) -> OutputStatement:
         leaves=output.leaves,
         dashboard=output.dashboard,
     )
+
+
+def _content(output: Output) -> bytes:
+    """What leaves: of a dashboard, the very notebook that was published, which has no stored outputs."""
+    path = Path(output.file)
+    return _read(path) if output.dashboard is None else without_outputs(path)
 
 
 def _read(path: Path) -> bytes:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from flip_sdk.cli import app
+from flip_sdk.contract.records import digest
 from flip_sdk.contract.states import OutputState
+from flip_sdk.publishing import without_outputs
 
 import flip_sdk as flip
 
@@ -54,6 +56,15 @@ def test_a_release_from_asking_to_saving(fake_hub, project, folder) -> None:
     with pytest.raises(flip.NotAllowedError):
         project.airlock.fetch(released["release"][0])
     assert project.airlock.releases()["because"].to_list() == ["It tells too much."]
+
+
+def test_a_dashboard_leaves_as_the_notebook_that_was_published(fake_hub, project, folder) -> None:
+    ran = {"cell_type": "code", "source": "6 * 7", "metadata": {}, "execution_count": 1, "outputs": [{"text": "42"}]}
+    notebook = {"cells": [ran], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "board.ipynb").write_text(json.dumps(notebook))
+    project.publish("board.ipynb", name="board")
+    asked = project.release(flip.Output("board.ipynb", dashboard="board"), purpose="The committee reads it.")
+    assert asked.view.outputs[0].statement.content == digest(without_outputs(folder / "board.ipynb"))
 
 
 def test_what_is_never_released_is_refused_with_all_that_was_found(fake_hub, project, folder) -> None:
