@@ -90,6 +90,7 @@ def _she_publishes_a_dashboard(cast: Cast, page: Page) -> None:
     dialog.get_by_role("checkbox").first.check()
     dialog.get_by_label("Everybody signed in to the hub").check()
     dialog.get_by_label("Purpose").fill(PURPOSE)
+    expect(dialog.get_by_text("passes every check")).to_be_visible()
     expect(dialog.get_by_role("button", name="Publish", exact=True)).to_be_enabled()
     cast.shot(page, "she-publishes-a-dashboard")
     dialog.get_by_role("button", name="Publish", exact=True).click()
