@@ -121,8 +121,10 @@ def _sam_sees_it(cast: Cast) -> None:
     cast.browser.open_dashboard(page, ADDRESS)
     expect(page.get_by_role("heading").first).to_be_visible()
     cast.picture(page, "the-dashboard-as-sam-sees-it")
-    assert _faults(page) == []
     visitor = cast.browser.visitor()
+    # no script runs on the page itself: axe-core is asked about a copy
+    visitor.set_content(page.context.request.get(ADDRESS).text())
+    assert _faults(visitor) == []
     answer = visitor.context.request.get(ADDRESS, max_redirects=0)
     assert answer.status == 302
 
