@@ -78,7 +78,7 @@ def show_version(office: Office, subject: Subject, project_id: str, name: str, v
     with office.database.write(entry) as session:
         row = session.get(DashboardVersion, (project_id, name, version))
         if row is None:
-            raise MissingError("There is no such version of this dashboard.", "See its versions in the gallery.")
+            raise MissingError("There is no such version of this dashboard.", "Look at the project's page.")
         office.policies.authorise(subject, "show_dashboard_version", item(session, row))
         if row.state != OutputState.RELEASED:
             raise ConflictError(f"Version {version} is not released.", "Ask for its release at the airlock.")
