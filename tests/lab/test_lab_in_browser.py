@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 import flip_sdk
 from demo.browser import CHROMIUM
+from demo.processes import wait_until
 from tests.lab.running import TOKEN, RunningLab
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.xdist_group("lab")]
@@ -98,8 +99,9 @@ def test_a_job_is_watched_and_cancelled_by_keyboard(page: Page, lab_hub: FakeHub
     page.keyboard.press("Enter")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
-    expect(panel(page).get_by_text("cancelled", exact=True)).to_be_visible()
-    assert lab_hub.jobs[job.id].view.state is JobState.CANCELLED
+
+    expect(panel(page).get_by_text("cancelled", exact=True).first).to_be_visible()
+    wait_until(lambda: lab_hub.jobs[job.id].view.state is JobState.CANCELLED, 30, "it is cancelled")
     expect(page.locator(".flip-widget [aria-live=polite]").first).to_contain_text("cancelled")
 
 

@@ -171,6 +171,12 @@ def test_whom_the_provider_no_longer_knows_loses_a_running_workspace_while_nobod
     provider.change("u-ada", active=False)
     wait_until(lambda: not hub.pids("jupyterhub.singleuser"), 30, "it goes on", last_words=hub.keeper.last_words)
     provider.change("u-ada", active=True)
+    wait_until(
+        lambda: bool(events(database, "workspace.stopped", f"project/{OPEN}")),
+        30,
+        "nothing is written down of it",
+        last_words=hub.keeper.last_words,
+    )
     (stopped,) = events(database, "workspace.stopped", f"project/{OPEN}")
     assert "vouches" in str(stopped["reason"])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from demo.notebook_runner import Workspace
-from tests.hub.jupyterhub.homes import ADA, OPEN
+from tests.hub.jupyterhub.homes import ADA, JOB, OPEN
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("running-hub")]
 
@@ -44,7 +44,8 @@ def test_its_server_asks_the_hub_by_the_workspaces_own_token(workspace: Workspac
     assert parts["project"]["id"] == OPEN
     assert parts["project"]["state"] == "approved"
     assert parts["denied"] == {}
-    assert parts["jobs"] == []
+    # another test of the same hub may have published a dashboard of the one job
+    assert [job["id"] for job in parts["jobs"]] in ([], [JOB])
     assert parts["releases"] == []
 
 
