@@ -105,20 +105,24 @@ def _takes_too_much(manager: object) -> bool:
     if pid is None or folder is None:
         return False
     written = sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
-    return written > MOST_SOCKET_BYTES or _memory(pid) > MOST_MEMORY
+    return written > MOST_SOCKET_BYTES or memory_of(pid) > MOST_MEMORY
 
 
-def _memory(pid: int) -> int:
-    """Bytes in memory, of a process and all below it."""
+def memory_of(pid: int) -> int:
+    """Bytes in memory, of a process and all below it; what they share counts once (Linux: PSS)."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0
-    total = 0
-    for one in family:
+    return sum(map(_own_part, family))
+
+
+def _own_part(process: psutil.Process) -> int:
+    try:
         try:
-            total += one.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
+            return int(process.memory_full_info().pss)
+        except psutil.AccessDenied:
+            return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
