@@ -99,6 +99,12 @@ def _output(output: NotebookNode) -> str:
     return _DRAWN[kind](output.data) if kind else ""
 
 
+def _shown(html: str) -> str:
+    """A table may be wider than a small screen: it scrolls, also by keyboard."""
+    scrolls = ' tabindex="0" role="group" aria-label="Table"' if "<table" in html else ""
+    return f'<div class="shown"{scrolls}>{html}</div>'
+
+
 def _picture(kind: str) -> Callable[[dict[str, Any]], str]:
     def drawn(data: dict[str, Any]) -> str:
         return f'<img alt="{_words(data)}" src="data:{kind};base64,{"".join(str(data[kind]).split())}">'
@@ -114,7 +120,7 @@ def _words(data: dict[str, Any]) -> str:
 
 _DRAWN: dict[str, Callable[[dict[str, Any]], str]] = {
     WIDGET: lambda _: f'<p class="left-out">{_WIDGETS}</p>',
-    "text/html": lambda data: f'<div class="shown">{data["text/html"]}</div>',
+    "text/html": lambda data: _shown(str(data["text/html"])),
     "image/svg+xml": lambda data: f'<figure role="img" aria-label="{_words(data)}">{data["image/svg+xml"]}</figure>',
     "image/png": _picture("image/png"),
     "image/jpeg": _picture("image/jpeg"),
