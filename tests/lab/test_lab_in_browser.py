@@ -180,9 +180,31 @@ def test_a_cohort_is_built_and_counted_by_keyboard(page: Page, lab_hub: FakeHub)
     expect(builder.get_by_role("row", name="Together")).to_be_visible()
     assert len(lab_hub.jobs) == jobs + 1
     picture(page, "lab-cohort")
+    builder.get_by_role("button", name="Insert into the notebook").press("Enter")
+    expect(builder.get_by_text("No notebook is open: copied instead.")).to_be_visible()
     builder.get_by_role("button", name="Copy").press("Enter")
     expect(builder.get_by_text("Copied.")).to_be_visible()
     assert "flip.has_condition('malignant')" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_notebook_begins_at_the_launcher_and_takes_the_cohort(page: Page, lab: RunningLab) -> None:
+    page.get_by_role("menubar").get_by_text("FLIP", exact=True).click()
+    for entry in ("Project panel", "Cohort builder", "First federated model", "Statistics"):
+        expect(page.get_by_role("menuitem", name=entry)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Shift+L")
+    page.locator(".jp-LauncherCard:visible", has_text="Count a cohort").click()
+    notebook = page.locator(".jp-NotebookPanel:visible")
+    expect(notebook.get_by_text("flip.age_between(40, 70)")).to_be_visible()
+    picture(page, "lab-notebook-begun")
+
+    page.locator(".lm-TabBar-tabLabel", has_text="Cohort").first.click()
+    builder = page.locator(".flip-builder")
+    builder.get_by_role("button", name="Insert into the notebook").press("Enter")
+    expect(builder.get_by_text("Inserted into cohort.ipynb.")).to_be_visible()
+    page.locator(".lm-TabBar-tabLabel", has_text="cohort.ipynb").click()
+    expect(notebook.get_by_text("flip.has_condition('malignant')")).to_be_visible()
+    assert (lab.files / "cohort.ipynb").is_file()
 
 
 def test_a_hub_that_is_away_is_said_to_be(page: Page, lab_hub: FakeHub) -> None:

@@ -123,7 +123,12 @@ def test_only_installed_kernels_are_kernels(files: Workspace) -> None:
     assert files.request("GET", "kernelspecs/python3/logo-64x64.png").status_code == 200
 
 
-MENUS = ("filebrowser-extension:download", "docmanager-extension:download", "notebook-extension:export")
+MENUS = (
+    "filebrowser-extension:download",
+    "docmanager-extension:download",
+    "notebook-extension:export",
+    "apputils-extension:print",
+)
 
 
 def test_the_menus_offer_no_download_whatever_a_home_says(files: Workspace) -> None:

@@ -6,6 +6,9 @@ import type { Job } from "../records.ts";
 import type { Server } from "../server.ts";
 import { ago, plural } from "../words.ts";
 
+/** As many as the workspace's server tells of (`flip_lab/watched.py`). */
+const MOST_JOBS = 20;
+
 export function JobsPart(props: {
   jobs: Job[] | undefined;
   denied: string | undefined;
@@ -31,6 +34,11 @@ export function JobsPart(props: {
           <JobRow key={job.id} job={job} server={props.server} />
         ))}
       </ul>
+      {jobs && jobs.length >= MOST_JOBS && (
+        <p className="flip-small">
+          These are the newest {MOST_JOBS}; <code>project.jobs()</code> lists all of them.
+        </p>
+      )}
     </Section>
   );
 }
