@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,27 @@ class DashboardKernels(AsyncMappingKernelManager):
         """A kernel that was started for nobody is this person's from now on."""
         before = self._showing[kernel_id]
         self._showing[kernel_id] = Showing(before.project, before.name, before.version, person)
+        # it waited until now; its viewer has their own time to connect
+        self._kernel(kernel_id).last_activity = datetime.now(UTC)
+
+    def left(self, seconds: float) -> list[str]:
+        """Kernels of somebody's page which has not been connected, while they did nothing, for so long.
+
+        Whoever leaves before the page is ready, or by losing the network, says nothing to their kernel.
+        """
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        return [one for one in self._showing if self._is_left(one, since)]
+
+    def _is_left(self, kernel_id: str, since: datetime) -> bool:
+        if self.viewer_of(kernel_id) is None or kernel_id not in self or self._kernel_connections.get(kernel_id):
+            return False
+        kernel = self._kernel(kernel_id)
+        return kernel.execution_state == "idle" and kernel.last_activity < since
+
+    def _kernel(self, kernel_id: str) -> ServerKernelManager:
+        kernel = self.get_kernel(kernel_id)
+        assert isinstance(kernel, ServerKernelManager)
+        return kernel
 
     @property
     def free(self) -> int:

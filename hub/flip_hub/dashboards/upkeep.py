@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EVERY_MS = 1000
 MOST_MEMORY = 1536 * 2**20
 """Bytes in memory, of a kernel and its children together."""
+LEFT_SECONDS = 60
+"""So long a kernel waits for its viewer's page to come, or to come back."""
 MOST_SOCKET_BYTES = 4 * 2**20
 """In a kernel's folder of sockets."""
 _log = logging.getLogger("DashboardsApp")
@@ -51,6 +53,8 @@ class Upkeep:
             await self._end(kernel_id, "This dashboard is not open to you any more.")
         for kernel_id in await asyncio.to_thread(self._too_large):
             await self._end(kernel_id, "This dashboard took more than it may.")
+        for kernel_id in kernels.left(LEFT_SECONDS):
+            await self._end(kernel_id, "Nobody looks at this dashboard any more.")
         if self._preparing is None or self._preparing.done():
             self._preparing = asyncio.create_task(self._prepare(rows))
 
