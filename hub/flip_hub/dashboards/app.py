@@ -47,6 +47,8 @@ STATIC_POLICY = (
     "form-action 'none'; frame-ancestors 'none'; sandbox"
 )
 """Of a page that was drawn: nothing in it runs, or is fetched."""
+_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "anywidget")
+"""What draws controls; JupyterLab's others are for a workspace, and a page would fetch each."""
 _KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/api/themes/", "/voila/labextensions/")
 
 
@@ -207,6 +209,7 @@ def voila_config(config: HubConfig, environ: dict[str, str]) -> Config:
     c.VoilaConfiguration.allow_template_override = "NO"
     c.VoilaConfiguration.allow_theme_override = "NO"
     c.VoilaConfiguration.file_allowlist = []
+    c.VoilaConfiguration.extension_allowlist = list(_EXTENSIONS)
     c.VoilaConfiguration.multi_kernel_manager_class = DashboardKernels
     c.DashboardKernels.kernel_manager_class = f"{SandboxedKernelManager.__module__}.{SandboxedKernelManager.__name__}"
     c.SandboxedKernelManager.autorestart = False

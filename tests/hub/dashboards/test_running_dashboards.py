@@ -231,6 +231,14 @@ def test_a_kernel_is_reached_by_its_viewer_alone_and_runs_nothing_for_them(hub: 
                 assert not parents_until_info(socket, message), message["header"]["msg_type"]
 
 
+def test_its_page_fetches_no_extension_but_those_that_draw_controls(hub: HubOnly) -> None:
+    with closing(viewer(hub, ADA)) as ada:
+        told = re.search(r'"federatedExtensions"|"federated_extensions"', page := ada.get(address("controls")).text)
+    assert told is not None
+    assert "jupyterlab-manager" in page
+    assert not [other for other in ("@flip/lab", "dask-labextension", "jupyter-server-proxy") if other in page]
+
+
 def test_a_notebook_that_reads_who_looks_is_run_for_each_viewer(hub: HubOnly) -> None:
     with closing(viewer(hub, ADA)) as ada:
         assert "asked for: mine=1" in ada.get(f"{address('personal')}?mine=1").text
