@@ -149,12 +149,15 @@ def test_a_notebook_becomes_a_dashboard(page: Page, lab_hub: FakeHub) -> None:
     name.fill("board")
     dialog.get_by_label("Everybody, once two output checkers agree").check()
     dialog.get_by_label("Purpose").fill("The committee reads it.")
+    dialog.get_by_label("Context").fill("Accuracy by Trust, of the evaluation named below.")
     assert broken(page, ".flip-dialog") == []
     picture(page, "lab-publish")
     dialog.get_by_role("button", name="Publish", exact=True).click()
     dialog.get_by_role("button", name="Done").click()
     expect(panel(page).get_by_role("link", name="board")).to_be_visible()
-    assert list(lab_hub.airlock.requests.values())[-1].outputs[0].statement.dashboard == "board"
+    statement = list(lab_hub.airlock.requests.values())[-1].outputs[0].statement
+    assert statement.dashboard == "board"
+    assert statement.context == "Accuracy by Trust, of the evaluation named below."
 
 
 def test_a_cohort_is_built_and_counted_by_keyboard(page: Page, lab_hub: FakeHub) -> None:

@@ -2,7 +2,7 @@ import React from "react";
 import { useAsking, useLive } from "../hooks.ts";
 import { Button, Field, ProblemBox } from "../parts.tsx";
 import type { Audience } from "../server.ts";
-import { AudienceField, JobsField, LEAST_PURPOSE, TextField, useChecks } from "./fields.tsx";
+import { AudienceField, JobsField, LEAST_PURPOSE, ReasonFields, useChecks } from "./fields.tsx";
 import { nameOf } from "./names.ts";
 import { type Leaving, Sent } from "./ReleaseDialog.tsx";
 
@@ -19,11 +19,11 @@ export function PublishDialog({ files, server, live, close }: Leaving): React.JS
   const { jobs } = useLive(live);
   const [name, setName] = React.useState(nameOf(file));
   const [audience, setAudience] = React.useState<Audience>("project");
-  const [purpose, setPurpose] = React.useState("");
+  const [reason, setReason] = React.useState({ purpose: "", context: "" });
   const [chosen, setChosen] = React.useState<string[]>([]);
   const [sent, setSent] = React.useState("");
   const { busy, problem, ask } = useAsking();
-  const asked = { files: [file], purpose, context: "", jobs: chosen, audience };
+  const asked = { files: [file], ...reason, jobs: chosen, audience };
   const checks = useChecks(server, asked);
   const wide = audience !== "project";
   const submit = async (): Promise<void> => {
@@ -46,21 +46,13 @@ export function PublishDialog({ files, server, live, close }: Leaving): React.JS
       </Field>
       <JobsField jobs={jobs ?? []} chosen={chosen} onChange={setChosen} />
       <AudienceField legend="Who sees it" words={AUDIENCES} value={audience} onChange={setAudience} />
-      {wide && (
-        <TextField
-          label="Purpose"
-          hint="Which planned output it is, and who will see it. Output checkers read it."
-          rows={2}
-          value={purpose}
-          onChange={setPurpose}
-        />
-      )}
+      {wide && <ReasonFields {...reason} onChange={changes => setReason({ ...reason, ...changes })} />}
       <ProblemBox problem={problem} />
       <div className="flip-buttons flip-buttons-end">
         <Button onClick={close}>Not yet</Button>
         <Button
           kind="main"
-          disabled={busy || !name || (wide && (!checks.fine || purpose.trim().length < LEAST_PURPOSE))}
+          disabled={busy || !name || (wide && (!checks.fine || reason.purpose.trim().length < LEAST_PURPOSE))}
           onClick={() => void submit()}
         >
           {busy ? "Publishing …" : "Publish"}

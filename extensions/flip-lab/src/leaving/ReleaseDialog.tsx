@@ -4,7 +4,7 @@ import type { Live } from "../live.ts";
 import { Button, ProblemBox } from "../parts.tsx";
 import type { AskedFiles, Audience, Server } from "../server.ts";
 import { plural } from "../words.ts";
-import { AudienceField, JobsField, LEAST_PURPOSE, TextField, useChecks } from "./fields.tsx";
+import { AudienceField, JobsField, LEAST_PURPOSE, ReasonFields, useChecks } from "./fields.tsx";
 
 const AUDIENCES: Record<Audience, string> = {
   project: "The project’s team",
@@ -44,20 +44,7 @@ export function ReleaseDialog({ files, server, live, close }: Leaving): React.JS
         {plural(files.length, "file")} to leave the workspace. Two output checkers read what you write here.
       </p>
       {checks.view}
-      <TextField
-        label="Purpose"
-        hint="Which planned output it is, and who will see it."
-        rows={2}
-        value={asked.purpose}
-        onChange={purpose => change({ purpose })}
-      />
-      <TextField
-        label="Context"
-        hint="Variables, population, how it was made. Thin context is why one request in four comes back."
-        rows={3}
-        value={asked.context}
-        onChange={context => change({ context })}
-      />
+      <ReasonFields purpose={asked.purpose} context={asked.context} onChange={change} />
       <JobsField jobs={jobs ?? []} chosen={asked.jobs} onChange={chosen => change({ jobs: chosen })} />
       <AudienceField
         legend="Who may have it then"

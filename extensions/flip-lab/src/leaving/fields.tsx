@@ -29,6 +29,32 @@ export function TextField(props: {
   );
 }
 
+/** What output checkers read first: which planned output it is, and what it shows of whom. */
+export function ReasonFields(props: {
+  purpose: string;
+  context: string;
+  onChange: (changes: { purpose?: string; context?: string }) => void;
+}): React.JSX.Element {
+  return (
+    <>
+      <TextField
+        label="Purpose"
+        hint="Which planned output it is, and who will see it. Output checkers read it."
+        rows={2}
+        value={props.purpose}
+        onChange={purpose => props.onChange({ purpose })}
+      />
+      <TextField
+        label="Context"
+        hint="What it shows of whom, and how it was made. Most requests that come back were short of it."
+        rows={3}
+        value={props.context}
+        onChange={context => props.onChange({ context })}
+      />
+    </>
+  );
+}
+
 /** Which of the project's completed jobs something is made of. */
 export function JobsField(props: {
   jobs: Job[];
