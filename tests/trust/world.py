@@ -203,6 +203,7 @@ class Trust:
     database: Database
     pool: FakePool = field(default_factory=FakePool)
     carrier: FakeCarrier = field(default_factory=FakeCarrier)
+    ran: threading.Event = field(default_factory=threading.Event)
 
     def runner(self) -> TaskRunner:
         omop, sessions = Omop(self.config.omop), Sessions(self.config.engine_sessions)
@@ -210,7 +211,7 @@ class Trust:
         return TaskRunner(self.config, self.database, omop, self.pool, sessions, grounds, lambda: datetime.now(UTC))
 
     def agent(self) -> Agent:
-        return Agent(self.runner(), self.carrier, load_identity(self.config), self.hub.pinned)
+        return Agent(self.runner(), self.carrier, load_identity(self.config), self.hub.pinned, self.ran)
 
     def opt_in(self, **changes) -> None:
         fields = {

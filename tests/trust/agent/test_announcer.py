@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -24,9 +25,9 @@ def client() -> FakeClient:
     return FakeClient()
 
 
-def announcer(trust, client, housekeeping=lambda: None) -> Announcer:
+def announcer(trust, client, housekeeping=lambda: None, ran=None) -> Announcer:
     key = load_identity(trust.config)
-    return Announcer(trust.config, trust.database, client, key, lambda: datetime.now(UTC), housekeeping)
+    return Announcer(trust.config, trust.database, client, key, lambda: datetime.now(UTC), housekeeping, ran)
 
 
 def notices(trust, client, kind):
@@ -172,3 +173,21 @@ def test_a_catalogue_beyond_the_budget_is_not_made(trust):
     with pytest.raises(ConsentError):
         catalogue.compile_notice(poor.config, poor.database, 0.5, "sam", datetime.now(UTC))
     assert trust.ledger() == []
+
+
+def test_what_a_task_spent_is_told_at_once_and_a_task_that_spent_nothing_waits(trust, client):
+    trust.opt_in()
+    ran = threading.Event()
+    speaking = announcer(trust.with_config(status_interval=600.0), client, ran=ran)
+    speaking.start()
+    wait_until(lambda: len(notices(trust, client, StatusNotice)) == 1)
+    ran.set()
+    wait_until(lambda: not ran.is_set())
+    with trust.database.transaction() as transaction:
+        store.debit(transaction, PROJECT, "j", (Debit("count", Pure(epsilon=0.5)),), "admission")
+    ran.set()
+    wait_until(lambda: len(notices(trust, client, StatusNotice)) == 2)
+    speaking.close()
+
+    _, told = notices(trust, client, StatusNotice)
+    assert told.budgets[0].spent == pytest.approx(0.5, abs=1e-3)

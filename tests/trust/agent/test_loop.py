@@ -36,6 +36,7 @@ def test_a_count(busy):
     assert isinstance(update, SafeUpdate)
     assert abs(tensors["persons"][0] - 400) <= 60
     wait_until(lambda: states(busy) == ["reported"])
+    assert busy.ran.is_set()
 
 
 def test_a_training_job_from_prepare_to_its_last_round(busy):

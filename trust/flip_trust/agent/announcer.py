@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
@@ -42,7 +43,13 @@ _log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """A thread that speaks every ``status_interval`` seconds, and does the housekeeping in between."""
+    """A thread that speaks every ``status_interval`` seconds, and does the housekeeping in between.
+
+    It speaks sooner where a task that was carried out made the ledger's figures others than it last said.
+
+    Args:
+        ran: is set after each task that was carried out.
+    """
 
     def __init__(
         self,
@@ -52,10 +59,12 @@ class Announcer:
         key: SigningKey,
         clock: Callable[[], datetime],
         housekeeping: Callable[[], None],
+        ran: threading.Event | None = None,
     ) -> None:
         self._config, self._database, self._client, self._key = config, database, client, key
         self._clock, self._housekeeping = clock, housekeeping
-        self._stop = threading.Event()
+        self._stop, self._ran = threading.Event(), ran or threading.Event()
+        self._said: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
         self._reached: bool | None = None
         now = clock().isoformat()
@@ -68,6 +77,7 @@ class Announcer:
     def close(self) -> None:
         """Fall silent."""
         self._stop.set()
+        self._ran.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -85,7 +95,9 @@ class Announcer:
                 consent.announced(self._database, decision)
         if (kept := catalogue.pending(self._config, self._clock())) and self._told(kept):
             catalogue.delivered(self._config)
-        egress.announce(self._client, self._status(), self._key)
+        status = self._status()
+        egress.announce(self._client, status, self._key)
+        self._said = _spent(status.budgets)
 
     def ask(self) -> None:
         """Ask which projects want this Trust's data, and keep the answer.
@@ -180,7 +192,22 @@ class Announcer:
                 trouble, asked = "refused" if isinstance(error, HubRefusedError) else "failed", False
                 log.failure(_log, "announcement.failed", error)
             self._beat(trouble, asked=asked)
-            self._stop.wait(self._config.status_interval)
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until it is time again, or the ledger has what the hub was not told."""
+        until = time.monotonic() + self._config.status_interval
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0 and self._ran.wait(left):
+            self._ran.clear()
+            if self._has_news():
+                return
+
+    def _has_news(self) -> bool:
+        try:
+            return _spent(budget_lines(self._database)) != self._said
+        except TrustError as error:
+            log.failure(_log, "announcement.failed", error)
+            return False
 
     def _is_to_ask(self) -> bool:
         last = self._pulse.asked_at
@@ -198,6 +225,10 @@ class Announcer:
         if reached != self._reached:
             log.event(_log, "hub.reached" if reached else "hub.unreachable")
         self._reached = reached
+
+
+def _spent(budgets: tuple[BudgetLine, ...]) -> dict[str, float]:
+    return {one.project_id: one.spent for one in budgets}
 
 
 def budget_lines(reader: Reader) -> tuple[BudgetLine, ...]:

@@ -44,10 +44,22 @@ class _Order:
 
 
 class Agent:
-    """Takes the hub's messages until it is told to stop."""
+    """Takes the hub's messages until it is told to stop.
 
-    def __init__(self, runner: TaskRunner, carrier: Carrier, key: SigningKey, hub: PinnedHub) -> None:
+    Args:
+        ran: is set after each task that was carried out.
+    """
+
+    def __init__(
+        self,
+        runner: TaskRunner,
+        carrier: Carrier,
+        key: SigningKey,
+        hub: PinnedHub,
+        ran: threading.Event | None = None,
+    ) -> None:
         self._runner, self._carrier, self._key, self._hub = runner, carrier, key, hub
+        self._ran = ran or threading.Event()
         self._config, self._database, self._clock = runner.config, runner.database, runner.clock
         self._lock = threading.Lock()
         self._pending: set[str] = set()
@@ -123,6 +135,7 @@ class Agent:
     def _carry_out(self, order: _Order) -> None:
         task, about = order.verified.task, log.about(order.verified.task)
         outgoing = self._runner.run(order.verified)
+        self._ran.set()
         try:
             sent = self._send(order.received, outgoing)
             if sent and isinstance(outgoing, ProtectedUpdate | KeyShare):

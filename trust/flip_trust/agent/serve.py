@@ -53,9 +53,10 @@ def serve(config: TrustConfig, stop: threading.Event) -> None:
     omop, sessions = Omop(config.omop), Sessions(config.engine_sessions)
     runner = TaskRunner(config, database, omop, pool, sessions, grounds_of(config, omop, sandboxed), clock)
     with HubClient(hub) as client, FleetCarrier(hub, config.keys / NODE_FILE) as carrier:
-        agent = Agent(runner, carrier, key, pinned_keys(hub))
+        ran = threading.Event()
+        agent = Agent(runner, carrier, key, pinned_keys(hub), ran)
         agent.recover()
-        announcer = Announcer(config, database, client, key, clock, agent.housekeeping)
+        announcer = Announcer(config, database, client, key, clock, agent.housekeeping, ran)
         try:
             if sandboxed or not config.production:
                 pool.start()
