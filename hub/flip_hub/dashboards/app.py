@@ -24,7 +24,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from flip_hub import sandbox
 from flip_hub.config import HubConfig
 from flip_hub.dashboards.access import may_view
-from flip_hub.dashboards.drawing import PAGE
+from flip_hub.dashboards.drawing import CELL_SECONDS, PAGE
 from flip_hub.dashboards.identity import HubIdentityProvider, OwnKernelAuthorizer
 from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, path_of
@@ -213,6 +213,7 @@ def voila_config(config: HubConfig, environ: dict[str, str]) -> Config:
     c.VoilaConfiguration.multi_kernel_manager_class = DashboardKernels
     c.DashboardKernels.kernel_manager_class = f"{SandboxedKernelManager.__module__}.{SandboxedKernelManager.__name__}"
     c.SandboxedKernelManager.autorestart = False
+    c.VoilaExecutor.timeout = CELL_SECONDS
     c.DashboardKernels.most = config.dashboard_kernels
     c.DashboardKernels.cull_idle_timeout = CULL_SECONDS
     c.DashboardKernels.cull_interval = 60

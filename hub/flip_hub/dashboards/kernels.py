@@ -18,6 +18,7 @@ from tornado.web import HTTPError
 from traitlets import Bool, Integer, default
 
 from flip_hub import sandbox
+from flip_hub.dashboards.clients import PatientClient
 from flip_hub.dashboards.layout import CONTENT, NOTEBOOK
 from flip_hub.sandbox import Caps, Sandbox
 
@@ -72,6 +73,10 @@ class SandboxedKernelManager(ServerKernelManager):
     @default("transport")
     def _transport(self) -> str:
         return "ipc"
+
+    @default("client_factory")
+    def _speaks_by(self) -> type[PatientClient]:
+        return PatientClient
 
     @property
     def own(self) -> Path:

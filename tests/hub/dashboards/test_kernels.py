@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from flip_hub.dashboards.clients import PatientClient
 from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, Showing, started_for
 from flip_hub.dashboards.layout import CONTENT, NOTEBOOK
 from jupyter_core.utils import ensure_async
@@ -42,6 +43,7 @@ def test_a_kernel_that_nobody_looks_at_is_found(tmp_path: Path) -> None:
         with started_for(Showing("p", "report", 1)):
             one = await kernels.start_kernel(kernel_name="python3", path=path, env={})
         kernel = kernels.get_kernel(one)
+        assert isinstance(kernel.client(), PatientClient)
         client = kernel.client()
         client.start_channels()
         await client.wait_for_ready(PATIENCE)
