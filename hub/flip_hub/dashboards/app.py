@@ -47,7 +47,7 @@ STATIC_POLICY = (
     "form-action 'none'; frame-ancestors 'none'; sandbox"
 )
 """Of a page that was drawn: nothing in it runs, or is fetched."""
-_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "anywidget")
+_EXTENSIONS = ("@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget")
 """What draws controls; JupyterLab's others are for a workspace, and a page would fetch each."""
 _KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/api/themes/", "/voila/labextensions/")
 

@@ -14,8 +14,10 @@ import websocket
 from flip_hub import sandbox
 from flip_hub.database import Database
 from flip_hub.governance.people import close_account
+from playwright.sync_api import expect
 
-from demo.hub_only import HubOnly
+from demo.browser import CHROMIUM, Browser
+from demo.hub_only import REPOSITORY, HubOnly
 from demo.notebook_runner import Login, open_socket, request_message
 from demo.people import Visitor
 from demo.processes import wait_until
@@ -82,7 +84,7 @@ print("others:", len([name for name in os.listdir("/proc") if name.isdigit()]) <
 CONTROLS = """
 import ipywidgets
 slider = ipywidgets.IntSlider(value=7, description="Persons")
-slider
+ipywidgets.interact(lambda persons: print("twice as many:", 2 * persons), persons=slider)
 """
 PERSONAL = """
 import os
@@ -237,6 +239,21 @@ def test_its_page_fetches_no_extension_but_those_that_draw_controls(hub: HubOnly
     assert told is not None
     assert "jupyterlab-manager" in page
     assert not [other for other in ("@flip/lab", "dask-labextension", "jupyter-server-proxy") if other in page]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed here")
+def test_controls_work_in_a_viewers_browser(hub: HubOnly) -> None:
+    with Browser(hub.url, REPOSITORY / "build" / "screenshots") as browser:
+        page = browser.sign_in(RUFUS)
+        page.goto(address("controls"))
+        expect(page.get_by_text("twice as many: 14")).to_be_visible()
+        slider = page.get_by_role("slider")
+        slider.focus()
+        slider.press("ArrowRight")
+        expect(page.get_by_text("twice as many: 16")).to_be_visible()
+        browser.picture(page, "dashboard-with-controls")
+        assert browser.problems == []
 
 
 def test_a_notebook_that_reads_who_looks_is_run_for_each_viewer(hub: HubOnly) -> None:
