@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import tornado.web
 from flip_sdk.errors import PublicError
-from jupyter_server.auth.decorator import authorized
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyterhub.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 from tornado.web import HTTPError, RedirectHandler
@@ -25,10 +25,12 @@ from flip_hub import sandbox
 from flip_hub.config import HubConfig
 from flip_hub.dashboards.access import may_view
 from flip_hub.dashboards.drawing import CELL_SECONDS, PAGE
+from flip_hub.dashboards.files import for_signed_in
 from flip_hub.dashboards.identity import HubIdentityProvider, OwnKernelAuthorizer
 from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, path_of
 from flip_hub.dashboards.pages import Pages, key, of_viewer
+from flip_hub.dashboards.public import Turnstile, caller, public_version
 from flip_hub.dashboards.refused import refusal_page
 from flip_hub.dashboards.sockets import KernelSocket
 from flip_hub.dashboards.upkeep import EVERY_MS, Upkeep
@@ -49,7 +51,7 @@ STATIC_POLICY = (
 """Of a page that was drawn: nothing in it runs, or is fetched."""
 _EXTENSIONS = ("@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget")
 """What draws controls; JupyterLab's others are for a workspace, and a page would fetch each."""
-_KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/api/themes/", "/voila/labextensions/")
+_KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/labextensions/")
 
 
 class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
@@ -77,11 +79,42 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.finish(refusal_page(self.office.config.title, status_code, reason))
 
-    @tornado.web.authenticated
+    @allow_unauthenticated
     async def get(self, project: str, name: str, version: str | None = None) -> None:
+        """The page: to whoever is signed in; what was released to everybody and drawn, to others too."""
+        number = int(version) if version else None
+        if self.current_user is None and await self._shown_to_nobody(project, name, number):
+            return
+        # who is not signed in is sent to sign in, whether there is such a dashboard or not
+        if (showing := self._for_person(project, name, number)) is not None:
+            await showing
+
+    async def _shown_to_nobody(self, project: str, name: str, number: int | None) -> bool:
+        """Show a page without scripts, for which nothing is run; whoever keeps it asks whether it still holds."""
+        asking = caller(self.request.headers.get("X-Forwarded-For"), str(self.request.remote_ip))
+        if not self.dashboards.turnstile.admits(asking):
+            self.set_header("Retry-After", "5")
+            raise HTTPError(429, "Too many people look at once. Try again in a moment, or sign in.")
+        row = await asyncio.to_thread(public_version, self.office, project, name, number)
+        if row is None or row.personal:
+            return False
+        if (drawn := self.dashboards.pages.drawn(row)) is None:
+            self.set_header("Retry-After", "10")
+            raise HTTPError(503, "This page was released a moment ago and is being drawn. Try again in a minute.")
+        if not drawn.live:
+            self._write_drawn(row, "public, no-cache")
+        return not drawn.live
+
+    def _write_drawn(self, row: DashboardVersion, kept: str) -> None:
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Content-Security-Policy", STATIC_POLICY)
+        self.set_header("Cache-Control", kept)
+        self.write((self.dashboards.pages.folder(key(row)) / PAGE).read_bytes())
+
+    @tornado.web.authenticated
+    async def _for_person(self, project: str, name: str, number: int | None) -> None:
         """Show what was drawn, where it is the same for everybody; else hand a kernel over, or start one."""
         person: str = self.current_user.username
-        number = int(version) if version else None
         try:
             row = await asyncio.to_thread(may_view, self.office, person, project, name, number)
             await self._show(row, person)
@@ -91,10 +124,7 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
     async def _show(self, row: DashboardVersion, person: str) -> None:
         pages = self.dashboards.pages
         if not row.personal and not (await pages.known(row)).live:
-            self.set_header("Content-Type", "text/html; charset=UTF-8")
-            self.set_header("Content-Security-Policy", STATIC_POLICY)
-            self.set_header("Cache-Control", "no-store")
-            self.write((pages.folder(key(row)) / PAGE).read_bytes())
+            self._write_drawn(row, "no-store")
         elif (ready := None if row.personal else pages.take(row, person)) is not None:
             self.set_header("Content-Type", "text/html; charset=UTF-8")
             self.set_header("Cache-Control", "no-store")
@@ -128,6 +158,7 @@ class DashboardsApp(Voila):  # type: ignore[misc]
     flip_config = Instance(HubConfig)
     office = Instance(Office)
     pages = Instance(Pages)
+    turnstile = Instance(Turnstile, ())
 
     def init_handlers(self) -> list[Any]:
         """Only what a rendered page needs; everything else does not exist."""
@@ -157,8 +188,12 @@ class DashboardsApp(Voila):  # type: ignore[misc]
         super().listen()
 
     def _watched(self, handler: Any) -> Any:
-        """A handler; that of kernels' sockets passes on what a viewer may say, and no more."""
-        return (handler[0], KernelSocket, *handler[2:]) if handler[0].endswith("/channels") else handler
+        """A handler; a kernel's socket passes on what a viewer may say, and files are for the signed-in alone."""
+        if handler[0].endswith("/channels"):
+            return (handler[0], KernelSocket, *handler[2:])
+        if issubclass(handler[1], tornado.web.StaticFileHandler):
+            return (handler[0], for_signed_in(handler[1]), *handler[2:])
+        return handler
 
     def _keeps(self, pattern: str) -> bool:
         path = "/" + pattern.removeprefix(self.server_url).lstrip("/")

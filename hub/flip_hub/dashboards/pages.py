@@ -70,7 +70,7 @@ class Pages:
     async def known(self, row: DashboardVersion) -> About:
         """What is known of a version, which is drawn where it was not yet: once, however many ask."""
         showing = key(row)
-        found = self._drawn(row)
+        found = self.drawn(row)
         if found is not None:
             return found
         task = self._drawing.get(showing)
@@ -99,10 +99,10 @@ class Pages:
     async def prepare(self, rows: list[DashboardVersion]) -> None:
         """Draw what is shown and was not drawn, and warm what was opened last: one thing at a time."""
         for row in rows:
-            if not row.personal and self._drawn(row) is None:
+            if not row.personal and self.drawn(row) is None:
                 await self.known(row)
                 return
-        live = [row for row in rows if not row.personal and (drawn := self._drawn(row)) and drawn.live]
+        live = [row for row in rows if not row.personal and (drawn := self.drawn(row)) and drawn.live]
         for row in sorted(live, key=lambda row: -self._opened.get(key(row), 0.0)):
             all_warm = sum(map(self.warm, list(self._ready)))
             if all_warm >= self.kernels.most // 2 or self.kernels.free <= 2:
@@ -111,7 +111,8 @@ class Pages:
                 self._ready[key(row)].append(await self._rendered(row))
                 return
 
-    def _drawn(self, row: DashboardVersion) -> About | None:
+    def drawn(self, row: DashboardVersion) -> About | None:
+        """What is known of a version; None while it was not drawn as it stands now."""
         found = about(self.folder(key(row)))
         return found if found is not None and found.state == state_of(row) else None
 

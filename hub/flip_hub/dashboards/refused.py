@@ -7,7 +7,8 @@ from string import Template
 
 from flip_hub.jupyterhub.roles import FLIP
 
-_TITLES = {403: "This is not open to you now", 404: "There is no such dashboard", 503: "Not at this moment"}
+_TITLES = {403: "This is not open to you now", 404: "There is no such dashboard"}
+_TITLES |= dict.fromkeys((429, 503), "Not at this moment")
 _PAGE = Template(
     """<!DOCTYPE html>
 <html lang="en">
