@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from flip_hub import sandbox
 from flip_hub.airlock.checks import Past, examine_apart
+from flip_hub.airlock.embedding import with_embedding
 from flip_hub.airlock.knowledge import past_of
 from flip_hub.airlock.outcome import record
 from flip_hub.database import CheckRun, Database, Entry, Project, ReleaseRequest, Routine, now
@@ -45,6 +46,7 @@ class _Task:
     key: str
     project_id: str
     statements: tuple[OutputStatement, ...]
+    asked_at: datetime
     attempts: int
     claimed_until: datetime
 
@@ -95,10 +97,11 @@ def _claim(office: Office) -> _Task | None:
             return None
         row.claimed_until, row.attempts = now() + CLAIM, row.attempts + 1
         if isinstance(row, CheckRun):
-            key, statements = row.check_id, row.wanted.files
+            key, statements, asked_at = row.check_id, row.wanted.files, row.asked_at
         else:
-            key, statements = row.request_id, tuple(output.statement for output in row.outputs)
-        return _Task(type(row), key, row.project_id, statements, row.attempts, row.claimed_until)
+            statements = tuple(output.statement for output in row.outputs)
+            key, asked_at = row.request_id, row.requested_at
+        return _Task(type(row), key, row.project_id, statements, asked_at, row.attempts, row.claimed_until)
 
 
 def _next(session: Session) -> ReleaseRequest | CheckRun | None:
@@ -139,7 +142,9 @@ def _examined(office: Office, task: _Task, examine: Examine) -> tuple[Examined, 
     with office.database.read() as session:
         past = past_of(office, session, session.get_one(Project, task.project_id), without=without)
     with _laid_out(office, task.statements) as folder:
-        return examine(folder, task.statements, past)
+        found = examine(folder, task.statements, past)
+    with office.database.read() as session:
+        return with_embedding(session, task.project_id, task.statements, found, task.asked_at)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def release(office: Office, session: Session, output: Output) -> dict[str, Any]:
     session.add(row)
     session.flush()
     details = {"release": row.release_id, "crate": crate, "criteria": criteria, "audience": row.audience}
-    return details | show_release(session, row)
+    return details | show_release(session, row, output.request.requested_at)
 
 
 def revoke(office: Office, subject: Subject, output_id: str, reason: str) -> ReleaseView:

@@ -29,11 +29,13 @@ from flip_hub.dashboards.files import for_signed_in
 from flip_hub.dashboards.identity import HubIdentityProvider, OwnKernelAuthorizer
 from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, path_of
+from flip_hub.dashboards.page_policy import content_security_policy, static_policy
 from flip_hub.dashboards.pages import Pages, key, of_viewer
 from flip_hub.dashboards.public import Turnstile, caller, public_version
 from flip_hub.dashboards.refused import refusal_page
 from flip_hub.dashboards.sockets import KernelSocket
 from flip_hub.dashboards.upkeep import EVERY_MS, Upkeep
+from flip_hub.dashboards.versions import may_embed
 from flip_hub.database import DashboardVersion
 from flip_hub.errors import MissingError
 from flip_hub.governance.office import Office
@@ -44,11 +46,6 @@ SHARE = Path(__file__).parent / "share"
 """A Jupyter data folder, with the template of the pages."""
 _NAME = r"([a-z0-9][a-z0-9-]{0,39})"
 _VERSION = r"([1-9][0-9]{0,5})"
-STATIC_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; sandbox"
-)
-"""Of a page that was drawn: nothing in it runs, or is fetched."""
 _EXTENSIONS = ("@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget")
 """What draws controls; JupyterLab's others are for a workspace, and a page would fetch each."""
 _KEPT = ("/api/kernels/", "/voila/static/", "/voila/templates/", "/voila/labextensions/")
@@ -107,7 +104,7 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
 
     def _write_drawn(self, row: DashboardVersion, kept: str) -> None:
         self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.set_header("Content-Security-Policy", STATIC_POLICY)
+        self.set_header("Content-Security-Policy", static_policy(may_embed(row)))
         self.set_header("Cache-Control", kept)
         self.write((self.dashboards.pages.folder(key(row)) / PAGE).read_bytes())
 
@@ -198,29 +195,6 @@ class DashboardsApp(Voila):  # type: ignore[misc]
     def _keeps(self, pattern: str) -> bool:
         path = "/" + pattern.removeprefix(self.server_url).lstrip("/")
         return path.startswith((*_KEPT, "/oauth_callback"))
-
-
-def content_security_policy(protocol: str, host: str) -> str:
-    """What a dashboard's page may load and reach.
-
-    Its notebook was written by a researcher, and is viewed by colleagues under their own session at the same host.
-    """
-    own = f"{host}/services/dashboards/"
-    sockets = "wss" if protocol == "https" else "ws"
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
-            "font-src 'self' data:",
-            f"connect-src {protocol}://{own} {sockets}://{own}",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-            "sandbox allow-scripts allow-same-origin",
-        )
-    )
 
 
 def voila_config(config: HubConfig, environ: dict[str, str]) -> Config:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
+from flip_sdk.contract.airlock import OutputStatement
 from flip_sdk.contract.states import OutputState
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -68,23 +70,39 @@ def draft(session: Session, project_id: str, name: str) -> DashboardVersion:
     return row
 
 
-def show_release(session: Session, release: Release) -> dict[str, Any]:
+def asked_for(
+    session: Session, project_id: str, statement: OutputStatement, asked_at: datetime
+) -> DashboardVersion | None:
+    """The draft whose release was asked for: published by then, of this notebook and these jobs, the newest.
+
+    What is published later, of the same notebook, may differ in who may embed it: nobody looked at that.
+    """
+    for row in versions_of(session, project_id, statement.dashboard or ""):
+        is_it = row.notebook == statement.content and set(row.jobs) == set(statement.jobs)
+        if is_it and row.state == OutputState.REQUESTED and row.published_at <= asked_at:
+            return row
+    return None
+
+
+def show_release(session: Session, release: Release, asked_at: datetime) -> dict[str, Any]:
     """A dashboard is released with its notebook, for whom that is, and is shown from now on.
 
     Returns:
         Details for the audit entry.
     """
-    name = release.statement.dashboard
-    if name is None:
+    row = asked_for(session, release.project_id, release.statement, asked_at)
+    if row is None:
         return {}
-    for row in versions_of(session, release.project_id, name):
-        is_it = row.notebook == release.content and set(row.jobs) == set(release.statement.jobs)
-        if is_it and row.state == OutputState.REQUESTED:
-            row.state, row.audience = OutputState.RELEASED, release.audience
-            row.release_id, row.released_at = release.release_id, release.released_at
-            session.get_one(Dashboard, (release.project_id, name)).shown = row.version
-            return {"dashboard": name, "version": row.version}
-    return {}
+    row.state, row.audience = OutputState.RELEASED, release.audience
+    row.release_id, row.released_at = release.release_id, release.released_at
+    session.get_one(Dashboard, (row.project_id, row.name)).shown = row.version
+    return {"dashboard": row.name, "version": row.version, "frames": list(row.frames)}
+
+
+def may_embed(row: DashboardVersion) -> tuple[str, ...]:
+    """Origins of pages that may embed a version: of one released to everybody, those that it was released with."""
+    is_public = row.state == OutputState.RELEASED and row.audience == "public"
+    return tuple(row.frames) if is_public else ()
 
 
 def hide_release(session: Session, release: Release) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from flip_hub.airlock import decisions, releases
+from flip_hub.dashboards import versions
 from flip_hub.database import Release, Routine
-from flip_hub.errors import ConflictError, DeniedError, MissingError, UnavailableError
+from flip_hub.errors import ConflictError, DeniedError, InvalidError, MissingError, UnavailableError
 from flip_hub.governance import dashboards, intake
 from flip_sdk.contract.airlock import DecideOutputs
 from flip_sdk.contract.api import PublishDashboard
@@ -159,8 +160,8 @@ def test_its_crate_says_what_five_safes_asks_for(airlock) -> None:
 NOTEBOOK = b'{"cells": []}'
 
 
-def published(airlock, content: bytes) -> bytes:
-    wanted = PublishDashboard(notebook=airlock.upload(content), name="report")
+def published(airlock, content: bytes, **about: Any) -> bytes:
+    wanted = PublishDashboard(notebook=airlock.upload(content), name="report", **about)
     dashboards.publish(airlock.hub.office, airlock.hub.who("ada"), "cytology", wanted)
     return content
 
@@ -187,6 +188,29 @@ def test_a_dashboard_is_released_with_its_notebook_and_jobs(airlock) -> None:
     assert (view.state, view.audience, view.shown) == (OutputState.RELEASED, "signed-in", True)
     releases.revoke(office, airlock.hub.who("cora"), output, "It shows too much.")
     assert states(airlock) == [(1, "revoked", False)]
+
+
+def test_who_may_embed_a_dashboard_is_decided_with_it_and_with_no_other_version(airlock) -> None:
+    ours, theirs = ("https://intranet.example.org",), ("https://elsewhere.example.org",)
+    waiting = asked(airlock, published(airlock, NOTEBOOK, frames=ours), audience="public")
+    (finding,) = waiting.outputs[0].examined.findings
+    assert (finding.rule, waiting.outputs[0].examined.verdict) == ("dashboard.embedded", "flag")
+    assert ours[0] in finding.message
+    with pytest.raises(InvalidError):
+        airlock.decide(waiting, "cora")
+    # the same notebook, published again meanwhile for others to embed, is not what they looked at
+    published(airlock, NOTEBOOK, frames=theirs)
+    for who in ("cora", "cyril"):
+        airlock.decide(waiting, who, reason="It is our own intranet.")
+    newer, shown = dashboards.history(airlock.hub.office, airlock.hub.who("ada"), "cytology", "report")
+    assert (shown.state, shown.frames) == (OutputState.RELEASED, ours)
+    assert (newer.state, newer.frames) == (OutputState.REQUESTED, theirs)
+    with airlock.hub.office.database.read() as session:
+        rows = versions.versions_of(session, "cytology", "report")
+        assert [versions.may_embed(row) for row in rows] == [(), ours]
+        rows[1].audience = "signed-in"
+        assert versions.may_embed(rows[1]) == ()
+        session.rollback()
 
 
 def test_the_released_version_is_shown_until_the_next_one_is_released_and_one_may_go_back(airlock) -> None:

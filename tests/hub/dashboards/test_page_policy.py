@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from flip_hub.dashboards.app import content_security_policy
+from flip_hub.dashboards.page_policy import content_security_policy
 
 
 def directives(policy: str) -> dict[str, str]:

@@ -13,11 +13,14 @@ import httpx
 import pytest
 import tornado.web
 import websocket
-from flip_hub.dashboards.app import STATIC_POLICY, DashboardsApp, voila_config
+from flip_hub.dashboards.app import DashboardsApp, voila_config
+from flip_hub.dashboards.page_policy import static_policy
 from flip_hub.governance.office import Office
 from flip_hub.home import make_home
+from playwright.sync_api import sync_playwright
 from tornado.routing import RuleRouter
 
+from demo.browser import CHROMIUM
 from demo.hub_only import HubOnly
 from demo.notebook_runner import open_socket
 from demo.people import Visitor
@@ -197,7 +200,7 @@ def test_a_viewer_runs_nothing(stage: Stage, board: str) -> None:
 
 
 def test_what_is_released_to_everybody_and_drawn_is_read_without_signing_in(stage: Stage) -> None:
-    publish(stage.hub.config, "open-drawn", "print('for everybody')")
+    publish(stage.hub.config, "open-drawn", "print('for everybody')", frames=["https://intranet.example.org"])
     publish(stage.hub.config, "open-live", CONTROLS)
     path, nobody = address("open-drawn"), stage.ask["anonymous"]
     assert nobody("GET", path).status_code == 302
@@ -207,9 +210,11 @@ def test_what_is_released_to_everybody_and_drawn_is_read_without_signing_in(stag
     page = nobody("GET", path)
     assert "for everybody" in page.text
     assert "<script" not in page.text
-    assert page.headers["content-security-policy"] == STATIC_POLICY
+    assert page.headers["content-security-policy"] == static_policy(["https://intranet.example.org"])
     assert page.headers["cache-control"] == "public, no-cache"
     assert "set-cookie" not in page.headers
+    assert embedded(stage, "https://intranet.example.org", path)
+    assert not embedded(stage, "https://elsewhere.example.org", path)
     kept = {"If-None-Match": page.headers["etag"]}
     assert nobody("GET", path, headers=kept).status_code == 304
     # a draft that comes after it is its team's
@@ -224,6 +229,23 @@ def test_what_is_released_to_everybody_and_drawn_is_read_without_signing_in(stag
     revoke(stage.hub.config, live)
     assert nobody("GET", path, headers=kept).status_code == 302
     assert stage.ask["outsider"]("GET", path).status_code in (403, 404)
+
+
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-features=LocalNetworkAccessChecks"]
+"""The hub of these tests is at the loopback, which Chromium would shut to pages of elsewhere by itself."""
+
+
+def embedded(stage: Stage, origin: str, path: str) -> bool:
+    """Whether a page of this origin shows a dashboard inside itself, in Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        page = chromium.new_page()
+        outer = f'<h1>Outside</h1><iframe title="inside" src="{stage.hub.url}{path}"></iframe>'
+        page.route(f"{origin}/**", lambda route: route.fulfill(body=outer, content_type="text/html"))
+        page.goto(f"{origin}/")
+        shown: bool = page.frames[1].get_by_text("for everybody").count() > 0
+        chromium.close()
+    return shown
 
 
 def test_nobody_asks_without_end(stage: Stage) -> None:

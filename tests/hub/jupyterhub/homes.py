@@ -140,7 +140,7 @@ def release(config: HubConfig, name: str, audience: str = "project") -> str:
             path="report.ipynb", content=row.notebook, title="A dashboard", jobs=tuple(row.jobs), dashboard=name
         )
         made.released_at = now()
-        assert versions.show_release(session, made)
+        assert versions.show_release(session, made, now())
         release_id = made.release_id
     office.database.close()
     return release_id
