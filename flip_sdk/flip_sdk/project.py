@@ -281,7 +281,8 @@ class Project(Questions):
             notebook: path of the ``.ipynb`` file.
             name: lower case, digits and hyphens; the same name makes a new version of the dashboard.
             jobs: whose results it may read, by ``flip_sdk.dashboards.load_results()``.
-            frames: web pages that may embed it once it is released, as ``https://intranet.example.org``.
+            frames: origins of web pages that may embed it, as ``https://intranet.example.org``: once it is released to
+                everybody with them, and where it has no controls.
 
         Raises:
             NotFoundError: there is no such notebook.

@@ -103,10 +103,15 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
         return not drawn.live
 
     def _write_drawn(self, row: DashboardVersion, kept: str) -> None:
+        try:
+            page = (self.dashboards.pages.folder(key(row)) / PAGE).read_bytes()
+        except FileNotFoundError as error:
+            # revoked since its row was read, and cleared
+            raise HTTPError(404, "This dashboard is not there any more.") from error
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Security-Policy", static_policy(may_embed(row)))
         self.set_header("Cache-Control", kept)
-        self.write((self.dashboards.pages.folder(key(row)) / PAGE).read_bytes())
+        self.write(page)
 
     @tornado.web.authenticated
     async def _for_person(self, project: str, name: str, number: int | None) -> None:

@@ -34,8 +34,7 @@ async def answered_unseen(kind: type[AsyncZMQSocketChannel], kernel: zmq.Socket[
         channel.send(session.msg("execute_request"))
         identity = kernel.recv_multipart()[0]
         waiting = asyncio.create_task(channel.get_msg())
-        for _ in range(20):  # it looks once more when it begins to wait
-            await asyncio.sleep(0)
+        await asyncio.wait({waiting}, timeout=0.05)  # it looks once more when it begins to wait
         take_wake_up(socket)  # what still belongs to the connection
         session.send(kernel, "execute_reply", ident=identity)
         assert select.select([socket.FD], [], [], PATIENCE)[0]
