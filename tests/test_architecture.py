@@ -246,7 +246,7 @@ def test_tests_wait_on_conditions_not_on_the_clock() -> None:
 
 def sleeps(node: ast.AST) -> bool:
     """Whether there is a sleep outside a function that waits on a condition."""
-    if isinstance(node, ast.FunctionDef) and node.name == "wait_until":
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "wait_until":
         return False
     if isinstance(node, ast.Call) and dotted(node.func) in {"time.sleep", "asyncio.sleep", "sleep"}:
         return True

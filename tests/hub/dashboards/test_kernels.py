@@ -27,7 +27,7 @@ def folder_of(root: Path) -> str:
     return str(content.relative_to(root))
 
 
-async def until(what: Callable[[], bool]) -> None:
+async def wait_until(what: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not what():
             await asyncio.sleep(0.01)
@@ -47,7 +47,7 @@ def test_a_kernel_that_nobody_looks_at_is_found(tmp_path: Path) -> None:
         client = kernel.client()
         client.start_channels()
         await client.wait_for_ready(PATIENCE)
-        await until(lambda: kernel.execution_state == "idle")
+        await wait_until(lambda: kernel.execution_state == "idle")
         assert kernels.left(0) == []  # it waits for its first viewer
 
         kernels.hand_over(one, "ada")
@@ -59,7 +59,7 @@ def test_a_kernel_that_nobody_looks_at_is_found(tmp_path: Path) -> None:
         assert kernels.left(0) == [one]
 
         client.execute("while True: pass")
-        await until(lambda: kernel.execution_state == "busy")
+        await wait_until(lambda: kernel.execution_state == "busy")
         assert kernels.left(0) == []  # its page is being made
         client.stop_channels()
         await ensure_async(kernels.shutdown_kernel(one, now=True))
