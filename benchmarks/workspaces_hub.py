@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,9 +24,9 @@ LOGIN = Login("ada", PASSWORD)
 PROJECT = "open-project"
 
 
-def make_home(path: Path) -> HubConfig:
-    """Make it."""
-    config = make(path, {}, by="benchmark")
+def make_home(path: Path, settings: Mapping[str, str | int | bool] | None = None) -> HubConfig:
+    """Make it, with settings other than the defaults where they are given."""
+    config = make(path, settings or {}, by="benchmark")
     database = Database.of(config)
     add_person(
         database, LOGIN.name, display_name="Ada", organisation="Northbridge", roles=("researcher",), by="benchmark"
