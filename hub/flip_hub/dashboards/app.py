@@ -57,6 +57,7 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
     def initialize(self, office: Office, app: DashboardsApp, **kwargs: Any) -> None:
         """Take what Voila's handler takes, governance, and the service."""
         self.office, self.dashboards = office, app
+        self._streamed: DashboardVersion | None = None
         super().initialize(**kwargs)
 
     def set_default_headers(self) -> None:
@@ -68,6 +69,12 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
     def content_security_policy(self) -> str:
         """The same, where Jupyter Server asks for it."""
         return content_security_policy(self.request.protocol, self.request.host)
+
+    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+        """Complete what Voila sends piece by piece."""
+        if self._streamed is not None and isinstance(chunk, str):
+            chunk = self.dashboards.pages.completed(self._streamed, chunk)
+        super().write(chunk)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Say why the page is not shown."""
@@ -130,9 +137,10 @@ class RenderHandler(TornadoVoilaHandler):  # type: ignore[misc]
         elif (ready := None if row.personal else pages.take(row, person)) is not None:
             self.set_header("Content-Type", "text/html; charset=UTF-8")
             self.set_header("Cache-Control", "no-store")
-            self.write(ready.html)
+            self.write(pages.completed(row, ready.html))
         else:
             await pages.content(row)
+            self._streamed = row
             with started_for(of_viewer(row, person)):
                 await super().get(f"{path_of(row.project_id, row.name, row.version)}/{NOTEBOOK}")
 

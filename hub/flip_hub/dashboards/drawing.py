@@ -18,10 +18,10 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from flip_hub.dashboards.kernels import DashboardKernels, Showing, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, path_of
-from flip_hub.dashboards.snapshot import Facts, first_picture, is_live, page
+from flip_hub.dashboards.snapshot import Facts, first_picture, is_live, page, preview
 
 _log = logging.getLogger("DashboardsApp")
-PAGE, ABOUT = "page.html", "about.json"
+PAGE, PREVIEW, ABOUT = "page.html", "preview.html", "about.json"
 CELL_SECONDS = 60
 _CARD = """<svg xmlns="http://www.w3.org/2000/svg" width="480" height="300" viewBox="0 0 480 300">
 <rect width="480" height="300" fill="#e8edee"/><rect width="480" height="12" fill="#005eb8"/>
@@ -67,6 +67,7 @@ async def draw(
     found = About(facts.state, is_live(notebook), whole, name)
     _keep(folder / name, picture)
     _keep(folder / PAGE, page(notebook, facts).encode())
+    _keep(folder / PREVIEW, preview(notebook, facts).encode())
     _keep(folder / ABOUT, json.dumps(asdict(found)).encode())
     return found
 

@@ -19,9 +19,10 @@ from jupyter_core.utils import ensure_async
 from voila.notebook_renderer import NotebookRenderer
 from voila.utils import get_page_config
 
-from flip_hub.dashboards.drawing import About, about, draw
+from flip_hub.dashboards.drawing import PREVIEW, About, about, draw
 from flip_hub.dashboards.kernels import DashboardKernels, Showing, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, lay_out, path_of, place
+from flip_hub.dashboards.live import completed, has_gaps
 from flip_hub.dashboards.snapshot import AUDIENCES, Facts
 from flip_hub.database import DashboardVersion, now
 from flip_hub.governance.office import Office
@@ -90,6 +91,14 @@ class Pages:
                 self.kernels.hand_over(ready.kernel_id, person)
                 return ready
         return None
+
+    def completed(self, row: DashboardVersion, html: str) -> str:
+        """Voila's page of a version, or a piece of it, with what it says of itself and what was drawn beforehand."""
+        if not has_gaps(html):
+            return html
+        preview = self.folder(key(row)) / PREVIEW
+        drawn = preview.read_text("utf-8") if not row.personal and preview.is_file() else ""
+        return completed(html, self._facts(row), drawn)
 
     def warm(self, showing: Showing) -> int:
         """How many wait for viewers of a version."""

@@ -11,7 +11,7 @@ from typing import Any
 from nbconvert.filters.markdown import markdown2html
 from nbformat import NotebookNode
 
-from flip_hub.dashboards.styles import PAGE_STYLES
+from flip_hub.dashboards.styles import FRAME_STYLES, PAGE_STYLES
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 AUDIENCES = {
@@ -45,18 +45,37 @@ class Facts:
 
 def page(notebook: NotebookNode, facts: Facts) -> str:
     """The whole page."""
-    cells = [_cell(cell) for cell in notebook.cells]
-    body = "\n".join(part for part in cells if part)
-    heading = "" if re.search(r"<h1\b", body) else f"<h1>{escape(facts.title)}</h1>"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(facts.title)} – {escape(facts.hub)}</title>\n<style>{PAGE_STYLES}</style>\n</head>\n<body>\n"
-        f'<header><p class="hub">{escape(facts.hub)}</p><p class="state">{escape(facts.state)}</p></header>\n'
-        f"<main>\n{heading}{body}\n</main>\n"
-        f"<footer><p>{escape(facts.where)} · {escape(facts.state)} · drawn {escape(facts.drawn)}. "
-        "Patients’ data stayed in each hospital.</p></footer>\n</body>\n</html>\n"
+        f"<title>{escape(facts.title)} – {escape(facts.hub)}</title>\n<style>{FRAME_STYLES}{PAGE_STYLES}</style>\n"
+        f"</head>\n<body>\n{header(facts)}\n{_main(notebook, facts)}\n{footer(facts)}\n</body>\n</html>\n"
     )
+
+
+def preview(notebook: NotebookNode, facts: Facts) -> str:
+    """What is shown in the place of a page with controls until they work; apart from that page's own styles."""
+    inside = f"<style>{PAGE_STYLES}</style>{_main(notebook, facts)}"
+    return f'<div inert><template shadowrootmode="open">{inside}</template></div>'
+
+
+def header(facts: Facts) -> str:
+    """The line above a dashboard."""
+    hub, state = escape(facts.hub), escape(facts.state)
+    return f'<header class="flip-head"><p class="hub">{hub}</p><p class="state">{state}</p></header>'
+
+
+def footer(facts: Facts) -> str:
+    """The line below a dashboard."""
+    where, state, drawn = escape(facts.where), escape(facts.state), escape(facts.drawn)
+    words = f"{where} · {state} · drawn {drawn}. Patients’ data stayed in each hospital."
+    return f'<footer class="flip-foot"><p>{words}</p></footer>'
+
+
+def _main(notebook: NotebookNode, facts: Facts) -> str:
+    body = "\n".join(part for part in map(_cell, notebook.cells) if part)
+    heading = "" if re.search(r"<h1\b", body) else f"<h1>{escape(facts.title)}</h1>"
+    return f"<main>\n{heading}{body}\n</main>"
 
 
 def is_live(notebook: NotebookNode) -> bool:

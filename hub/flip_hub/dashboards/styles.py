@@ -1,13 +1,29 @@
 """How a dashboard's page looks, on a screen and on paper; without any file beside it."""
 
+FRAME_STYLES = """
+.flip-head { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; background: #005eb8;
+  color: #fff; padding: .6rem max(1rem, calc(50vw - 26rem)); font: .95rem/1.6 system-ui, -apple-system, "Segoe UI",
+  Roboto, Arial, sans-serif; }
+.flip-head p { margin: 0; } .flip-head .hub { font-weight: 600; }
+.flip-foot { border-top: 1px solid #d8dde0; color: #4c6272; font: .9rem/1.6 system-ui, -apple-system, "Segoe UI",
+  Roboto, Arial, sans-serif; }
+.flip-foot p { max-width: 54rem; margin: 0 auto; padding: .9rem 1rem 1.5rem; }
+#loading_text { max-width: 54rem; margin: 0 auto; padding: .75rem 1rem 0; color: #4c6272; font: .95rem/1.6 system-ui,
+  -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }
+body { margin: 0; }
+@media print {
+  .flip-head { background: none; color: #4c6272; padding: 0 0 2mm; border-bottom: .5pt solid #d8dde0; font-size: 9pt; }
+  .flip-foot { font-size: 8.5pt; } .flip-foot p { padding: 3mm 0 0; }
+  #loading_text { display: none; }
+}
+"""
+"""What stands around a dashboard, drawn or with controls."""
+
 PAGE_STYLES = """
-:root { --ink: #212b32; --calm: #4c6272; --line: #d8dde0; --blue: #005eb8; }
+:root, :host { --ink: #212b32; --calm: #4c6272; --line: #d8dde0; --blue: #005eb8; }
 * { box-sizing: border-box; }
-html { font: 1.0625rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; color: var(--ink); }
+html, :host { font: 1.0625rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; color: var(--ink); }
 body { margin: 0; background: #fff; overflow-wrap: break-word; }
-header { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; background: var(--blue);
-  color: #fff; padding: .6rem max(1rem, calc(50vw - 26rem)); font-size: .9rem; }
-header p { margin: 0; } header .hub { font-weight: 600; }
 main { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 2.5rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.35rem; line-height: 1.3; margin: 2.25rem 0 .5rem; padding-top: .75rem;
@@ -25,17 +41,13 @@ th { font-weight: 600; } td.number, th.number { text-align: right; font-variant-
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
 .failed, .left-out { border-left: .3rem solid #b5510c; padding: .4rem 0 .4rem .9rem; color: var(--ink); }
 .left-out { border-color: var(--blue); }
-footer { border-top: 1px solid var(--line); color: var(--calm); font-size: .85rem; }
-footer p { max-width: 54rem; margin: 0 auto; padding: .9rem 1rem 1.5rem; }
 @page { size: A4; margin: 18mm 16mm 20mm; }
 @media print {
-  html { font-size: 10.5pt; line-height: 1.45; }
-  header { background: none; color: var(--calm); padding: 0 0 2mm; border-bottom: .5pt solid var(--line); }
+  html, :host { font-size: 10.5pt; line-height: 1.45; }
   main { max-width: none; padding: 4mm 0 0; } p, ul, ol { max-width: none; }
   h1 { font-size: 20pt; } h2 { font-size: 13.5pt; margin-top: 7mm; }
   h1, h2, h3 { break-after: avoid; } figure, tr, .shown img, .failed { break-inside: avoid; }
   thead { display: table-header-group; } p { orphans: 3; widows: 3; }
   .shown, pre { overflow: visible; } a { color: inherit; }
-  footer p { padding: 3mm 0 0; }
 }
 """

@@ -154,7 +154,8 @@ def test_its_page_fetches_no_extension_but_those_that_draw_controls(hub: HubOnly
 def test_controls_work_in_a_viewers_browser(hub: HubOnly) -> None:
     with Browser(hub.url, REPOSITORY / "build" / "screenshots") as browser:
         page = browser.sign_in(RUFUS)
-        page.goto(address("controls"))
+        page.goto(address("controls"), wait_until="commit")
+        expect(page).to_have_title("The report – FLIP hub")
         expect(page.get_by_text("twice as many: 14")).to_be_visible()
         slider = page.get_by_role("slider")
         slider.focus()
@@ -176,7 +177,10 @@ def test_pages_with_controls_wait_with_a_warm_kernel(hub: HubOnly) -> None:
 
     wait_until(warm, 60, "no kernel is warm")
     with closing(viewer(hub, RUFUS)) as rufus:
-        assert "kernelId" in rufus.get(address("controls")).text
+        page = rufus.get(address("controls")).text
+        assert "kernelId" in page
+        assert '<template shadowrootmode="open">' in page  # what was drawn, until its controls work
+        assert "<!--flip:" not in page
 
 
 def test_what_is_revoked_is_gone_at_once_with_its_open_pages(hub: HubOnly) -> None:
