@@ -72,4 +72,4 @@ def _release(office: Office, name: str) -> None:
         made = Release(release_id=secrets.token_hex(12), project_id=PROJECT, content=row.notebook, audience="project")
         made.statement = OutputStatement(path=f"{name}.ipynb", content=row.notebook, title=name, dashboard=name)
         made.released_at = now()
-        versions.show_release(session, made)
+        versions.show_release(session, made, now())
