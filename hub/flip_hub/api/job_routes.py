@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, Response
 from flip_hub.api.pulse import Pulse, has_gone_on
 from flip_hub.api.sending import BYTES
 from flip_hub.api.sessions import Asking, At
-from flip_hub.governance import changes, dashboards, deciding, intake, jobs, uploads
+from flip_hub.governance import changes, dashboards, deciding, gallery, intake, jobs, uploads
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
 
@@ -143,6 +143,13 @@ def list_dashboards(subject: Asking, office: At, project_id: Name) -> list[Dashb
 def list_versions(subject: Asking, office: At, project_id: Name, board: Name) -> list[DashboardView]:
     """All versions of a dashboard, the newest first."""
     return dashboards.history(office, subject, project_id, board)
+
+
+@router.get("/dashboards")
+def list_all_dashboards(subject: Asking, office: At) -> list[DashboardView]:
+    """Every dashboard, of all projects, that is shown to whoever asks; the newest release first."""
+    with office.database.read() as session:
+        return [dashboards.view(session, row) for row in gallery.seen_by(office, session, subject)]
 
 
 @router.post("/projects/{project_id}/dashboards/{dashboard}/shown")

@@ -40,6 +40,7 @@ from flip_hub.api.pages import (
     application_pages,
     audit_pages,
     catalogue_pages,
+    dashboard_pages,
     draft_pages,
     emergency_pages,
     forms,
@@ -105,6 +106,7 @@ def create_app(
     for page in (
         *applying,
         catalogue_pages,
+        dashboard_pages,
         job_pages,
         sign_off_pages,
         ingress_pages,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import os
 import secrets
-from dataclasses import asdict, dataclass
-from html import escape
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -19,39 +17,11 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from flip_hub.dashboards.kernels import DashboardKernels, Showing, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, path_of
 from flip_hub.dashboards.snapshot import Facts, first_picture, is_live, page, preview
+from flip_hub.dashboards.thumbnails import ABOUT, About, thumbnail
 
 _log = logging.getLogger("DashboardsApp")
-PAGE, PREVIEW, ABOUT = "page.html", "preview.html", "about.json"
+PAGE, PREVIEW = "page.html", "preview.html"
 CELL_SECONDS = 60
-_CARD = """<svg xmlns="http://www.w3.org/2000/svg" width="480" height="300" viewBox="0 0 480 300">
-<rect width="480" height="300" fill="#e8edee"/><rect width="480" height="12" fill="#005eb8"/>
-<text x="32" y="150" font-family="sans-serif" font-size="26" font-weight="600" fill="#212b32">{title}</text>
-<text x="32" y="190" font-family="sans-serif" font-size="20" fill="#4c6272">{kind}</text></svg>"""
-
-
-@dataclass(frozen=True)
-class About:
-    """What is known of a version once it was drawn.
-
-    Attributes:
-        state: what its page says of its release, in words: a draft is drawn anew when it is released.
-        live: it has controls, so that each viewer needs a kernel.
-        whole: every part of it could be computed.
-        thumbnail: file beside the page.
-    """
-
-    state: str
-    live: bool
-    whole: bool
-    thumbnail: str
-
-
-def about(folder: Path) -> About | None:
-    """What is known of a version; None while it was not drawn."""
-    try:
-        return About(**json.loads((folder / ABOUT).read_text("utf-8")))
-    except FileNotFoundError:
-        return None
 
 
 async def draw(
@@ -70,15 +40,6 @@ async def draw(
     _keep(folder / PREVIEW, preview(notebook, facts).encode())
     _keep(folder / ABOUT, json.dumps(asdict(found)).encode())
     return found
-
-
-def thumbnail(address: str, title: str, kind: str) -> tuple[str, bytes]:
-    """Name and bytes of a thumbnail: the first picture, or a card with the title."""
-    if not address:
-        words = title if len(title) <= 32 else f"{title[:31]}…"
-        return "thumbnail.svg", _CARD.format(title=escape(words), kind=escape("" if kind == "other" else kind)).encode()
-    ending = {"svg+xml": "svg", "jpeg": "jpg"}.get(form := address.partition("/")[2].partition(";")[0], form)
-    return f"thumbnail.{ending}", base64.b64decode(address.partition(",")[2])
 
 
 async def _run(kernels: DashboardKernels, showing: Showing, content: Path) -> tuple[nbformat.NotebookNode, bool]:

@@ -14,16 +14,17 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from flip_sdk.contract.states import OutputState
 from jupyter_core.utils import ensure_async
 from voila.notebook_renderer import NotebookRenderer
 from voila.utils import get_page_config
 
-from flip_hub.dashboards.drawing import PREVIEW, About, about, draw
+from flip_hub.dashboards.drawing import PREVIEW, draw
 from flip_hub.dashboards.kernels import DashboardKernels, Showing, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, lay_out, path_of, place
 from flip_hub.dashboards.live import completed, has_gaps
-from flip_hub.dashboards.snapshot import AUDIENCES, Facts
+from flip_hub.dashboards.snapshot import Facts
+from flip_hub.dashboards.thumbnails import About, about
+from flip_hub.dashboards.words import state_of
 from flip_hub.database import DashboardVersion, now
 from flip_hub.governance.office import Office
 
@@ -174,13 +175,6 @@ class Pages:
     def _facts(self, row: DashboardVersion) -> Facts:
         where = f"{row.project_id}, {row.name}, version {row.version}"
         return Facts(self._office.config.title, row.title or row.name, where, state_of(row), f"{now():%d %B %Y}")
-
-
-def state_of(row: DashboardVersion) -> str:
-    """Whether a version is a draft, or for whom it was released, in words."""
-    if row.state == OutputState.RELEASED and row.released_at is not None:
-        return f"Released on {row.released_at:%d %B %Y} {AUDIENCES[row.audience]}"
-    return "A draft, for its project's team"
 
 
 def key(row: DashboardVersion) -> Showing:

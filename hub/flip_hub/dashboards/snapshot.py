@@ -14,11 +14,6 @@ from nbformat import NotebookNode
 from flip_hub.dashboards.styles import FRAME_STYLES, PAGE_STYLES
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-AUDIENCES = {
-    "project": "for its project's team",
-    "signed-in": "for everybody signed in to this hub",
-    "public": "for everybody",
-}
 _FAILED = "This part could not be computed. What follows it is left out."
 _WIDGETS = "Here the page has controls, which work when it is opened at the hub."
 LEAST_PICTURE = 400

@@ -21,7 +21,17 @@ pytestmark = [
 ]
 DATABASES = ("sqlite",)
 WIDTHS = (1280, 375)
-NO_PAGES = ("/download", "/content", "/image", "agreement.md", "/session", "/oauth_callback", "/logout", "{part}")
+NO_PAGES = (
+    "/download",
+    "/content",
+    "/image",
+    "agreement.md",
+    "/session",
+    "/oauth_callback",
+    "/logout",
+    "{part}",
+    "/thumbnail",
+)
 """Files, and addresses that lead on."""
 
 

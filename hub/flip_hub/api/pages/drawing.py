@@ -50,6 +50,7 @@ COLOURS = {
     "checked": "blue",
     "blocked": "red",
     "released": "green",
+    "shown": "green",
     "withheld": "orange",
     "withdrawn": "grey",
     "revoked": "red",
