@@ -22,6 +22,7 @@ from flip_hub.dashboards.drawing import PREVIEW, draw
 from flip_hub.dashboards.kernels import DashboardKernels, Showing, started_for
 from flip_hub.dashboards.layout import NOTEBOOK, lay_out, path_of, place
 from flip_hub.dashboards.live import completed, has_gaps
+from flip_hub.dashboards.pause import Pause
 from flip_hub.dashboards.snapshot import Facts
 from flip_hub.dashboards.thumbnails import About, about
 from flip_hub.dashboards.words import state_of
@@ -54,6 +55,7 @@ class Pages:
         self._ready: defaultdict[Showing, list[Ready]] = defaultdict(list)
         self._drawing: dict[Showing, asyncio.Task[About]] = {}
         self._opened: dict[Showing, float] = {}
+        self._pause = Pause()
 
     @property
     def kernels(self) -> DashboardKernels:
@@ -90,6 +92,7 @@ class Pages:
             ready = waiting.pop(0)
             if ready.kernel_id in self.kernels:
                 self.kernels.hand_over(ready.kernel_id, person)
+                self._pause.begin()
                 return ready
         return None
 
@@ -112,6 +115,8 @@ class Pages:
             if not row.personal and self.drawn(row) is None:
                 await self.known(row)
                 return
+        if self._pause.holds:
+            return
         live = [row for row in rows if not row.personal and (drawn := self.drawn(row)) and drawn.live]
         for row in sorted(live, key=lambda row: -self._opened.get(key(row), 0.0)):
             all_warm = sum(map(self.warm, list(self._ready)))
