@@ -35,9 +35,9 @@ TWO_MINUTES = 120.0
 SMALL = {
     "04_medical_images": {
         "healthy_chests(images, 400,": "healthy_chests(images, 26,",
-        "range(24)": "range(1)",
+        "BATCHES = 8, 16, 13": "BATCHES = 8, 1, 13",
         "privacy=privacy)": "privacy=privacy, rounds=2)",
-        "persons=80": "persons=50",
+        "persons=100": "persons=50",
         "practised, epsilon=2": "practised, epsilon=6",
     },
     "05_statistics_and_survival": {"persons=2000": "persons=200"},

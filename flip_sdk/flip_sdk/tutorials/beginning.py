@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flip_sdk.frames import Frame
     from flip_sdk.project import Project
 
-PERSONS, WITH_IMAGES = 300, 50
+PERSONS, WITH_IMAGES = 300, 100
 """Made-up persons at each pretend Trust, and where each has images too."""
 ROOM = 1.1
 """A ledger's bound for jobs of unlike kinds may lie a little above the sum of what they ask for."""
