@@ -14,6 +14,7 @@ from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.applications import DataAsked
 from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
 from flip_sdk.pricing import epsilon_of
+from flip_sdk.publishing import said_of
 from flip_sdk.simulate.phantoms import Scanner
 from flip_sdk.simulate.twin_images import MadeUpSeries
 from flip_sdk.testing import FakeHub, FakeTrust, demo_trusts
@@ -90,6 +91,11 @@ def test_every_tutorial_is_listed_and_there() -> None:
     there = {str(file.relative_to(ROOT)) for file in NOTEBOOKS}
 
     assert there == {START, REPORT} | {f"tutorials/{one.file}.ipynb" for one in TUTORIALS}
+
+
+def test_a_dashboard_says_what_kind_it_is() -> None:
+    said = said_of((ROOT / REPORT).read_bytes())
+    assert said == {"title": "Training report", "kind": "training report"}
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)

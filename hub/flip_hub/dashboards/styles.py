@@ -37,6 +37,8 @@ figure { margin: 1rem 0; } figcaption { color: var(--calm); font-size: .95rem; }
 pre { font: .9rem/1.5 ui-monospace, Menlo, Consolas, monospace; margin: 0 0 1rem; white-space: pre-wrap; }
 table { border-collapse: collapse; font-size: .95rem; margin: .75rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line); }
+/* a table of many columns: its own cells are wider */
+.shown table:has(th:nth-child(8)) :is(th, td) { font-size: .85rem; padding-inline: 0 .6em !important; }
 th { font-weight: 600; } td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
 .failed, .left-out { border-left: .3rem solid #b5510c; padding: .4rem 0 .4rem .9rem; color: var(--ink); }
@@ -48,6 +50,8 @@ caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
   h1 { font-size: 20pt; } h2 { font-size: 13.5pt; margin-top: 7mm; }
   h1, h2, h3 { break-after: avoid; } figure, tr, .shown img, .failed { break-inside: avoid; }
   thead { display: table-header-group; } p { orphans: 3; widows: 3; }
+  .shown table:has(th:nth-child(8)) :is(th, td) { font-size: 7.5pt; padding-inline: 0 .4em !important; }
+  .shown table:has(th:nth-child(8)) td { overflow-wrap: anywhere; }
   .shown, pre { overflow: visible; } a { color: inherit; }
 }
 """
