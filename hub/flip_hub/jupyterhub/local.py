@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
@@ -19,6 +20,7 @@ from flip_hub import sandbox
 from flip_hub.config import HubConfig
 from flip_hub.governance.profiles import Profile
 from flip_hub.jupyterhub.home import incoming_of, link_incoming
+from flip_hub.jupyterhub.processes import identity
 from flip_hub.jupyterhub.proxy import proxy_port
 from flip_hub.jupyterhub.spawner import ProjectWorkspace
 
@@ -77,7 +79,14 @@ class SandboxedWorkspace(ProjectWorkspace):
 
 
 class LocalSpawner(SandboxedWorkspace, SimpleLocalProcessSpawner):  # type: ignore[misc]
-    """A process of the hub's own account, in a sandbox."""
+    """A process of the hub's own account, in a sandbox.
+
+    Attributes:
+        process: which one it is (:func:`flip_hub.jupyterhub.processes.identity`): after the hub was away, its number
+            may be another's, which must not get its signals.
+    """
+
+    process: str | None = None
 
     @default("home_dir")
     def _home_dir(self) -> str:
@@ -90,7 +99,23 @@ class LocalSpawner(SandboxedWorkspace, SimpleLocalProcessSpawner):  # type: igno
         with log.open("ab") as output:
             self.popen_kwargs = {"stdout": output, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
             address: tuple[str, int] = await super().start()
+        self.process = identity(self.pid)
         return address
+
+    def get_state(self) -> dict[str, Any]:
+        """What the hub keeps of it."""
+        state: dict[str, Any] = super().get_state()
+        return {**state, "process": self.process} if self.process else state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """What the hub kept of it."""
+        super().load_state(state)
+        self.process = state.get("process")
+
+    def clear_state(self) -> None:
+        """It runs no more."""
+        super().clear_state()
+        self.process = None
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002
         """Between fork and exec: the limits; the home is there, and the sandbox starts in it."""
@@ -106,6 +131,8 @@ class LocalSpawner(SandboxedWorkspace, SimpleLocalProcessSpawner):  # type: igno
         return bool(self.pid)
 
     async def _signal(self, sig: int) -> bool:
+        if self.process is not None and identity(self.pid) != self.process:
+            return False
         # the sandbox's first process ignores signals sent to it alone; the server below it does not
         try:
             os.killpg(self.pid, sig) if sig else os.kill(self.pid, 0)
