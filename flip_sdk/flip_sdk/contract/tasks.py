@@ -145,7 +145,7 @@ REFUSAL_WORDS: dict[RefusalCode, str] = {
     RefusalCode.EPSILON_OVER_CAP: "The epsilon asked for is over the Trust's cap for one job. Ask for less.",
     RefusalCode.BUDGET_EXCEEDED: "The Trust's privacy budget does not cover this job. See project.budget().",
     RefusalCode.LEDGER_UNAVAILABLE: "The Trust cannot write its ledger (disk full?), so it computed nothing.",
-    RefusalCode.COHORT_TOO_SMALL: "Too few persons for the Trust's floor, or too noisy to tell. Widen the cohort, or use a larger ε.",
+    RefusalCode.COHORT_TOO_SMALL: "Under the Trust's floor, or too noisy to tell. Widen the cohort, or use a larger ε.",
     RefusalCode.UNKNOWN_CONCEPT: "The Trust holds no data for one of the concepts. See project.catalogue().",
     RefusalCode.MODEL_REFUSED: "The model graph breaks a rule of the Trust. Check it with flip_sdk before submitting.",
     RefusalCode.MODEL_TOO_LARGE: "The model needs more memory or nodes than the Trust allows. Make it smaller.",
