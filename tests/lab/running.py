@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -48,12 +50,14 @@ def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Runnin
         *("--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"),
         *(f"--ServerApp.root_dir={files}", f"--LabApp.extra_labextensions_path={extensions}"),
     ]
+    # kernels speak over sockets there, whose names may have 107 characters
+    runtime = tempfile.mkdtemp(prefix="flip-")
     told = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "FLIP"))},
         **environment,
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(CONFIGURATION),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_RUNTIME_DIR": runtime,
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "PYTHONPATH": str(EXTENSION),
@@ -68,6 +72,7 @@ def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Runnin
         process.terminate()
         process.wait(20)
         log.close()
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -199,7 +199,6 @@ def test_a_notebook_begins_at_the_launcher_and_takes_the_cohort(page: Page, lab:
     page.locator(".jp-LauncherCard:visible", has_text="Count a cohort").click()
     notebook = page.locator(".jp-NotebookPanel:visible")
     expect(notebook.get_by_text("flip.age_between(40, 70)")).to_be_visible()
-    # JupyterLab asks for a kernel where a notebook is left before its own has started
     expect(page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
     picture(page, "lab-notebook-begun")
 
