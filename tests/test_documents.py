@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -26,6 +27,12 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+@cache
+def program_of(program: str) -> click.Command:
+    app = APPS[program]
+    return app if isinstance(app, click.Group) else typer.main.get_command(app)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))
@@ -36,8 +43,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_exist_with_their_options(page: Path) -> None:
     for program, words in commands(page.read_text("utf-8")):
-        app = APPS[program]
-        command: click.Command = app if isinstance(app, click.Group) else typer.main.get_command(app)
+        command = program_of(program)
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"{program}: {words}"
             command = command.commands[words.pop(0)]

@@ -38,7 +38,7 @@ SMALL = {
         "healthy_chests(images, 400,": "healthy_chests(images, 26,",
         "BATCHES = 8, 16, 13": "BATCHES = 8, 1, 13",
         "privacy=privacy)": "privacy=privacy, rounds=2)",
-        "persons=100": "persons=50",
+        "persons=100": "persons=80",
         "practised, epsilon=2": "practised, epsilon=6",
     },
     "05_statistics_and_survival": {"persons=2000": "persons=200"},
