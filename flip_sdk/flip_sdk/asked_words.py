@@ -22,15 +22,20 @@ def in_words(spec: AnySpec, names: Mapping[int, str]) -> Iterator[tuple[str, str
     yield "Persons", " ".join(explain(spec.cohort, names))
     if isinstance(spec, StatisticsSpec):
         yield "Question", _question(spec, names)
-        yield "Of them", _PARTS[spec.part]
+        yield "Of them", of_whom(spec.part)
     if isinstance(spec, TrainSpec | EvaluateSpec):
-        yield "Of them", _PARTS[spec.part]
+        yield "Of them", of_whom(spec.part)
         yield "The model is told", _told(spec, names)
         yield "The model tells", _label(spec, names)
     if isinstance(spec, TrainSpec):
         yield "Rounds", f"{spec.rounds}, by {spec.privacy.mechanism.kind.replace('_', ' ')}"
         kind = spec.privacy.trust_model.kind
         yield "Noise", "each Trust's own, in full" if kind == "local" else "shared by the Trusts"
+
+
+def of_whom(part: str) -> str:
+    """A part of a cohort, in words."""
+    return _PARTS[part]
 
 
 def _told(spec: TrainSpec | EvaluateSpec, names: Mapping[int, str]) -> str:

@@ -16,6 +16,7 @@ from flip_sdk.contract.cohorts import Cohort
 Naming = Callable[[int], str]
 MOST_NAMES = 5
 """Concepts of one kind that are named; of the others, how many there are."""
+_OLDEST = 150
 _EVENTS = {
     "ConditionOccurrence": "a condition",
     "DrugExposure": "a drug",
@@ -88,7 +89,7 @@ def explain(cohort: Cohort, named: Naming | Mapping[int, str] | None = None) -> 
 def _rule(rule: Any, name: Naming) -> str:
     match rule.kind:
         case "age":
-            words = f"aged {rule.low} to {rule.high} now"
+            words = f"aged {_span(rule.low, rule.high)} now"
         case "sex":
             words = f"whose recorded sex is {_names(rule.concept_ids, name)}"
         case "condition":
@@ -99,6 +100,12 @@ def _rule(rule: Any, name: Naming) -> str:
             fields = rule.model_dump(exclude={"kind", "negate"}, exclude_defaults=True)
             words = f"{_spaced(rule.kind)} ({', '.join(f'{key} {value}' for key, value in fields.items())})"
     return f"Not persons {words}" if getattr(rule, "negate", False) else f"Persons {words}"
+
+
+def _span(low: int, high: int) -> str:
+    if high >= _OLDEST:
+        return f"{low} or over"
+    return f"up to {high}" if low == 0 else f"{low} to {high}"
 
 
 class _Expression:

@@ -40,7 +40,7 @@ def test_an_export_of_atlas() -> None:
         "Rule: adult: all of these hold: at least 1 × a condition (Type 2 diabetes mellitus with its kinds), beginning "
         "from 30 days before the entry on; at the entry, aged from 18 on.",
         "Of what meets the rules, they enter at each of them.",
-        "Also: Persons aged 0 to 90 now.",
+        "Also: Persons aged up to 90 now.",
     ]
     assert "observed for 365 days before" in repr(cohort)
 

@@ -20,6 +20,7 @@ HUB = ("dispatcher", "hub", "gateway")
 ROUNDS = 40
 
 
+@pytest.mark.slow
 def test_the_whole_hub_restarts_and_the_job_goes_on_from_its_last_checkpoint(story) -> None:
     platform = story.platform
     job = start_training(project_of(story), ROUNDS, epsilon=1.0)

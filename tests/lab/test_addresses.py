@@ -114,7 +114,7 @@ def test_a_notebook_becomes_a_dashboard_and_a_table_does_not(ask: httpx.Client, 
     assert ask.post("dashboards", json={"file": "report.ipynb", "name": "Not A Name"}).status_code == 422
 
 
-@pytest.mark.parametrize("name", ["first-model", "cohort", "statistics"])
+@pytest.mark.parametrize("name", ["first-model", "cohort", "statistics", "training_report", "model_card"])
 def test_a_template_is_a_notebook(ask: httpx.Client, name: str) -> None:
     import nbformat
 

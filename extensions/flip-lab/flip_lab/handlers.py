@@ -243,5 +243,5 @@ ROUTES: tuple[tuple[str, type[Address]], ...] = (
     (r"releases/checks", Checks),
     (r"releases", Releases),
     (r"dashboards", Dashboards),
-    (r"templates/([a-z-]{1,40})", Templates),
+    (r"templates/([a-z_-]{1,40})", Templates),
 )

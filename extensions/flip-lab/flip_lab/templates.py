@@ -6,6 +6,8 @@ from typing import Any
 
 from flip_sdk.errors import NotFoundError
 
+from flip_sdk import templates
+
 _CONNECT = "import flip_sdk as flip\n\nproject = flip.connect().project()\nproject.budget()"
 _TEMPLATES: dict[str, tuple[str, ...]] = {
     "first-model": (
@@ -57,13 +59,21 @@ def notebook(name: str) -> dict[str, Any]:
         NotFoundError: there is no such template.
     """
     if name not in _TEMPLATES:
-        raise NotFoundError(f"There is no template “{name}”.", f"Choose one of: {', '.join(_TEMPLATES)}.")
+        return _of_a_dashboard(name)
     return {
         "cells": [_cell(number, text) for number, text in enumerate(_TEMPLATES[name])],
         "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def _of_a_dashboard(name: str) -> dict[str, Any]:
+    try:
+        return templates.template(name).content
+    except NotFoundError as error:
+        known = (*_TEMPLATES, *(one.name for one in templates.all_of_them()))
+        raise NotFoundError(error.message, f"Choose one of: {', '.join(known)}.") from None
 
 
 def _cell(number: int, text: str) -> dict[str, Any]:

@@ -13,6 +13,11 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
   "first-model": { label: "First federated model", caption: "A notebook that trains a model at the project's Trusts" },
   cohort: { label: "Count a cohort", caption: "A notebook that says who something is about, and counts them" },
   statistics: { label: "Statistics", caption: "A notebook that describes a cohort" },
+  training_report: { label: "Training report", caption: "A dashboard: how a training went, and what came of it" },
+  model_card: { label: "Model card", caption: "A dashboard: what a model is for, how good it is, and its limits" },
+  cohort_report: { label: "Cohort report", caption: "A dashboard: who is in a cohort, as far as it may be told" },
+  fairness_by_subgroup: { label: "Fairness by subgroup", caption: "A dashboard: whether a model serves groups alike" },
+  monitoring: { label: "Monitoring", caption: "A dashboard: whether a model still does as well as it did" },
 };
 
 /** Put a template beside what the file browser shows, under a name that is free, and open it. */

@@ -1,4 +1,4 @@
-"""``flip publish`` and ``flip dashboards``."""
+"""``flip publish``, ``flip dashboards`` and ``flip templates``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flip_sdk import templates
 from flip_sdk.commands.options import opened, project_argument, project_option
 from flip_sdk.commands.running import Told
 
@@ -33,3 +34,13 @@ def add_to(app: Group) -> None:
     def dashboards(project: str | None) -> Frame:
         """List the project's dashboards."""
         return opened(project).dashboards().table()
+
+    @app.command_of("templates", example="flip templates model_card my_card.ipynb")
+    @click.argument("name", required=False, help="Of the template; all are listed when left out.")
+    @click.argument("file", required=False, type=click.Path(path_type=Path), help="Where to put it.")
+    def chosen(name: str | None, file: Path | None) -> Told | Frame:
+        """List notebooks to begin a dashboard with, or put one into a file."""
+        if name is None:
+            return templates.listed()
+        place = templates.copy(name, file)
+        return Told(f"{place}: change it, run it, then `flip publish {place} --name …`.", {"file": str(place)})

@@ -214,6 +214,7 @@ class JobResult(Record):
         epsilon_alone: with noise shares, what it cost if every other Trust worked with the hub.
         history: one row a round (``train``): round, loss, seconds, trusts.
         spec: what was asked, so that a kept model can be called and evaluated again with its features and label.
+        completed_at: when the job ended, as the hub tells it beside what it keeps.
     """
 
     job_id: Token
@@ -233,6 +234,7 @@ class JobResult(Record):
     history: tuple[dict[str, Finite], ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)
     spec: JobSpec | None = None
+    completed_at: Annotated[Instant | None, Field(exclude_if=lambda at: at is None)] = None
 
 
 DashboardKind = Literal["training report", "model card", "cohort report", "fairness", "monitoring", "other"]

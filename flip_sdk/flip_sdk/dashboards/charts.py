@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from flip_sdk.contract.api import JobResult, TrustFigures
 from flip_sdk.curves import curve_of, meaning_of, words_for
 from flip_sdk.dashboards.loading import Results
-from flip_sdk.dashboards.pictures import GREY, INK, SERIES, Picture, canvas, picture, words_only
+from flip_sdk.dashboards.naming import widest
+from flip_sdk.dashboards.pictures import GREY, INK, SERIES, Picture, canvas, label_rows, picture, words_only
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,21 +49,19 @@ def learning_curves(results: Results) -> Picture:
 
 def quality_by_trust(results: Results) -> Picture:
     """Accuracy and AUC per Trust and together, with 95 % intervals that include the noise, against the majority."""
-    evaluations = [r for r in results.of("evaluate") if any(not f.suppressed for f in r.figures)]
-    if not evaluations:
+    result = widest(r for r in results.of("evaluate") if any(not f.suppressed for f in r.figures))
+    if result is None:
         return words_only("No evaluation is among the published results.")
-    result = evaluations[-1]
     shown = sorted((f for f in result.figures if not f.suppressed), key=lambda f: (f.trust == _ALL, f.trust))
     figure, (left, right) = canvas(1, 2, 9.0, 1.1 + 0.45 * len(shown))
-    _dots(left, shown, "accuracy")
+    dots(left, shown, "accuracy")
     several = any(f.classes for f in shown)
-    _dots(right, shown, "balanced_accuracy" if several else "auc")
+    dots(right, shown, "balanced_accuracy" if several else "auc")
     places = range(len(shown))
     for place, one in zip(places, shown, strict=True):
         if one.majority is not None:
             left.plot([one.majority] * 2, [place - 0.3, place + 0.3], color=GREY, linewidth=3, linestyle=(0, (1, 0.6)))
-    left.set_yticks(list(places), ["all together" if f.trust == _ALL else f.trust for f in shown])
-    left.invert_yaxis()
+    label_rows(left, ["all together" if f.trust == _ALL else f.trust for f in shown])
     left.set_xlabel("accuracy (dashed bar: always answering the majority)")
     right.set_xlabel("mean recall of the classes" if several else "AUC (0.5: guessing)")
     hidden = [f.trust for f in result.figures if f.suppressed]
@@ -111,7 +110,8 @@ def privacy_spent(results: Results) -> Picture:
     return picture(figure, alt, caption)
 
 
-def _dots(axes: Axes, shown: list[TrustFigures], name: str) -> None:
+def dots(axes: Axes, shown: list[TrustFigures], name: str) -> None:
+    """Draw a share of each row, with its 95 % interval; what is over all Trusts stands out."""
     for place, one in enumerate(shown):
         value = getattr(one, name)
         if value is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import JobResult
-from flip_sdk.contract.jobs import EvaluateSpec, TrainSpec
+from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, StatisticsSpec, TrainSpec
 from flip_sdk.image_words import words_of
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ _ORDER = {"count": 0, "statistics": 1, "train": 2, "evaluate": 3}
 
 
 class Results(Sequence[JobResult]):
-    """Released results, counts first, then trainings, then evaluations."""
+    """Released results, counts first, then answers, trainings and evaluations; of each kind the earliest first."""
 
     def __init__(self, results: Sequence[JobResult]) -> None:
-        self._results = tuple(sorted(results, key=lambda result: (_ORDER[result.kind], result.job_id)))
+        self._results = tuple(sorted(results, key=_place))
 
     def __len__(self) -> int:
         return len(self._results)
@@ -65,16 +65,17 @@ def load_results(folder: str | Path = "jobs") -> Results:
     return Results([JobResult.parse(file.read_bytes()) for file in files])
 
 
+def _place(result: JobResult) -> tuple[int, float, str]:
+    ended = result.completed_at.timestamp() if result.completed_at else 0.0
+    return _ORDER[result.kind], ended, result.job_id
+
+
 def _row(result: JobResult) -> dict[str, object]:
     spec = result.spec
-    asked = ""
-    if isinstance(spec, TrainSpec):
-        mechanism = spec.privacy.mechanism.kind.replace("_", " ")
-        asked = f"{spec.rounds} rounds, {mechanism}, {spec.loss.replace('_', ' ')}, label {spec.label.name or '?'}"
     return {
         "job": result.job_id,
         "kind": result.kind,
-        "asked": asked,
+        "asked": _asked(spec),
         "shown": _shown(spec) if isinstance(spec, TrainSpec | EvaluateSpec) else "",
         "trusts": ", ".join(result.trusts),
         "refused": "; ".join(f"{r.trust}: {r.words}" for r in result.refusals),
@@ -83,6 +84,15 @@ def _row(result: JobResult) -> dict[str, object]:
         "model": _short(result.model.weights) if result.model else "",
         "spec": _short(spec.digest()) if spec else _short(result.provenance.get("spec", "")),
     }
+
+
+def _asked(spec: AnySpec | None) -> str:
+    if isinstance(spec, TrainSpec):
+        mechanism = spec.privacy.mechanism.kind.replace("_", " ")
+        return f"{spec.rounds} rounds, {mechanism}, {spec.loss.replace('_', ' ')}, label {spec.label.name or '?'}"
+    if isinstance(spec, EvaluateSpec):
+        return f"label {spec.label.name or '?'}"
+    return spec.question.kind.replace("_", " ") if isinstance(spec, StatisticsSpec) else ""
 
 
 def _shown(spec: TrainSpec | EvaluateSpec) -> str:

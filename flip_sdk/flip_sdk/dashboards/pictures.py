@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -44,12 +45,12 @@ class Picture:
         return f"{self.alt}\n{self.caption}"
 
 
-def canvas(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """An empty figure with this grid of axes, drawn without any window or global state."""
+def canvas(rows: int, columns: int, width: float, height: float, *, alike: bool = True) -> tuple[Figure, list[Axes]]:
+    """An empty figure with this grid of axes, drawn without any window or global state; alike: rows share their y."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey="row")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey="row" if alike else False)
     axes = [one for row in grid for one in row]
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
@@ -58,6 +59,12 @@ def canvas(rows: int, columns: int, width: float, height: float) -> tuple[Figure
         one.grid(axis="x", color="#d8dde0", linewidth=0.8)
         one.set_axisbelow(True)
     return figure, axes
+
+
+def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the rows from the top down, with room for what is drawn in the first and the last."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
 
 
 def picture(figure: Figure, alt: str, caption: str) -> Picture:

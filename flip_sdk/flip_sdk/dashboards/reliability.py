@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.calibration import Calibration, ReliabilityBin
 from flip_sdk.dashboards.loading import Results
+from flip_sdk.dashboards.naming import widest
 from flip_sdk.dashboards.pictures import GREY, SERIES, Picture, canvas, picture, words_only
 
 _INTERVAL = 1.96
@@ -12,10 +14,10 @@ _ALL = "all"
 
 def reliability(results: Results) -> Picture:
     """Observed shares by predicted probability, over all Trusts, with 95 % intervals that include the noise."""
-    found = [f.calibration for r in results.of("evaluate") for f in r.figures if f.trust == _ALL and f.calibration]
-    if not found or not _told(found[-1]):
+    result = widest(r for r in results.of("evaluate") if _of_all(r))
+    shown = _of_all(result) if result else None
+    if shown is None or not _told(shown):
         return words_only("No evaluation that tells the calibration is among the published results.")
-    shown = found[-1]
     figure, (axes,) = canvas(1, 1, 5.2, 4.2)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="probabilities that are right")
     colour, marker = SERIES[0]
@@ -30,6 +32,10 @@ def reliability(results: Results) -> Picture:
     axes.set_ylabel("observed share", fontsize=11)
     axes.legend(frameon=False, loc="upper left")
     return picture(figure, _spoken(shown), _caption(shown))
+
+
+def _of_all(result: JobResult) -> Calibration | None:
+    return next((f.calibration for f in result.figures if f.trust == _ALL), None)
 
 
 def _told(shown: Calibration) -> list[tuple[ReliabilityBin, float, float]]:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from html import escape
 from math import exp
+from typing import Protocol
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.dashboards.loading import Results
+from flip_sdk.dashboards.naming import widest
+
+
+class Shown(Protocol):
+    """What a notebook shows by itself."""
+
+    def _repr_html_(self) -> str: ...
 
 
 class Words:
@@ -22,6 +30,19 @@ class Words:
         return "\n\n".join(self.paragraphs)
 
 
+class Parts:
+    """Several things that show themselves, one after the other."""
+
+    def __init__(self, *parts: Shown) -> None:
+        self.parts = parts
+
+    def _repr_html_(self) -> str:
+        return "".join(part._repr_html_() for part in self.parts)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self.parts))
+
+
 def summary(results: Results) -> Words:
     """What was found, in a few sentences."""
     if not results:
@@ -32,8 +53,10 @@ def summary(results: Results) -> Words:
             f"A model was trained at {len(result.trusts)} Trusts ({', '.join(result.trusts)}) in {_rounds(result)} "
             f"rounds. No record left its Trust; each round only noisy numbers did."
         )
-    for result in results.of("evaluate"):
-        everyone = next((f for f in result.figures if f.trust == "all"), None)
+    evaluations = results.of("evaluate")
+    main = widest(evaluations)
+    if main is not None:
+        everyone = next((f for f in main.figures if f.trust == "all"), None)
         if everyone and everyone.accuracy is not None and everyone.majority is not None:
             auc = "" if everyone.auc is None else f", with an AUC of {everyone.auc:.3f}"
             if everyone.balanced_accuracy is not None:
@@ -42,6 +65,8 @@ def summary(results: Results) -> Words:
                 f"On persons it had not seen, it was right in {everyone.accuracy:.1%} of cases{auc}. "
                 f"Always giving the more frequent answer would be right in {everyone.majority:.1%}."
             )
+    if len(evaluations) > 1:
+        told.append(f"It was scored {len(evaluations)} times in all; this was the time that is about the most persons.")
     refused = {f"{r.trust} ({r.words})" for result in results for r in result.refusals}
     if refused:
         told.append(f"Did not take part: {'; '.join(sorted(refused))}.")
@@ -56,7 +81,7 @@ def what_epsilon_means(results: Results) -> Words:
     but = f", but for a chance of at most {delta:g} (δ)" if delta else ""
     return Words(
         "Every number on this page was made noisy on purpose, so that nobody can tell from it whether a given person "
-        "was among the patients. ε (epsilon) says how well that works: leaving one person out could have made any "
+        "was among the patients. ε (epsilon) says how well that works: leaving anybody out could have made any "
         "outcome at most e^ε times more or less likely. "
         f"For the training here ε is {epsilon:g} at each Trust{but}.",
         "In the very worst case, somebody who knows everything else about everybody, and who would otherwise toss a "
@@ -71,8 +96,8 @@ def limits(results: Results) -> Words:
     trusts = len(results.trusts)
     described = f"{trusts or 'no'} Trust{'' if trusts == 1 else 's'}"
     return Words(
-        f"The figures describe patients whom {described} saw in the past; a model may do worse elsewhere, later or for "
-        "groups of people who are rare here. Intervals are for chance and noise, not for errors in the records. "
+        f"The figures come from {described}, from what was recorded in the past; a model may do worse elsewhere, later "
+        "or for groups of people who are rare here. Intervals are for chance and noise, not for errors in the records. "
         "A research result is not a medical device: it must not guide anybody's care.",
     )
 

@@ -193,6 +193,7 @@ class FakeJob:
                 "delta": spec.privacy.delta if isinstance(spec, TrainSpec) else getattr(spec, "delta", 0.0),
                 "provenance": {"hub": self._provenance, "spec": spec.digest()},
                 "spec": spec,
+                "completed_at": self._clock(),
                 **released,
             }
         )

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from flip_hub.config import HubConfig
 from flip_hub.database import DashboardVersion, Job, JobResultRow
+from flip_hub.governance import jobs
 from flip_hub.governance.office import Office
 
 NOTEBOOK = "notebook.ipynb"
@@ -67,11 +68,11 @@ def clear(folder: Path) -> None:
 
 def _results(session: Session, row: DashboardVersion) -> dict[str, bytes]:
     chosen = (
-        select(JobResultRow)
+        select(JobResultRow, Job)
         .join(Job, Job.job_id == JobResultRow.job_id)
         .where(Job.project_id == row.project_id, JobResultRow.job_id.in_(row.jobs))
     )
-    return {found.job_id: found.content.canonical() for found in session.scalars(chosen)}
+    return {job.job_id: jobs.told(row, job).canonical() for row, job in session.execute(chosen)}
 
 
 def _write(path: Path, content: bytes) -> None:

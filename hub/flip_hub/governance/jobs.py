@@ -110,4 +110,9 @@ def result(office: Office, session: Session, subject: Subject, job_id: str) -> J
     if row is None:
         reason = f" {job.reason}" if job.reason else ""
         raise ConflictError(f"The job is {job.state} and has no result.{reason}", "Wait for it, or submit it again.")
-    return row.content
+    return told(row, job)
+
+
+def told(row: JobResultRow, job: Job) -> JobResult:
+    """A result as it is shown: with the time at which its job ended."""
+    return row.content.model_copy(update={"completed_at": job.ended_at})

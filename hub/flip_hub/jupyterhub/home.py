@@ -9,9 +9,11 @@ from pathlib import Path
 import flip_hub
 from flip_hub.airlock.incoming import NAME, incoming_folder
 from flip_hub.config import HubConfig
+from flip_sdk import templates
 
 WELCOME = ("tutorials", "dashboards")
 """Folders of notebooks that each new home is given."""
+_NO_NOTEBOOKS = (".*", "__pycache__", "*.py")
 
 
 def workspace_home(config: HubConfig, project: str, person: str) -> Path:
@@ -24,9 +26,9 @@ def prepare_home(config: HubConfig, project: str, person: str) -> Path:
     home = workspace_home(config, project, person)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in WELCOME:
-        source = notebooks() / name
+        source = templates.FOLDER if name == "dashboards" else notebooks() / name
         if source.is_dir() and not (home / name).exists():
-            shutil.copytree(source, home / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+            shutil.copytree(source, home / name, ignore=shutil.ignore_patterns(*_NO_NOTEBOOKS))
     _make_way(home / NAME)
     return home
 

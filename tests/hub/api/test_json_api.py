@@ -229,6 +229,7 @@ def test_a_jobs_life_over_the_api(hub) -> None:
     _complete(hub, job.job_id)
     result = JobResult.parse(ada.get(f"{API}/jobs/{job.job_id}/result").content)
     assert result.counts == {"aldgate": 120, "brookfield": None}
+    assert result.completed_at == JobView.parse(ada.get(f"{API}/jobs/{job.job_id}").content).ended_at
     assert [j["job_id"] for j in hub.client("rufus").get(f"{API}/projects/cytology/jobs").json()] == [job.job_id]
     _error(hub.client("rufus").get(f"{API}/jobs/{job.job_id}/result"), 403)
 

@@ -18,10 +18,10 @@ EFFECTS = 44
 EFFECTS_WITH_A_LOSS = 64
 
 
-def _quarter(effects):
-    """Every moment; three in four of them in the large form, as each is tried without a loss already."""
+def _every(nth, effects):
+    """Every moment; all but each nth with the heavy proofs, as they are much alike."""
     heavy = {"marks": pytest.mark.slow}
-    return [pytest.param(after, **(heavy if after % 4 else {})) for after in range(1, effects + 1)]
+    return [pytest.param(after, **(heavy if after % nth else {})) for after in range(1, effects + 1)]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def trained(tmp_path_factory, hub_class) -> dict[str, object]:
     return outcome(hub)
 
 
-@pytest.mark.parametrize("after", range(1, EFFECTS + 1))
+@pytest.mark.parametrize("after", _every(2, EFFECTS))
 def test_a_job_with_noise_shares_ends_the_same_after_a_crash_anywhere(hub, trained, after) -> None:
     hub.submit(shared_spec(hub, rounds=2), trusts=TRUSTS)
     run_killed(hub, after)
@@ -70,7 +70,7 @@ def with_a_loss(tmp_path_factory, hub_class) -> dict[str, object]:
     return outcome(hub)
 
 
-@pytest.mark.parametrize("after", _quarter(EFFECTS_WITH_A_LOSS))
+@pytest.mark.parametrize("after", _every(4, EFFECTS_WITH_A_LOSS))
 def test_a_loss_and_a_crash_anywhere(hub, with_a_loss, after) -> None:
     submit_with_a_loss(hub)
     hub.dispatcher = mortal(hub, Fate(after))
