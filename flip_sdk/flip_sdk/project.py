@@ -32,6 +32,7 @@ from flip_sdk.privacy import Privacy, build, guarantee, told_of
 from flip_sdk.publishing import Dashboard, Dashboards, said_of, without_outputs
 from flip_sdk.questions import Questions
 from flip_sdk.results import Result
+from flip_sdk.sharing import Sharing
 from flip_sdk.subjects import Given, export, subject
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from flip_sdk.frames import Frame
 
 
-class Project(Questions):
+class Project(Questions, Sharing):
     """An approved purpose with people, data, an expiry and a privacy budget.
 
     Attributes:

@@ -103,6 +103,7 @@ class HubConfig:
             notebooks get their Dask clusters; empty: a cluster is the workspace's own processors.
         emergency_max_hours: how long emergency access may be opened for, at most.
         emergency_review_days: a review of one that takes longer than this is shown as overdue.
+        link_days: a link to a dashboard ends after so many days at most.
     """
 
     home: Path
@@ -175,6 +176,7 @@ class HubConfig:
     dask_gateway_url: str = ""
     emergency_max_hours: float = 4.0
     emergency_review_days: float = 3.0
+    link_days: int = 90
 
     def __post_init__(self) -> None:
         """Refuse a password where it would be shown, copied and backed up with the settings."""

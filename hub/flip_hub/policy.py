@@ -58,6 +58,7 @@ class Object:
         author: who asked for it.
         released: whether it was released, and not revoked.
         audience: for whom then: ``project``, ``signed-in`` or ``public``.
+        guests: of a dashboard, whom a link admits at this moment; of a link, whom it names.
         inside: of a blob, whether workspaces may read it.
         outside: of a blob, whether it may be read elsewhere.
         person: whose records they are.
@@ -75,6 +76,7 @@ class Object:
     author: str = ""
     released: bool = False
     audience: str = "project"
+    guests: frozenset[str] = frozenset()
     inside: bool = False
     outside: bool = False
     recused: frozenset[str] = frozenset()
@@ -309,6 +311,7 @@ def _item(target: Object) -> dict[str, Any]:
         "owner": target.owner,
         "released": target.released,
         "audience": target.audience,
+        "guests": sorted(target.guests),
         "inside": target.inside,
         "outside": target.outside,
     }

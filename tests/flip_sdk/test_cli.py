@@ -206,6 +206,8 @@ MIRROR = {
     "mean": "statistics mean",
     "price": "price",
     "publish": "publish",
+    "share": "share",
+    "links": "links",
     "quantiles": "statistics quantiles",
     "release": "release",
     "train": "train",

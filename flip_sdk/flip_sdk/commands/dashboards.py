@@ -1,4 +1,4 @@
-"""``flip publish``, ``flip dashboards`` and ``flip templates``."""
+"""``flip publish``, ``flip dashboards``, ``flip share``, ``flip links`` and ``flip templates``."""
 
 from __future__ import annotations
 
@@ -34,6 +34,29 @@ def add_to(app: Group) -> None:
     def dashboards(project: str | None) -> Frame:
         """List the project's dashboards."""
         return opened(project).dashboards().table()
+
+    @app.command_of("share", example="flip share report --reader bea --until 2027-01-31 --reason 'For the board.'")
+    @click.argument("dashboard", help="Its name.")
+    @click.option("--reader", "readers", multiple=True, required=True, help="Of an account at the hub (repeat).")
+    @click.option("--until", required=True, help="The last day, as 2027-01-31.")
+    @click.option("--reason", required=True, help="Why they are to see it; the output checkers read it.")
+    @project_option
+    def share(dashboard: str, readers: tuple[str, ...], until: str, reason: str, project: str | None) -> Told:
+        """Ask for a link that shows a dashboard to persons beyond the team; two output checkers agree first."""
+        made = opened(project).share(dashboard, readers, until=until, reason=reason)
+        return Told(repr(made), made.view.model_dump(mode="json"))
+
+    @app.command_of("links", example="flip links report")
+    @click.argument("dashboard", help="Its name.")
+    @click.option("--end", "ended", help="End this link now.")
+    @project_option
+    def links(dashboard: str, ended: str | None, project: str | None) -> Frame:
+        """List a dashboard's links, or end one."""
+        chosen = opened(project)
+        for link in chosen.links(dashboard):
+            if link.id == ended:
+                link.end()
+        return chosen.links(dashboard).table()
 
     @app.command_of("templates", example="flip templates model_card my_card.ipynb")
     @click.argument("name", required=False, help="Of the template; all are listed when left out.")

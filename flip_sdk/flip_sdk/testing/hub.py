@@ -36,6 +36,7 @@ from flip_sdk.simulate.noise import SILENT, Noise
 from flip_sdk.testing.airlock import FakeAirlock
 from flip_sdk.testing.changes import changes
 from flip_sdk.testing.jobs import FakeJob
+from flip_sdk.testing.links import PlayedLinks
 from flip_sdk.testing.trusts import FakeTrust, demo_trusts
 
 PREFIX = "/services/flip/api/"
@@ -83,6 +84,7 @@ class FakeHub:
         self.blobs: dict[str, bytes] = {}
         self.dashboards: dict[str, DashboardView] = {}
         self.me = Me(name="ada", display_name="Ada", organisation="Northbridge University", roles=("researcher",))
+        self.links = PlayedLinks(self.dashboards, _now, self.me.name)
         self.view = _project(project_id, tuple(self.trusts), _now())
         self.transport: httpx.BaseTransport = httpx.MockTransport(self._answer)
         self.airlock = FakeAirlock(project_id, self.me.name, self.blobs, self._must_be_open, _now)
@@ -124,6 +126,9 @@ class FakeHub:
             ("GET", f"{project}/changes", self._changes),
             ("POST", f"{project}/dashboards", self._publish),
             ("GET", f"{project}/dashboards", lambda: list(self.dashboards.values())),
+            ("POST", f"{project}/dashboards/(?P<board>[^/]+)/links", self.links.ask),
+            ("GET", f"{project}/dashboards/(?P<board>[^/]+)/links", self.links.of),
+            ("POST", "links/(?P<link>[^/]+)/end", self.links.end),
             ("GET", "jobs/(?P<job>[^/]+)", lambda job: self._job(job).view),
             ("GET", "jobs/(?P<job>[^/]+)/events", self._events),
             ("POST", "jobs/(?P<job>[^/]+)/cancel", self._cancel),
@@ -307,7 +312,9 @@ class FakeHub:
 
 
 def _success(request: httpx.Request, answer: Answer) -> httpx.Response:
-    created = request.method == "POST" and request.url.path.endswith(("/jobs", "/requests", "/checks", "/ingress"))
+    created = request.method == "POST" and request.url.path.endswith(
+        ("/jobs", "/requests", "/checks", "/ingress", "/links")
+    )
     match answer:
         case None:
             return httpx.Response(204)

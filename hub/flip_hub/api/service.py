@@ -23,6 +23,7 @@ from flip_hub.api import (
     cell_routes,
     emergency_routes,
     job_routes,
+    link_routes,
     operating_routes,
     package_routes,
     people_routes,
@@ -46,6 +47,7 @@ from flip_hub.api.pages import (
     forms,
     ingress_pages,
     job_pages,
+    link_pages,
     people_pages,
     project_pages,
     public_pages,
@@ -97,7 +99,7 @@ def create_app(
     app.state.packages = Index(config)
     app.state.has_duties = True
     base = prefix.rstrip("/")
-    governing = (routes, application_routes, job_routes, airlock_routes, people_routes, emergency_routes)
+    governing = (routes, application_routes, job_routes, link_routes, airlock_routes, people_routes, emergency_routes)
     working = (cell_routes, package_routes, workspace_routes)
     for api in (*governing, *working, register_routes, operating_routes):
         app.include_router(api.router, prefix=f"{base}/api", responses=_ERRORS)
@@ -107,6 +109,7 @@ def create_app(
         *applying,
         catalogue_pages,
         dashboard_pages,
+        link_pages,
         job_pages,
         sign_off_pages,
         ingress_pages,

@@ -9,6 +9,7 @@ from flip_sdk.errors import NotAllowedError
 from sqlalchemy.orm import Session
 
 from flip_hub.airlock.access import NOBODY, item_of
+from flip_hub.dashboards.guests import guests_of
 from flip_hub.dashboards.versions import CLOSED, newest, shown
 from flip_hub.database import DashboardVersion, Entry, Project
 from flip_hub.errors import DeniedError, MissingError
@@ -21,7 +22,9 @@ def item(session: Session, row: DashboardVersion) -> Object:
     """A version, as the policies see it."""
     project = session.get_one(Project, row.project_id)
     seen = item_of(session, project, f"{row.project_id}/{row.name}", row.published_by)
-    return replace(seen, audience=row.audience, released=row.state == OutputState.RELEASED)
+    is_released = row.state == OutputState.RELEASED
+    guests = guests_of(session, row, project) if is_released else frozenset()
+    return replace(seen, audience=row.audience, released=is_released, guests=guests)
 
 
 def viewable(

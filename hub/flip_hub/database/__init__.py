@@ -17,6 +17,7 @@ from flip_hub.database.dashboards import Dashboard, DashboardVersion
 from flip_hub.database.emergencies import Emergency
 from flip_hub.database.engine import Database, also, now, once
 from flip_hub.database.identity import Identity, ServiceIdentity, SignIn
+from flip_hub.database.links import DashboardLink, LinkDecision, LinkReader
 from flip_hub.database.members import ProjectMember, ProjectWords
 from flip_hub.database.migrate import upgrade
 from flip_hub.database.people import Budget, Catalogue, Consent, NoticeSeen, Person, Project, Review, Trust
@@ -54,6 +55,7 @@ __all__ = [
     "Consent",
     "DailyRoot",
     "Dashboard",
+    "DashboardLink",
     "DashboardVersion",
     "Database",
     "DraftField",
@@ -65,6 +67,8 @@ __all__ = [
     "Job",
     "JobEventRow",
     "JobResultRow",
+    "LinkDecision",
+    "LinkReader",
     "ModelVersion",
     "NoticeSeen",
     "Output",

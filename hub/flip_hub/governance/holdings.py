@@ -18,10 +18,13 @@ from flip_hub.database import (
     Checkpoint,
     CheckRun,
     Dashboard,
+    DashboardLink,
     DashboardVersion,
     Ingress,
     Job,
     JobResultRow,
+    LinkDecision,
+    LinkReader,
     ModelVersion,
     Output,
     ReceivedUpdate,
@@ -94,7 +97,10 @@ def forget(session: Session, project_id: str) -> None:
     jobs = _jobs(project_id)
     for table in (JobResultRow, Checkpoint, ReceivedUpdate):
         session.execute(delete(table).where(table.job_id.in_(jobs)))
-    for owned in (BlobUse, DashboardVersion, Dashboard, CheckRun):
+    links = select(DashboardLink.link_id).where(DashboardLink.project_id == project_id)
+    for part in (LinkDecision, LinkReader):
+        session.execute(delete(part).where(part.link_id.in_(links)))
+    for owned in (DashboardLink, BlobUse, DashboardVersion, Dashboard, CheckRun):
         session.execute(delete(owned).where(owned.project_id == project_id))
 
 

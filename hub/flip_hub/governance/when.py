@@ -36,6 +36,8 @@ STATES_OF_ACTION: dict[str, frozenset[ProjectState]] = {
     "view_dashboard": _WORKING,
     "request_release": _WORKING,
     "review_release": _RELEASING,
+    "share_dashboard": _WORKING,
+    "review_link": _WORKING,
     "request_ingress": _WORKING,
     "review_ingress": _WORKING,
 }

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from flip_hub.airlock.access import item_of, request_item
 from flip_hub.dashboards import versions
 from flip_hub.dashboards.access import item
-from flip_hub.database import Ingress, Output, Project, Release, ReleaseRequest, now
-from flip_hub.governance import dashboards, emergencies, people
+from flip_hub.database import DashboardLink, Ingress, Output, Project, Release, ReleaseRequest, now
+from flip_hub.governance import dashboards, emergencies, links, people
 from flip_hub.governance.access import object_of
 from flip_hub.policy import Object, Subject
 from flip_hub.testing import show_records
 from flip_sdk.contract.api import PublishDashboard
 from flip_sdk.contract.emergencies import NewEmergency
 from flip_sdk.contract.ingress import NewIngress
+from flip_sdk.contract.links import AskLink
 from flip_sdk.contract.records import digest
 
 from tests.hub.conftest import CONCEPTS
@@ -83,6 +85,10 @@ ITEM = {
     "GET /releases/{release_id}": "download_release",
     "GET /releases/{release_id}/{part}": "download_release",
     "POST /projects/{project_id}/dashboards/{dashboard}/shown": "show_dashboard_version",
+    "POST /projects/{project_id}/dashboards/{dashboard}/links": "share_dashboard",
+    "GET /projects/{project_id}/dashboards/{dashboard}/links": "view_links",
+    "POST /links/{link_id}/decision": "review_link",
+    "POST /links/{link_id}/end": "end_link",
     "GET /ingress/{ingress_id}/content": "review_ingress",
     "POST /ingress/{ingress_id}/decision": "review_ingress",
     "POST /ingress/{ingress_id}/withdraw": "withdraw_ingress",
@@ -96,6 +102,7 @@ HUBS = {
     "GET /records": "view_records",
     "POST /records": "submit_record",
     "GET /airlock/requests": "check_outputs",
+    "GET /links": "check_outputs",
     "GET /monitoring": "monitor",
     "GET /audit": "follow_audit",
     # each person's own: what was released for them
@@ -148,6 +155,13 @@ PAGES = {
     "GET /dashboards/{project_id}/{dashboard}": "view_released_dashboard",
     "GET /dashboards/{project_id}/{dashboard}/thumbnail": "view_released_dashboard",
     "POST /dashboards/{project_id}/{dashboard}/shown": "show_dashboard_version",
+    "GET /dashboards/{project_id}/{dashboard}/links": "view_links",
+    "POST /dashboards/{project_id}/{dashboard}/links": "share_dashboard",
+    "GET /links": "check_outputs",
+    "POST /links/{link_id}/decision": "review_link",
+    "POST /links/{link_id}/end": "end_link",
+    # nobody's but theirs whom it names
+    "GET /links/open/{secret}": SIGNED_IN,
     "GET /records": "view_records",
     "POST /records": "submit_record",
     "GET /people": "view_people",
@@ -207,6 +221,7 @@ MAY_BE_MISSING = (
     "{project_id}/application",
     "result",
     "/image",
+    "/links/open/",
 )
 MAY_BE_MISSING += ("POST /projects/{project_id}/ingress", "POST /projects/{project_id}/dashboards")
 # on which projects it is asked what a person may: on each where it could differ
@@ -278,6 +293,8 @@ def _fill(made: World) -> None:
     ada = hub.client("ada")
     job = ada.post(f"{API}/projects/cytology/jobs", json=hub.count().model_dump(mode="json")).json()["job_id"]
     _dashboard(airlock)
+    wanted = AskLink(readers=("bea",), ends_at=now() + timedelta(days=9), reason="For the steering committee.")
+    link = links.ask(hub.office, hub.who("ada"), "cytology", "report", wanted)
     content = b"a,b\n1,2\n"
     ada.put(f"{API}/projects/cytology/ingress/uploads/{digest(content)}", content=content)
     coming = NewIngress(
@@ -303,6 +320,7 @@ def _fill(made: World) -> None:
             "release_id": (release.release_id, replace(target, released=True, audience=release.audience)),
             "ingress_id": (ingress.ingress_id, entering),
             "dashboard": ("report", item(session, board)),
+            "link_id": (link.link_id, links.target(session, session.get_one(DashboardLink, link.link_id))),
             "emergency_id": (opened.emergency_id, Object(emergency=opened.emergency_id, author="olga")),
             "name": ("ada", Object(person="ada")),
             "job_id": (job, made.objects["cytology"]),
@@ -337,6 +355,12 @@ def bodies(world: World) -> dict[str, Any]:
         "POST /projects/{project_id}/jobs": hub.count(key="k2").model_dump(mode="json"),
         "POST /projects/{project_id}/dashboards": {"notebook": digest(b"none"), "name": "d1"},
         "POST /projects/{project_id}/dashboards/{dashboard}/shown": {"version": 1},
+        "POST /projects/{project_id}/dashboards/{dashboard}/links": {
+            "readers": ["nora"],
+            "ends_at": (now() + timedelta(days=9)).isoformat(),
+            **REASON,
+        },
+        "POST /links/{link_id}/decision": {"agrees": True, **REASON},
         "POST /projects/{project_id}/airlock/checks": wanted.model_dump(mode="json"),
         "POST /projects/{project_id}/airlock/requests": wanted.model_dump(mode="json"),
         "POST /airlock/requests/{request_id}/decisions": {"outputs": outputs, "decision": "withhold", **REASON},

@@ -10,12 +10,14 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from flip_hub.api.sessions import csrf_token
+from flip_hub.database import now
 from flip_hub.governance.access import HUB
 from flip_hub.policy import Object, Subject, hub_policies
 from flip_sdk.contract.records import digest
@@ -44,6 +46,8 @@ DATABASES = ("sqlite",)
 FIELDS = {"reason": REASON["reason"], "decision": "approve", "declares": "none", "state": "suspended", "how": "Shown."}
 FIELDS |= {
     "agrees": "yes",
+    "readers": "nora",
+    "until": f"{now() + timedelta(days=9):%Y-%m-%d}",
     "scope": "sessions",
     "target": "cleo",
     "finding": "justified",
@@ -105,6 +109,7 @@ def _targets(world: World, path: str) -> Iterator[tuple[str, Object]]:
         "{package}": "p",
         "{wheel}": "p-1-py3-none-any.whl",
         "{board}": "report",
+        "{secret}": "nobodys",
         "draft/{name}": "draft/title",
     }
     for placeholder, value in plain.items():

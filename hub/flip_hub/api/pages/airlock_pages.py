@@ -21,6 +21,7 @@ from flip_hub.api.sending import attachment, image
 from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.database import Project, ProjectMember
 from flip_hub.errors import MissingError
+from flip_hub.governance import links
 from flip_hub.governance.access import HUB
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
@@ -37,6 +38,7 @@ def airlock_page(request: Request, subject: Asking, office: At) -> Response:
         waiting = queue(office, session, subject) if checks else []
         # a workspace's token sees its own project alone
         mine = [one for one in _projects_of(session, subject.name) if subject.workspace in ("", one.project_id)]
+        shared = links.waiting(office, session, subject) if checks else []
         asking = [*(one.requested_by for one in waiting), *(one.requested_by for one in coming)]
         names = display_names(session, asking)
     asked = {project.project_id: requests.requests_of(office, subject, project.project_id) for project in mine}
@@ -45,6 +47,7 @@ def airlock_page(request: Request, subject: Asking, office: At) -> Response:
         "airlock.html",
         checks=checks,
         queue=waiting,
+        shared=len(shared),
         ingress=coming,
         mine=mine,
         asked=asked,

@@ -16,7 +16,7 @@ from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.dashboards.words import KINDS
 from flip_hub.database import Project
 from flip_hub.errors import InvalidError
-from flip_hub.governance import dashboards, gallery
+from flip_hub.governance import dashboards, gallery, links
 from flip_hub.governance.gallery import Asked
 
 router = APIRouter()
@@ -75,6 +75,7 @@ def versions_page(request: Request, subject: Asking, office: At, project_id: Nam
             current=next((one for one in views if one.shown), None),
             project=project,
             is_team=subject.name in project.members,
+            has_links=links.may_see(office, session, subject, project_id, dashboard),
             may_choose=gallery.may_choose(office, session, subject, project_id, dashboard),
             names=display_names(session, {one.published_by for one in views}),
             kinds=KINDS,
