@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from flip_hub.governance import dashboards
+from flip_hub.database import now
+from flip_hub.governance import dashboards, links
 from flip_sdk.contract.api import PublishDashboard
+from flip_sdk.contract.links import AskLink
 from playwright.sync_api import expect
 
 from demo.browser import CHROMIUM
@@ -41,11 +44,15 @@ def test_people_find_read_and_choose_dashboards(airlock: Any) -> None:
     for number, (kind, title) in enumerate(zip(KINDS, TITLES, strict=True)):
         released(airlock, f"board-{number}", title, kind, "project")
     released(airlock, "board-0", "How the model was trained again", "training report", "project")
+    asked = AskLink(readers=("bea", "nora"), ends_at=now() + timedelta(days=9), reason="For the steering committee.")
+    links.ask(hub.office, hub.who("ada"), "cytology", "board-0", asked)
     found = {}
     with chromium() as browser, served(hub) as address:
         for who, path, width in (
             *(("ada", "dashboards", width) for width in (1280, 375)),
             *(("ada", "dashboards/cytology/board-0", width) for width in (1280, 375)),
+            *(("ada", "dashboards/cytology/board-0/links", width) for width in (1280, 375)),
+            *(("cora", "links", width) for width in (1280, 375)),
             ("rufus", "dashboards", 1280),
         ):
             page = page_of(browser, hub, address, who, width=width)

@@ -35,7 +35,7 @@ from tests.hub.dashboards.looking import (
     read_all,
     viewer,
 )
-from tests.hub.jupyterhub.homes import ADA, RUFUS, publish, release, revoke
+from tests.hub.jupyterhub.homes import ADA, RUFUS, end_link, link, publish, release, revoke
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("running-dashboards")]
 BASE = "/services/dashboards"
@@ -253,6 +253,29 @@ def test_nobody_asks_without_end(stage: Stage) -> None:
     told = [stage.ask["anonymous"]("GET", path).status_code for _ in range(60)]
     assert set(told) == {302, 429}
     assert stage.ask["member"]("GET", path).status_code == 404
+
+
+def test_a_link_admits_whom_it_names_until_it_ends(stage: Stage) -> None:
+    boards = {name: link(stage.hub.config, name, RUFUS.name) for name in ("team-drawn", "team-live")}
+    rufus = stage.people["outsider"]
+    assert rufus is not None
+    for name, (_, opening) in boards.items():
+        assert stage.ask["anonymous"]("GET", opening).status_code == 302
+        assert looked(stage, "member", opening).status_code == 404
+        assert looked(stage, "outsider", address(name)).status_code == 403
+        assert rufus.get(opening).status_code == 200
+    page = rufus.get(address("team-live"))
+    kernel = kernel_of(page.text)
+    assert stage.ask["outsider"]("GET", kernel).status_code == 200
+    # the team's own kernels stay theirs
+    assert stage.ask["outsider"]("GET", stage.kernels["team-live"]).status_code == 403
+    for name, (link_id, opening) in boards.items():
+        end_link(stage.hub.config, link_id)
+        assert looked(stage, "outsider", address(name)).status_code == 403
+        assert looked(stage, "outsider", opening).status_code == 404
+    wait_until(
+        lambda: stage.ask["outsider"]("GET", kernel).status_code in (403, 404), 30, "its kernel goes on", every=0.2
+    )
 
 
 def test_what_is_revoked_is_gone_for_everybody_at_once(stage: Stage) -> None:

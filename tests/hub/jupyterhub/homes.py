@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 from flip_hub.config import HubConfig
 from flip_hub.dashboards import versions
-from flip_hub.database import BlobUse, Database, Job, JobResultRow, Project, Release, Routine, now
-from flip_hub.governance import agreement, dashboards
+from flip_hub.database import BlobUse, DashboardLink, Database, Job, JobResultRow, Project, Release, Routine, now
+from flip_hub.governance import agreement, dashboards, links
 from flip_hub.governance.office import Office, identify
 from flip_hub.governance.people import add_person
 from flip_hub.home import make_home
@@ -22,6 +22,7 @@ from flip_sdk.contract.airlock import OutputStatement
 from flip_sdk.contract.api import JobResult, PublishDashboard
 from flip_sdk.contract.applications import Application, NewSignature
 from flip_sdk.contract.jobs import CountSpec
+from flip_sdk.contract.links import AskLink
 from flip_sdk.contract.states import ProjectState
 from sqlalchemy import select
 
@@ -151,6 +152,28 @@ def revoke(config: HubConfig, release_id: str) -> None:
     office = Office.of(config)
     with office.database.write(Routine("made by a test")) as session:
         versions.hide_release(session, Release(release_id=release_id))
+    office.database.close()
+
+
+def link(config: HubConfig, name: str, reader: str) -> tuple[str, str]:
+    """A link of the owner's, as the airlock has it once two checkers agree; returns its id and its address."""
+    office = Office.of(config)
+    with office.database.read() as session:
+        owner = identify(session, ADA.name)
+    asked = AskLink(readers=(reader,), ends_at=now() + timedelta(days=1), reason="To look at it together.")
+    made = links.ask(office, owner, OPEN, name, asked)
+    with office.database.write(Routine("made by a test")) as session:
+        session.get_one(DashboardLink, made.link_id).state = "agreed"
+    office.database.close()
+    return made.link_id, f"/services/flip/{made.address}"
+
+
+def end_link(config: HubConfig, link_id: str) -> None:
+    """Its owner ends a link."""
+    office = Office.of(config)
+    with office.database.read() as session:
+        owner = identify(session, ADA.name)
+    links.end(office, owner, link_id)
     office.database.close()
 
 
