@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from flip_hub.config import HubConfig
-from flip_hub.database import Database, Entry, Project, ProjectResources, Routine, WorkspaceRun, now
+from flip_hub.database import Database, Entry, Person, Project, ProjectResources, Routine, WorkspaceRun, now
 from flip_hub.errors import NotNowError
 from flip_hub.governance import expiry, usage
 from flip_hub.governance.access import permit, visible
@@ -80,18 +80,19 @@ def approved(config: HubConfig, session: Session, project_id: str) -> tuple[Prof
     return profiles(config).given(frozenset(row.profiles if row else ()))
 
 
-def choose(config: HubConfig, database: Database, project_id: str, name: str) -> Profile:
+def choose(config: HubConfig, database: Database, project_id: str, person: str, name: str) -> Profile:
     """The profile that a workspace starts with.
 
     Args:
         config: the hub's configuration.
         database: the hub's.
         project_id: whose workspace it is.
+        person: who starts it.
         name: the one that was asked for; empty for the default one.
 
     Raises:
         InvalidError: there is no such profile.
-        NotNowError: the project does not have it, or its GPU-hours are used up.
+        NotNowError: the project does not have it, its GPU-hours are used up, or it is kept for others.
     """
     known = profiles(config)
     profile = known.named(name or known.default)
@@ -102,6 +103,11 @@ def choose(config: HubConfig, database: Database, project_id: str, name: str) ->
             raise NotNowError(
                 f"The project was not given the profile {profile.name}.",
                 f"Choose out of {names} on the project's page, or ask the operator for it.",
+            )
+        if not known.may_choose(profile, session.get_one(Person, person), now()):
+            raise NotNowError(
+                f"The profile {profile.name} is kept for: {', '.join(one.title for one in known.whom(profile))}.",
+                "Choose another one on the project's page, or ask the operator how to belong to them.",
             )
         if profile.gpus and (words := _used_up(session, project_id)):
             raise NotNowError(words, "Open it with a profile without a graphics card, or ask the operator for more.")

@@ -114,7 +114,7 @@ class ProjectWorkspace(_Base):  # type: ignore[misc]
         asked = (self.user_options or {}).get("profile") or ""
         name = str(asked[0] if isinstance(asked, list) and asked else asked)
         try:
-            profile = resources.choose(self.flip_config, self.database, self.name, name)
+            profile = resources.choose(self.flip_config, self.database, self.name, self.user.name, name)
         except PublicError as error:
             raise RefusedError(str(error)) from error
         # what a person sends besides reaches no spawner: DockerSpawner would take an image out of it

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flip_hub.config import HubConfig
-from flip_hub.database import Project, ProjectResources, Routine, WorkspaceRun, now
+from flip_hub.database import Person, Project, ProjectResources, Routine, WorkspaceRun, now
 from flip_hub.errors import DeniedError, InvalidError, NotNowError
 from flip_hub.governance import resources, usage, usage_report
 from flip_hub.governance.profiles import Profile, profiles
@@ -24,8 +24,8 @@ def _profile(hub, name: str) -> Profile:
     return profiles(hub.office.config).named(name)
 
 
-def _choose(hub, name: str = "") -> str:
-    return resources.choose(hub.office.config, hub.office.database, "cytology", name).name
+def _choose(hub, name: str = "", person: str = "ada") -> str:
+    return resources.choose(hub.office.config, hub.office.database, "cytology", person, name).name
 
 
 def _run(hub, profile: str = "gpu", person: str = "ada", **changes: datetime) -> None:
@@ -94,14 +94,63 @@ def test_a_profile_that_there_is_not_is_refused(hub) -> None:
         "default: a\nprofiles: [{name: a, title: A, cpu: 1, memory_gb: 1, gpus: 1}]",
         "default: a\nprofiles: [{name: a, title: A, cpu: 1, memory_gb: 1}, {name: a, title: B, cpu: 1, memory_gb: 1}]",
         "default: a\nprofiles: [{name: a, title: A, cpu: 1, memory_gb: 1, root: true}]",
+        "default: a\nprofiles: [{name: a, title: A, cpu: 1, memory_gb: 1}, {name: b, title: B, cpu: 1, memory_gb: 1, "
+        "groups: [x]}]",
+        "default: a\ngroups: [{name: g, title: G, records: [x]}]\n"
+        "profiles: [{name: a, title: A, cpu: 1, memory_gb: 1}]",
+        "default: a\ngroups: [{name: g, title: G}]\nprofiles: [{name: a, title: A, cpu: 1, memory_gb: 1, groups: [g]}]",
         "[",
     ],
-    ids=["default", "hours", "twice", "unknown", "yaml"],
+    ids=["default", "hours", "twice", "unknown", "group", "record", "default group", "yaml"],
 )
 def test_a_table_that_says_what_profiles_cannot_say_is_refused(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "profiles.yaml").write_text(wrong)
     with pytest.raises(Exception, match=r"profiles.yaml"):
         profiles(HubConfig(home=tmp_path, workspace_profiles="profiles.yaml"))
+
+
+KEPT = """
+default: small
+groups:
+  - {name: imaging, title: the imaging group, people: [ada], organisations: [" southport  UNIVERSITY"]}
+  - {name: trained, title: those with the training, records: [information_governance], people: [alan]}
+profiles:
+  - {name: small, title: Small, cpu: 1, memory_gb: 1}
+  - {name: gpu, title: A card, cpu: 1, memory_gb: 1, gpus: 1, gpu_hours: 1, groups: [imaging, trained], everybody: true}
+"""
+
+
+@pytest.fixture
+def kept(hub):
+    (hub.office.config.home / "profiles.yaml").write_text(KEPT)
+    object.__setattr__(hub.office.config, "workspace_profiles", "profiles.yaml")
+    yield hub
+    object.__setattr__(hub.office.config, "workspace_profiles", "")
+
+
+def test_a_profile_is_kept_for_groups_of_people(kept) -> None:
+    kept.approved(team=("alan", "bea"))
+    assert [_choose(kept, "gpu", who) for who in ("ada", "bea")] == ["gpu", "gpu"]
+    with pytest.raises(NotNowError, match="kept for: the imaging group, those with the training"):
+        _choose(kept, "gpu", "nora")
+    assert _choose(kept, "small", "nora") == "small"
+
+
+def test_a_group_asks_for_records_that_are_in_force(kept) -> None:
+    kept.approved(team=("alan",))
+    known = profiles(kept.office.config)
+    with kept.office.database.read() as session:
+        alan = session.get_one(Person, "alan")
+        shown = [record for record in alan.records if record.kind == "information_governance"]
+        assert shown
+        assert known.may_choose(known.named("gpu"), alan, now())
+        assert not known.may_choose(known.named("gpu"), alan, now() + timedelta(days=36_500))
+
+
+def test_the_page_says_for_whom_a_profile_is_kept(kept) -> None:
+    kept.approved(team=("alan",))
+    for who, words in (("rufus", "Kept for: the imaging group, those with the training"), ("ada", "opt-profile=gpu")):
+        assert words in kept.browser(who).get(f"{PAGES}/projects/cytology").text
 
 
 # ---- usage

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from flip_hub.api.pages.drawing import draw
 from flip_hub.api.pages.names import display_names
 from flip_hub.api.sessions import Asking, At
-from flip_hub.database import AuditRow, Project, now
+from flip_hub.database import AuditRow, Person, Project, now
 from flip_hub.governance import (
     access,
     agreement,
@@ -179,6 +179,11 @@ def _workspaces(office: Office, session: Session, subject: Subject, project: Pro
         "works": True,
         "resources": seen,
         "notices": resources.notices_of(office.config, session, project, subject.name),
+        "kept": {
+            one.name: ", ".join(group.title for group in known.whom(one))
+            for one in known.profiles
+            if not known.may_choose(one, session.get_one(Person, subject.name), now())
+        },
         "extra_profiles": [{"value": one.name, "text": f"{one.title}: {one.words}"} for one in extra],
         "given": [one.name for one in extra if one.name in held],
         "idle_hours": f"{minutes / 60:g} hours" if minutes >= 120 else f"{minutes:g} minutes",
