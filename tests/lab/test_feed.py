@@ -11,6 +11,7 @@ import torch
 from flip_lab.feed import Feed, Told
 from flip_lab.hub import Hub
 from flip_sdk.contract.states import ProjectState
+from flip_sdk.contract.workspaces import WorkspaceNotice
 
 import flip_sdk
 
@@ -112,6 +113,23 @@ def test_a_project_that_is_not_open_says_so(hub, played) -> None:
 
     (_, told) = followed(hub, reading)[-1]
     assert "suspended" in told["notices"][0]
+
+
+def test_what_stops_a_workspace_is_told_though_nothing_else_changes(hub, played) -> None:
+    stops = WorkspaceNotice(kind="longest", message="Your workspace is stopped on 8 December.")
+
+    async def run() -> list[Told]:
+        feed = Feed(hub, least=0.0, notices=0.0)
+        page = feed.follow()
+        told = await until(page, lambda told: told[0] == "hub")
+        played.notices.append(stops)
+        told += await asyncio.wait_for(until(page, lambda told: told[0] == "project"), PATIENCE)
+        await page.aclose()
+        return told
+
+    first, last = (one for part, one in asyncio.run(run()) if part == "project")
+    assert first["notices"] == []
+    assert last["notices"] == [stops.message]
 
 
 def test_while_nobody_looks_nothing_is_asked_and_whoever_comes_back_is_told_all(hub) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from flip_sdk.connection import Connection
 from flip_sdk.contract.airlock import ReleaseView
 from flip_sdk.contract.api import DashboardView, ProjectPart, ProjectView, TrustBudget
+from flip_sdk.contract.workspaces import WorkspaceNotice
 from flip_sdk.errors import ConnectionFailedError, NotAllowedError, PublicError
 
 from flip_lab import shown
@@ -24,6 +25,7 @@ Told = tuple[str, Any]
 """A part of the project, or ``hub``; and what it is now."""
 LEAST_SECONDS = 0.5
 """Between two questions to the hub, whatever happens there."""
+NOTICE_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a hub that is away is asked again: doubled each time."""
 _OVER: Told = ("over", None)
@@ -37,10 +39,13 @@ class Feed:
         hub: is asked.
         least: seconds between two questions.
         pause: seconds before a hub that is away is asked again, at first.
+        notices: seconds after which it is asked anew what people are told of their workspaces: only time changes that.
     """
 
-    def __init__(self, hub: Hub, least: float = LEAST_SECONDS, pause: float = FIRST_PAUSE) -> None:
-        self._hub, self._least, self._pause = hub, least, pause
+    def __init__(
+        self, hub: Hub, least: float = LEAST_SECONDS, pause: float = FIRST_PAUSE, notices: float = NOTICE_SECONDS
+    ) -> None:
+        self._hub, self._least, self._pause, self._notices = hub, least, pause, notices
         self._pages: set[asyncio.Queue[Told]] = set()
         self._now: dict[str, Any] = {}
         self._denied: dict[str, str] = {}
@@ -75,12 +80,15 @@ class Feed:
                     page.put_nowait(_OVER)
 
     async def _go_on(self) -> None:
-        mark, pause = "", self._pause
+        mark, pause, noticed = "", self._pause, time.monotonic()
         while True:
             began = time.monotonic()
             try:
                 found = await self._hub.changes(mark)
-                await self._refresh(found.changed)
+                parts = found.changed
+                if began - noticed >= self._notices:
+                    parts, noticed = tuple(dict.fromkeys((*parts, "project"))), began
+                await self._refresh(parts)
             except PublicError as error:
                 self._tell("hub", _away(error))
                 await asyncio.sleep(pause)
@@ -102,7 +110,9 @@ class Feed:
     def _reader(self, part: ProjectPart) -> Callable[[Connection], Any]:
         path = f"projects/{self._hub.project_id}"
         readers: dict[ProjectPart, Callable[[Connection], Any]] = {
-            "project": lambda hub: shown.project(hub.get(path, ProjectView)),
+            "project": lambda hub: shown.project(
+                hub.get(path, ProjectView), hub.get_all(f"{path}/notices", WorkspaceNotice)
+            ),
             "budget": lambda hub: shown.budgets(hub.get_all(f"{path}/budget", TrustBudget)),
             "jobs": lambda hub: self._watched.look(hub, self._hub.project_id),
             "releases": lambda hub: [

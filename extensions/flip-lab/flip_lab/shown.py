@@ -9,6 +9,7 @@ from typing import Any
 from flip_sdk.contract.airlock import OutputView, ReleaseView
 from flip_sdk.contract.api import DashboardView, ProjectView, TrustBudget
 from flip_sdk.contract.states import ProjectState
+from flip_sdk.contract.workspaces import WorkspaceNotice
 from flip_sdk.watching.progress import Progress
 
 Shown = dict[str, Any]
@@ -18,15 +19,16 @@ MOST_POINTS = 120
 """Of a curve: it is a finger's breadth wide."""
 
 
-def project(view: ProjectView, now: datetime | None = None) -> Shown:
-    """The project, with what its team ought to know now."""
+def project(view: ProjectView, told: Sequence[WorkspaceNotice] = (), now: datetime | None = None) -> Shown:
+    """The project, with what its team ought to know now, and whoever works here of their workspace."""
+    of_workspaces = [one.message for one in told if one.kind != "expiry"]
     return {
         "id": view.project_id,
         "title": view.application.title,
         "summary": view.application.lay_summary,
         "state": view.state.value,
         "until": view.expires_at.isoformat(),
-        "notices": _notices(view, now or datetime.now(UTC)),
+        "notices": [*_notices(view, now or datetime.now(UTC)), *of_workspaces],
     }
 
 

@@ -63,11 +63,12 @@ class WorkspaceNotice(Record):
     """What a project's people are told of their workspaces.
 
     Attributes:
-        kind: ``expiry`` (the project ends), or ``quota`` (its GPU-hours are nearly or all used up).
+        kind: ``expiry`` (the project ends), ``quota`` (its GPU-hours are nearly or all used up), or ``longest`` (the
+            person's own workspace has nearly run for as long as any may).
         stops_at: when a running workspace is stopped for it, where that is known.
     """
 
-    kind: Literal["expiry", "quota"]
+    kind: Literal["expiry", "quota", "longest"]
     message: Text
     stops_at: Instant | None = None
 

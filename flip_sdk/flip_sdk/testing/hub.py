@@ -31,6 +31,7 @@ from flip_sdk.contract.jobs import AnySpec, EvaluateSpec, TrainSpec
 from flip_sdk.contract.notices import CatalogueConcept
 from flip_sdk.contract.records import Record, digest
 from flip_sdk.contract.states import JobState, OutputState, ProjectState
+from flip_sdk.contract.workspaces import WorkspaceNotice
 from flip_sdk.errors import NotAllowedError, NotFoundError, PublicError, RecordError, SpecError
 from flip_sdk.simulate.noise import SILENT, Noise
 from flip_sdk.testing.airlock import FakeAirlock
@@ -84,6 +85,7 @@ class FakeHub:
         self.blobs: dict[str, bytes] = {}
         self.dashboards: dict[str, DashboardView] = {}
         self.me = Me(name="ada", display_name="Ada", organisation="Northbridge University", roles=("researcher",))
+        self.notices: list[WorkspaceNotice] = []
         self.links = PlayedLinks(self.dashboards, _now, self.me.name)
         self.view = _project(project_id, tuple(self.trusts), _now())
         self.transport: httpx.BaseTransport = httpx.MockTransport(self._answer)
@@ -118,6 +120,7 @@ class FakeHub:
             ("GET", "projects", lambda: [self.view]),
             ("GET", project, lambda: self.view),
             ("GET", f"{project}/budget", self._budgets),
+            ("GET", f"{project}/notices", lambda: self.notices),
             ("GET", f"{project}/catalogue", self._catalogues),
             ("PUT", f"{project}/blobs/(?P<address>[^/]+)", self._put_blob),
             ("GET", f"{project}/blobs/(?P<address>[^/]+)", self._get_blob),

@@ -19,6 +19,8 @@ from flip_hub.policy import Subject
 
 NEAR = 0.8
 """The part of a quota from which on people are told of it."""
+SOON = timedelta(hours=24)
+"""Before a workspace has run for as long as it may, its person is told."""
 
 
 def show(office: Office, subject: Subject, project_id: str) -> ResourcesView:
@@ -145,6 +147,7 @@ def notices_of(config: HubConfig, session: Session, project: Project, person: st
     found = []
     if words := expiry.words(project):
         found.append(WorkspaceNotice(kind="expiry", message=words, stops_at=project.expires_at))
+    found += _longest(config, _running(session, project.project_id, person))
     row = session.get(ProjectResources, project.project_id)
     if row is None or row.gpu_hours is None:
         return found
@@ -157,6 +160,21 @@ def notices_of(config: HubConfig, session: Session, project: Project, person: st
             message += f" Your workspace is stopped at {stops:%H:%M} UTC; what is in your home is kept."
         found.append(WorkspaceNotice(kind="quota", message=message, stops_at=stops))
     return found
+
+
+def _longest(config: HubConfig, run: WorkspaceRun | None) -> list[WorkspaceNotice]:
+    """That a workspace has nearly run for as long as any may: a day before, or a tenth of that time."""
+    if run is None:
+        return []
+    whole = timedelta(hours=config.workspace_hours)
+    ends = run.started_at + whole
+    if ends - now() > min(SOON, whole / 10):
+        return []
+    message = (
+        f"Your workspace is stopped on {ends:%-d %B at %H:%M} UTC, as each is after {config.workspace_hours:g} hours. "
+        "Save your notebooks; what is in your home is kept, and you may open it again at once."
+    )
+    return [WorkspaceNotice(kind="longest", message=message, stops_at=ends)]
 
 
 def _used_up(session: Session, project_id: str) -> str:

@@ -325,3 +325,17 @@ def test_people_are_told_that_a_project_ends(hub) -> None:
     (told,) = hub.client("ada").get(f"{API}/projects/cytology/notices").json()
     assert told["kind"] == "expiry"
     assert told["stops_at"]
+
+
+def test_whose_workspace_has_run_for_nearly_as_long_as_it_may_is_told(hub) -> None:
+    hub.approved()
+    hours = hub.office.config.workspace_hours
+    _run(hub, "small", started_at=now() - timedelta(hours=hours - 25))
+    assert resources.notices(hub.office, hub.who("ada"), "cytology") == []
+    _run(hub, "small", started_at=now() - timedelta(hours=hours - 16))
+    (told,) = resources.notices(hub.office, hub.who("ada"), "cytology")
+    assert told.kind == "longest"
+    assert f"as each is after {hours:g} hours" in told.message
+    assert told.stops_at is not None
+    # nobody else's
+    assert resources.notices(hub.office, hub.who("rufus"), "cytology") == []
