@@ -117,6 +117,14 @@ def test_files_are_still_worked_on(files: Workspace) -> None:
     assert files.request("POST", "api/contents/x.txt/checkpoints").status_code == 201
 
 
+def test_no_data_is_uploaded_by_the_file_browser(files: Workspace) -> None:
+    for name, status in (("rows.csv", 403), ("code.py", 201)):
+        sent = {"type": "file", "format": "base64", "content": "eCA9IDEK"}
+        assert files.request("PUT", f"api/contents/{name}", json=sent).status_code == status
+    assert files.request("GET", "api/contents/rows.csv").status_code == 404
+    assert files.request("GET", "api/contents/code.py").json()["content"] == "x = 1\n"
+
+
 def test_only_installed_kernels_are_kernels(files: Workspace) -> None:
     assert list(files.request("GET", "api/kernelspecs").json()["kernelspecs"]) == ["python3"]
     assert files.request("POST", "api/kernels", json={"name": "mine"}).status_code >= 400

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,32 @@ from tornado.web import HTTPError
 from traitlets import default
 
 from flip_workspace.guard import REASON
+
+CODE = frozenset(
+    {".cfg", ".css", ".ini", ".ipynb", ".md", ".py", ".r", ".rst", ".sh", ".sql", ".toml", ".txt", ".yaml", ".yml"}
+)
+"""Endings of what may be uploaded."""
+MOST_BYTES = 2**20
+COMES_IN = "Data comes in through the airlock only: see Files brought in, on the page of the project."
+
+
+def check_upload(model: Mapping[str, Any], path: str) -> None:
+    """Refuse an upload that is not code or notes, short and readable. What is typed is told apart: it comes as text.
+
+    It keeps data from coming in by the drag of a mouse. Whoever means to may type or paste what they like.
+
+    Raises:
+        HTTPError: 403.
+    """
+    if model.get("chunk") is None and model.get("format") != "base64":
+        return
+    content = str(model.get("content") or "")
+    if model.get("chunk") is not None or Path(path).suffix.lower() not in CODE or len(content) > 4 * MOST_BYTES // 3:
+        raise HTTPError(403, reason=COMES_IN)
+    try:
+        base64.b64decode(content, validate=True).decode("utf-8")
+    except ValueError as error:
+        raise HTTPError(403, reason=COMES_IN) from error
 
 
 class NoDownloadAuthorizer(Authorizer):
@@ -26,7 +54,16 @@ class NoDownloadAuthorizer(Authorizer):
 
 
 class NoDownloadContentsManager(AsyncLargeFileManager):
-    """Files as text, notebooks and folders; never the bytes of other files."""
+    """Files as text, notebooks and folders; never the bytes of others, and no data by the file browser's upload."""
+
+    async def save(self, model: dict[str, Any], path: str = "") -> Any:
+        """Keep a file.
+
+        Raises:
+            HTTPError: 403 where it is an upload of something else than code and notes.
+        """
+        check_upload(model, path)
+        return await super().save(model, path)  # type: ignore[no-untyped-call]
 
     async def get(
         self,
