@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from flip_sdk.connection import Connection
-from flip_sdk.contract.api import JobView, Me, ProjectView
+from flip_sdk.contract.api import DashboardView, JobView, Me, ProjectView
 from flip_sdk.errors import NotFoundError
 from flip_sdk.settings import ADDRESS, address_of, load
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flip_sdk.frames import Frame
     from flip_sdk.jobs import Job
     from flip_sdk.project import Project
+    from flip_sdk.publishing import Dashboards
 
 
 def connect(
@@ -100,6 +101,12 @@ class Hub:
         from flip_sdk import tables
 
         return tables.projects(self._views())
+
+    def dashboards(self) -> Dashboards:
+        """The gallery: every dashboard, of all projects, that was released for you; the newest release first."""
+        from flip_sdk.publishing import Dashboard, Dashboards
+
+        return Dashboards(Dashboard(view) for view in self._connection.get_all("dashboards", DashboardView))
 
     def job(self, job_id: str) -> Job:
         """One job of any of your projects, to watch it again.

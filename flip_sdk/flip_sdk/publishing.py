@@ -52,7 +52,15 @@ class Dashboards(list[Dashboard]):
         from flip_sdk.frames import frame
 
         rows = [{**one.view.model_dump(), "state": one.view.state.value} for one in self]
-        kinds = {"name": str, "state": str, "published_by": str, "published_at": datetime, "address": str}
+        kinds = {
+            "project_id": str,
+            "name": str,
+            "title": str,
+            "state": str,
+            "published_by": str,
+            "published_at": datetime,
+            "address": str,
+        }
         return frame(rows, kinds, "Dashboards")
 
     def __repr__(self) -> str:

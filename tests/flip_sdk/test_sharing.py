@@ -4,7 +4,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from flip_sdk.contract.states import OutputState
 from flip_sdk.errors import NotFoundError, PublicError
+from flip_sdk.testing import FakeHub
 
 import flip_sdk as flip
 
@@ -35,3 +37,11 @@ def test_what_cannot_be_asked_for_says_what_to_do(project: flip.Project) -> None
         project.share("report", ["bea"], until="2027-01-31", reason="short")
     with pytest.raises(NotFoundError):
         project.share("none", ["bea"], until="2027-01-31", reason="For the steering committee.")
+
+
+def test_the_gallery_is_what_was_released(hub: flip.Hub, fake_hub: FakeHub) -> None:
+    assert hub.dashboards() == []
+    draft = fake_hub.dashboards["report"]
+    fake_hub.dashboards["report"] = draft.model_copy(update={"shown": True, "state": OutputState.RELEASED})
+    (row,) = hub.dashboards().table().rows(named=True)
+    assert (row["project_id"], row["name"], row["state"]) == ("breast-cytology", "report", "released")

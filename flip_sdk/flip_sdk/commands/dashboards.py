@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+import flip_sdk as flip
 from flip_sdk import templates
 from flip_sdk.commands.options import opened, project_argument, project_option
 from flip_sdk.commands.running import Told
@@ -29,11 +30,13 @@ def add_to(app: Group) -> None:
         made = opened(project).publish(notebook, name, jobs)
         return Told(repr(made), made.view.model_dump(mode="json"))
 
-    @app.command_of("dashboards")
+    @app.command_of("dashboards", example="flip dashboards --all")
     @project_argument
-    def dashboards(project: str | None) -> Frame:
+    @click.option("--all", "everything", is_flag=True, help="The gallery: of all projects, what was released for you.")
+    def dashboards(project: str | None, everything: bool) -> Frame:
         """List the project's dashboards."""
-        return opened(project).dashboards().table()
+        found = flip.connect().dashboards() if everything else opened(project).dashboards()
+        return found.table()
 
     @app.command_of("share", example="flip share report --reader bea --until 2027-01-31 --reason 'For the board.'")
     @click.argument("dashboard", help="Its name.")

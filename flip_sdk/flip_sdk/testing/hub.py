@@ -128,6 +128,7 @@ class FakeHub:
             ("GET", f"{project}/jobs", lambda: [job.view for job in self.jobs.values()]),
             ("GET", f"{project}/changes", self._changes),
             ("POST", f"{project}/dashboards", self._publish),
+            ("GET", "dashboards", lambda: [one for one in self.dashboards.values() if one.shown]),
             ("GET", f"{project}/dashboards", lambda: list(self.dashboards.values())),
             ("POST", f"{project}/dashboards/(?P<board>[^/]+)/links", self.links.ask),
             ("GET", f"{project}/dashboards/(?P<board>[^/]+)/links", self.links.of),
