@@ -125,6 +125,13 @@ def test_no_data_is_uploaded_by_the_file_browser(files: Workspace) -> None:
     assert files.request("GET", "api/contents/code.py").json()["content"] == "x = 1\n"
 
 
+def test_its_log_has_no_mistake_of_its_start(hub: HubOnly, workspace: Workspace) -> None:
+    workspace.request("GET", "api/status")
+    logs = list((hub.config.home / "logs").glob("workspace-*.log"))
+    assert logs
+    assert not [log.name for log in logs if "error linking extension" in log.read_text(encoding="utf-8")]
+
+
 def test_only_installed_kernels_are_kernels(files: Workspace) -> None:
     assert list(files.request("GET", "api/kernelspecs").json()["kernelspecs"]) == ["python3"]
     assert files.request("POST", "api/kernels", json={"name": "mine"}).status_code >= 400

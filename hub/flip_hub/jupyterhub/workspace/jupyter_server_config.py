@@ -31,7 +31,14 @@ c.ServerApp.kernel_websocket_connection_class = RecordedConnection
 c.ServerApp.kernel_spec_manager_class = InstalledKernels
 c.ServerApp.terminals_enabled = False
 # of Dask, its own extension and the proxy fetch from any address; FLIP's shows the one dashboard
-OFF = ("dask_labextension", "jupyter_lsp", "jupyter_server_proxy", "jupyter_server_terminals", "voila.server_extension")
+OFF = (
+    "dask_labextension",
+    "jupyter_lsp",
+    "jupyter_server_proxy",
+    "jupyter_server_terminals",
+    "notebook_shim",  # for extensions of the old notebook, of which there are none; it would write where nothing can be
+    "voila.server_extension",
+)
 c.ServerApp.jpserver_extensions = {
     "flip_sdk.prototyping.lab": True,
     "flip_workspace": True,
