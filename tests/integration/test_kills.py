@@ -22,8 +22,11 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("platform")]
 ROUNDS = 30
 AFTER_RESTART = 60.0
 VICTIMS = (
-    *("dispatcher", "trust-aldgate", "hub"),
-    *(pytest.param(victim, marks=pytest.mark.slow) for victim in ("gateway", "engine-aldgate", "governance")),
+    *("trust-aldgate", "hub"),
+    *(
+        pytest.param(victim, marks=pytest.mark.slow)
+        for victim in ("dispatcher", "gateway", "engine-aldgate", "governance")
+    ),
 )
 
 

@@ -13,6 +13,7 @@ from tests.hub.conftest import PAGES
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed here"),
 ]
 DATABASES = ("sqlite",)

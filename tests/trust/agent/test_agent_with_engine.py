@@ -98,7 +98,7 @@ def test_dp_sgd_through_the_real_engine(real):
     assert np.abs(tensors["weight"]).max() > 0
 
 
-@pytest.mark.parametrize("make", [UNet3d, DenseNet])
+@pytest.mark.parametrize("make", [pytest.param(UNet3d, marks=pytest.mark.slow), DenseNet])
 def test_a_deep_model_through_the_real_engine(real, make):
     torch.manual_seed(0)
     model = export_model(make(2), 2, "binary_cross_entropy")
