@@ -29,6 +29,8 @@ from demo.processes import Keeper, Program, free_ports, wait_until
 
 ONE_MS, FIVE_MS = 300.0, 1000.0
 AT_ONCE = 5
+LOOKS = 12
+"""Half seconds that the number of kernels stays: one that was started a moment ago is not warm yet."""
 WARM_SECONDS = 120
 ONES, FIVES = 5, 3
 """How often one views alone, and five at once: every view with controls costs a kernel, which is warmed anew."""
@@ -129,7 +131,7 @@ async def _paint(context: BrowserContext, address: str, *, live: bool) -> float:
 
 
 def _enough(count: Callable[[], int], fewest: int, most: int) -> Callable[[], bool]:
-    """Whether so many kernels run, three looks long: nothing is being warmed, and those of who left have ended.
+    """Whether so many kernels run, so long that each has run its notebook, too, and those of who left have ended.
 
     Stock Voila lets those run on.
     """
@@ -137,7 +139,7 @@ def _enough(count: Callable[[], int], fewest: int, most: int) -> Callable[[], bo
 
     def is_so() -> bool:
         seen.append(count())
-        return fewest <= seen[-1] <= most and seen[-3:] == [seen[-1]] * 3
+        return fewest <= seen[-1] <= most and seen[-LOOKS:] == [seen[-1]] * LOOKS
 
     return is_so
 
