@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from flip_sdk.contract.api import JobResult
+from flip_sdk.dashboards.charts import INTERVAL
 from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.naming import Names, group_of, named
 from flip_sdk.dashboards.pictures import SERIES, Picture, canvas, label_rows, picture, words_only
@@ -13,7 +14,6 @@ from flip_sdk.mechanisms.floors import ROUNDING
 
 _BEYOND = 0.05
 """Of 100 intervals, so many in a hundred miss the true number."""
-_QUANTILE = 1.96
 
 
 def cohorts(results: Results, names: Names | None = None) -> Words:
@@ -61,7 +61,7 @@ def _drawn(result: JobResult, names: Names) -> Picture:
         return words_only(f"Job {result.job_id} found too few persons everywhere to tell a number. {kept_back}")
     rows = [(trust, number, margin(result.epsilon)) for trust, number in told.items()]
     if len(told) > 1:
-        rows.append(("all together", sum(told.values()), _QUANTILE * _deviation(result.epsilon) * math.sqrt(len(told))))
+        rows.append(("all together", sum(told.values()), INTERVAL * _deviation(result.epsilon) * math.sqrt(len(told))))
     figure, (axes,) = canvas(1, 1, 7.5, 1.1 + 0.45 * len(rows))
     for place, (name, number, error) in enumerate(rows):
         colour, marker = SERIES[1] if name not in told else SERIES[0]

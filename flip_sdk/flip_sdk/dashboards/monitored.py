@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flip_sdk.contract.api import TrustFigures
 from flip_sdk.contract.jobs import EvaluateSpec
+from flip_sdk.dashboards.charts import INTERVAL
 from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.naming import Names, group_of, named
 from flip_sdk.dashboards.pictures import GREY, SERIES, Picture, canvas, picture, words_only
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from flip_sdk.frames import Frame
 
 _ALL = "all"
-_QUANTILE = 1.96
 _SURE = 0.95
 NOTHING = "No model on this page was scored twice, on the same description of persons and at times that are known."
 _DAY = "%d %b %Y"
@@ -150,7 +150,7 @@ def _line(axes: Axes, shown: list[Look], name: str) -> None:
     values = [_value(one, name) or (0.0, 0.0) for one in shown]
     axes.axhline(values[0][0], color=GREY, linestyle="--", linewidth=1)
     for place, (value, error) in enumerate(values):
-        axes.plot([place, place], [value - _QUANTILE * error, value + _QUANTILE * error], color=colour, linewidth=2)
+        axes.plot([place, place], [value - INTERVAL * error, value + INTERVAL * error], color=colour, linewidth=2)
     axes.plot(range(len(values)), [value for value, _ in values], color=colour, marker=marker, markersize=7)
     axes.set_xticks(range(len(shown)), [one.at.strftime("%d %b\n%Y").lstrip("0") for one in shown], fontsize=9)
     axes.margins(x=0.15)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flip_sdk.contract.api import JobResult
 from flip_sdk.contract.calibration import Calibration, ReliabilityBin
+from flip_sdk.dashboards.charts import INTERVAL
 from flip_sdk.dashboards.loading import Results
 from flip_sdk.dashboards.naming import widest
 from flip_sdk.dashboards.pictures import GREY, SERIES, Picture, canvas, picture, words_only
 
-_INTERVAL = 1.96
 _ALL = "all"
 
 
@@ -23,7 +23,7 @@ def reliability(results: Results) -> Picture:
     colour, marker = SERIES[0]
     for one, share, error in _told(shown):
         middle = (one.low + one.high) / 2
-        low, high = max(share - _INTERVAL * error, 0.0), min(share + _INTERVAL * error, 1.0)
+        low, high = max(share - INTERVAL * error, 0.0), min(share + INTERVAL * error, 1.0)
         axes.plot([middle, middle], [low, high], color=colour, linewidth=2)
         axes.plot([middle], [share], color=colour, marker=marker, markersize=7)
     axes.set_xlim(0.0, 1.0)

@@ -93,11 +93,8 @@ def differences(results: Results, names: Names | None = None) -> Frame | Words:
     told = [one for one in groups(results, names) if one.figures is not None]
     if len(told) < 2:
         return Words(NOTHING)
-    first, others = told[0], told[1:]
-    reach = NormalDist().inv_cdf(1 - (1 - _SURE) / 2 / (2 * len(others)))
-    rows = [_compared(one, first, name, reach) for one in others for name in ("accuracy", "auc")]
     schema = {"group": str, "of": str, **dict.fromkeys(("difference", "low", "high"), float), "in words": str}
-    return frame([row for row in rows if row], schema, f"Beside “{first.name}”")
+    return frame(_rows(told), schema, f"Beside “{told[0].name}”")
 
 
 def served(results: Results, names: Names | None = None) -> Words:
@@ -106,13 +103,10 @@ def served(results: Results, names: Names | None = None) -> Words:
     told = [one for one in found if one.figures is not None]
     if len(told) < 2:
         return Words(NOTHING)
-    first, others = told[0], told[1:]
-    reach = NormalDist().inv_cdf(1 - (1 - _SURE) / 2 / (2 * len(others)))
-    rows = [row for one in others for name in ("accuracy", "auc") if (row := _compared(one, first, name, reach))]
-    worse = list(dict.fromkeys(str(row["group"]) for row in rows if row["in words"] == "clearly worse"))
+    worse = list(dict.fromkeys(str(row["group"]) for row in _rows(told) if row["in words"] == "clearly worse"))
     open_ = sum(1 for one in found if one.figures is None)
     words = [
-        f"The model was scored on {len(found)} groups, and each is compared with: {first.name}",
+        f"The model was scored on {len(found)} groups, and each is compared with: {told[0].name}",
         f"It does clearly worse for: {' '.join(worse)}" if worse
         else "For none of them it does clearly worse. That is no proof that it serves all alike: a difference that is "
         "smaller than the intervals below would not be seen.",
@@ -125,6 +119,13 @@ def served(results: Results, names: Names | None = None) -> Words:
 def _figures(result: JobResult) -> TrustFigures | None:
     everyone = next((f for f in result.figures if f.trust == _ALL), None)
     return everyone if everyone and not everyone.suppressed and everyone.accuracy is not None else None
+
+
+def _rows(told: list[Group]) -> list[dict[str, object]]:
+    """Every group but the first beside it, by each figure that both have."""
+    first, others = told[0], told[1:]
+    reach = NormalDist().inv_cdf(1 - (1 - _SURE) / 2 / (len(_CALLED) * len(others)))
+    return [row for one in others for name in _CALLED if (row := _compared(one, first, name, reach))]
 
 
 def _compared(one: Group, first: Group, name: str, reach: float) -> dict[str, object] | None:

@@ -190,7 +190,7 @@ def check_may_ask(office: Office, subject: Subject, project_id: str, name: str) 
         MissingError: there is no such dashboard, or none of it is shown.
     """
     with office.database.read() as session:
-        office.policies.authorise(subject, "share_dashboard", _board(session, project_id, name))
+        _shown(office, session, subject, "share_dashboard", project_id, name)
 
 
 def check_may_decide(office: Office, subject: Subject, link_id: str) -> None:
@@ -217,7 +217,7 @@ def links_of(office: Office, session: Session, subject: Subject, project_id: str
         DeniedError: others.
         MissingError: there is no such dashboard.
     """
-    office.policies.authorise(subject, "view_links", _board(session, project_id, name))
+    _shown(office, session, subject, "view_links", project_id, name)
     chosen = select(DashboardLink).where(DashboardLink.project_id == project_id, DashboardLink.name == name)
     return [view(session, link) for link in session.scalars(chosen.order_by(DashboardLink.asked_at.desc()))]
 
@@ -302,19 +302,13 @@ def _load(office: Office, session: Session, subject: Subject, action: str, link_
     return link
 
 
-def _board(session: Session, project_id: str, name: str) -> Object:
-    row = shown(session, project_id, name)
-    if row is None:
-        raise MissingError("There is no such dashboard, or none of its versions is shown.", "Have it released first.")
-    return item(session, row)
-
-
 def _shown(
     office: Office, session: Session, subject: Subject, action: str, project_id: str, name: str
 ) -> DashboardVersion:
-    office.policies.authorise(subject, action, _board(session, project_id, name))
     row = shown(session, project_id, name)
-    assert row is not None
+    if row is None:
+        raise MissingError("There is no such dashboard, or none of its versions is shown.", "Have it released first.")
+    office.policies.authorise(subject, action, item(session, row))
     return row
 
 
