@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from flip_sdk.contract.links import AskLink, LinkView
-from flip_sdk.errors import PublicError
+from flip_sdk.errors import NotFoundError, PublicError
 from flip_sdk.privacy import build
 
 if TYPE_CHECKING:
@@ -77,6 +77,17 @@ class Link:
 
 class Links(list[Link]):
     """Links to a dashboard, the newest first."""
+
+    def one(self, link_id: str) -> Link:
+        """The link of this id.
+
+        Raises:
+            NotFoundError: the dashboard has no such link.
+        """
+        for link in self:
+            if link.id == link_id:
+                return link
+        raise NotFoundError(f"The dashboard has no link {link_id}.", "Take an id out of the list of its links.")
 
     def table(self) -> Frame:
         """One row a reader of a link."""

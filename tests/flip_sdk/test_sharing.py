@@ -25,7 +25,9 @@ def test_a_link_is_asked_for_listed_and_ended(project: flip.Project) -> None:
     (listed,) = project.links("report")
     assert listed.address == ""
     assert project.links("report").table().rows(named=True)[0]["reader"] == "bea"
-    assert "ended" in repr(listed.end())
+    with pytest.raises(NotFoundError, match="no link none"):
+        project.links("report").one("none")
+    assert "ended" in repr(project.links("report").one(listed.id).end())
     with pytest.raises(PublicError, match="has ended"):
         listed.end()
 

@@ -56,9 +56,8 @@ def add_to(app: Group) -> None:
     def links(dashboard: str, ended: str | None, project: str | None) -> Frame:
         """List a dashboard's links, or end one."""
         chosen = opened(project)
-        for link in chosen.links(dashboard):
-            if link.id == ended:
-                link.end()
+        if ended:
+            chosen.links(dashboard).one(ended).end()
         return chosen.links(dashboard).table()
 
     @app.command_of("templates", example="flip templates model_card my_card.ipynb")
