@@ -106,14 +106,19 @@ class SandboxedKernelManager(ServerKernelManager):
         await super()._async_launch_kernel(kernel_cmd, **kw)
 
     async def shut_folder(self) -> None:
-        """Once its sockets are there, and before it runs anything, a kernel with an account writes there no more."""
+        """Once its sockets are there, and before it runs anything, a kernel with an account writes there no more.
+
+        It still has to read its own connection file: at no moment may the folder be shut to it.
+        """
         if self.account is None:
             return
         for _ in range(SOCKETS_SECONDS * 50):
             if len(list(self.own.glob("*-ipc-*"))) >= SOCKETS or not await self.is_alive():
                 break
             await asyncio.sleep(0.02)
+        self.own.chmod(SHUT_FOLDER)
         os.chown(self.own, os.geteuid(), os.getegid())
+        # whoever owned it until now could have opened it again
         self.own.chmod(SHUT_FOLDER)
 
 

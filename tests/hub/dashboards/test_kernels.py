@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any
 import nbformat
 import pytest
 from flip_hub.dashboards.clients import PatientClient
-from flip_hub.dashboards.kernels import DashboardKernels, SandboxedKernelManager, Showing, started_for
+from flip_hub.dashboards.kernels import (
+    OPEN_FOLDER,
+    SHUT_FOLDER,
+    SOCKETS,
+    DashboardKernels,
+    SandboxedKernelManager,
+    Showing,
+    started_for,
+)
 from flip_hub.dashboards.layout import CONTENT, NOTEBOOK
 from jupyter_core.utils import ensure_async
 from traitlets.config import Config
@@ -70,3 +79,20 @@ def test_a_kernel_that_nobody_looks_at_is_found(tmp_path: Path) -> None:
     # the name of a socket may have 107 characters
     with tempfile.TemporaryDirectory(prefix="flip-") as sockets:
         asyncio.run(looked_at(DashboardKernels(config=c, root_dir=str(tmp_path), connection_dir=sockets)))
+
+
+def test_its_folder_is_shut_to_nobody_who_reads_while_it_changes_hands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel reads its connection file once it listens, which may be just then."""
+    own = tmp_path / "own"
+    own.mkdir(mode=OPEN_FOLDER)
+    for number in range(SOCKETS):
+        (own / f"kernel.json-ipc-{number}").touch()
+    manager = SandboxedKernelManager(connection_file=str(own / "kernel.json"))
+    manager.account = 1
+    modes = []
+    monkeypatch.setattr(os, "chown", lambda path, *ids: modes.append(Path(path).stat().st_mode & 0o777))
+    asyncio.run(manager.shut_folder())
+    assert modes == [SHUT_FOLDER]
+    assert own.stat().st_mode & 0o777 == SHUT_FOLDER
