@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -24,6 +26,7 @@ from flip_hub.dashboards.layout import NOTEBOOK, lay_out, path_of, place
 from flip_hub.dashboards.live import completed, has_gaps
 from flip_hub.dashboards.pause import Pause
 from flip_hub.dashboards.snapshot import Facts
+from flip_hub.dashboards.streaming import STALLED_SECONDS, with_signs_of_life
 from flip_hub.dashboards.thumbnails import About, about
 from flip_hub.dashboards.words import state_of
 from flip_hub.database import DashboardVersion, now
@@ -39,6 +42,14 @@ class Ready:
 
     kernel_id: str
     html: str
+
+
+@dataclass(frozen=True)
+class Making:
+    """A page that is made as its pieces are asked for."""
+
+    kernel_id: str
+    pieces: AsyncGenerator[str]
 
 
 class Pages:
@@ -136,15 +147,40 @@ class Pages:
         return await draw(self.kernels, showing, self.folder(showing), content, self._facts(row), row.kind)
 
     async def _rendered(self, row: DashboardVersion) -> Ready:
-        """Voila's page of a version, run for nobody."""
+        """A version's page, run for nobody."""
+        making = await self.begin(row, key(row), {})
+        try:
+            async with aclosing(with_signs_of_life(making.pieces, every=STALLED_SECONDS)) as pieces:
+                html = "".join([piece async for piece in pieces])
+        except BaseException:
+            await self.end(making.kernel_id)
+            raise
+        return Ready(making.kernel_id, html)
+
+    async def begin(self, row: DashboardVersion, showing: Showing, environment: dict[str, str]) -> Making:
+        """Start a kernel for a version's page, which is made as its pieces are asked for.
+
+        Raises:
+            HTTPError: 503 where as many run as may.
+        """
         await self.content(row)
+        renderer = self._renderer(row)
+        await renderer.initialize()
+        name, path = renderer.notebook.metadata.kernelspec.name, path_of(row.project_id, row.name, row.version)
+        with started_for(showing):
+            kernel_id = await self.kernels.start_kernel(kernel_name=name, path=path, env=environment)
+        return Making(
+            kernel_id, _html(renderer.generate_content_generator(kernel_id, self.kernels.get_kernel(kernel_id)))
+        )
+
+    def _renderer(self, row: DashboardVersion) -> NotebookRenderer:
         app, path = self._app, path_of(row.project_id, row.name, row.version)
         settings = app.app.settings
         configuration = app.voila_configuration
         config = get_page_config(
             base_url=app.base_url, settings=settings, log=app.log, voila_configuration=configuration
         )
-        renderer = NotebookRenderer(
+        return NotebookRenderer(
             voila_configuration=configuration,
             traitlet_config=app.config,
             notebook_path=f"{path}/{NOTEBOOK}",
@@ -157,16 +193,6 @@ class Pages:
             mathjax_config=settings.get("mathjax_config"),
             mathjax_url=settings.get("mathjax_url"),
         )
-        await renderer.initialize()
-        name = renderer.notebook.metadata.kernelspec.name
-        with started_for(key(row)):
-            kernel_id = await self.kernels.start_kernel(kernel_name=name, path=path, env={})
-        try:
-            html = await renderer.generate_content_str(kernel_id, self.kernels.get_kernel(kernel_id))
-        except BaseException:
-            await self.end(kernel_id)
-            raise
-        return Ready(kernel_id, html)
 
     async def end(self, kernel_id: str) -> None:
         """End a kernel, whatever it does."""
@@ -180,6 +206,12 @@ class Pages:
     def _facts(self, row: DashboardVersion) -> Facts:
         where = f"{row.project_id}, {row.name}, version {row.version}"
         return Facts(self._office.config.title, row.title or row.name, where, state_of(row), f"{now():%d %B %Y}")
+
+
+async def _html(pieces: AsyncGenerator[tuple[str, object]]) -> AsyncGenerator[str]:
+    async with aclosing(pieces):
+        async for html, _ in pieces:
+            yield html
 
 
 def key(row: DashboardVersion) -> Showing:

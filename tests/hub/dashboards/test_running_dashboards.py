@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import httpx
+import psutil
 import pytest
 import websocket
 from flip_hub import sandbox
@@ -206,3 +208,27 @@ def test_a_page_that_is_closed_ends_its_kernel(hub: HubOnly) -> None:
         ended = ada.request("POST", f"/services/dashboards/voila/api/shutdown/{kernel_id}")
         assert ended.status_code == 204
         wait_until(lambda: not hub.pids(kernel_id), 20, "the kernel stays")
+
+
+def test_a_page_whose_kernel_is_killed_as_it_starts_ends_and_says_so(hub: HubOnly) -> None:
+    """Voila alone would send signs of life for ever."""
+    before = kernels_of(hub)
+    with ThreadPoolExecutor(1) as other, closing(viewer(hub, ADA)) as ada:
+        asked = other.submit(ada.get, address("personal"))
+        wait_until(lambda: kernels_of(hub) - before, 60, "no kernel was started", every=0.01)
+        for kernel in kernels_of(hub) - before:
+            kernel.kill()
+        page = asked.result(timeout=60)
+    assert "could not be made" in page.text
+    with closing(viewer(hub, ADA)) as ada:
+        assert "asked for:" in ada.get(address("personal")).text
+
+
+def kernels_of(hub: HubOnly) -> set[psutil.Process]:
+    """The processes of the service's kernels."""
+    found = set()
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if "ipykernel_launcher" in line and any(str(hub.home) in word for word in line):
+            found.add(process)
+    return found
