@@ -16,7 +16,7 @@ PANEL := .venv/share/jupyter/labextensions/@flip/lab/package.json
 # npm of the Node that PyPI brings: $(call npm,folder,words)
 npm = cd $(1) && node=$$(echo $(CURDIR)/$(NODE)) && PATH="$(CURDIR)/$(BIN):$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" $(2)
 NPM_CI := ci --ignore-scripts --no-audit --no-fund --loglevel=error
-PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 # what ran and how it ended: `flip-hub satre report` reads it
 EVIDENCE := FLIP_EVIDENCE=build/evidence.json
 
@@ -42,14 +42,12 @@ demo-imaging: install ## Images of three hospitals, sent and de-identified; a CN
 .PHONY: test
 test: install ## All tests but the heavy proofs; pictures of the pages are left in build/screenshots, results in build/evidence.json
 	@.ci/packages bubblewrap chromium dicom postgresql tesseract
-	$(EVIDENCE) $(PYTEST) --dist loadfile --timeout=300 -m "not processes and not browser and not slow"
-	$(EVIDENCE) $(PYTEST) --dist loadgroup --timeout=600 -m "(processes or browser) and not slow" \
-		$$(grep -rlE "mark\.(processes|browser)" tests --include="test_*.py" | sort)
+	$(EVIDENCE) $(PYTEST) --timeout=600 -m "not slow"
 
 .PHONY: test-all
 test-all: install ## All tests, the heavy proofs included
 	@.ci/packages bubblewrap chromium dicom postgresql tesseract
-	$(EVIDENCE) $(PYTEST) --dist loadgroup --timeout=1800
+	$(EVIDENCE) $(PYTEST) --timeout=1800
 
 .PHONY: check
 check: install ## Lint, format, types, imports, generated documents; the same for TypeScript

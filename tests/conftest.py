@@ -54,14 +54,16 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share programs stay together on one worker; those that take longest begin first."""
+    """Tests that share programs stay together on one worker, as those of a file do; what takes longest begins first."""
     for item in items:
-        if item.get_closest_marker("processes") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
     items.sort(key=_place)
 
 
 def _place(item: pytest.Item) -> int:
     group = item.get_closest_marker("xdist_group")
-    name = group.args[0] if group else ""
-    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    if group and group.args[0] in LONGEST:
+        return LONGEST.index(group.args[0])
+    starts = item.get_closest_marker("processes") or item.get_closest_marker("browser")
+    return len(LONGEST) + (starts is None)

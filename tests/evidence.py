@@ -1,6 +1,6 @@
 """Writes which tests ran and how they ended, where FLIP_EVIDENCE names a file: `flip-hub satre report` reads it.
 
-Several runs on one commit add up: `make test` is two of them. A run on another commit begins anew.
+Several runs on one commit add up. A run on another commit begins anew.
 """
 
 from __future__ import annotations
