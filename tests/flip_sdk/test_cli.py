@@ -167,7 +167,8 @@ def test_shells_complete_the_commands() -> None:
     done = runner.invoke(
         app, [], prog_name="flip", env={"_FLIP_COMPLETE": "bash_complete", "COMP_WORDS": "flip ca", "COMP_CWORD": "1"}
     )
-    assert {line.partition(",")[2] for line in done.stdout.split()} == {"cancel", "catalogue"}
+    # Typer, where a test before this one used it, has click leave out what kind of word it is
+    assert {line.rpartition(",")[2] for line in done.stdout.split()} == {"cancel", "catalogue"}
 
 
 def every_command(

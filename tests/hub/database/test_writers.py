@@ -128,9 +128,12 @@ def _options() -> dict[str, object]:
 
 
 def test_a_writer_that_hangs_is_undone(postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = postgres.url(postgres.make())
+    patient = Database(url)
+    upgrade(patient)
+    patient.close()
     monkeypatch.setattr("flip_hub.database.postgresql.IDLE_MILLISECONDS", 100)
-    hung, other = (Database(url) for url in [postgres.url(postgres.make())] * 2)
-    upgrade(hung)
+    hung, other = Database(url), Database(url)
     with pytest.raises(DBAPIError) as raised:
         _hang(hung, lambda: _write(other))
     assert "too long" in in_words(raised.value).message
