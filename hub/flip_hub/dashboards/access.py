@@ -32,7 +32,8 @@ def viewable(
 ) -> DashboardVersion:
     """The version that this person, or somebody who is not signed in, sees.
 
-    Without a number it is the one that is shown, and for its team the newest draft while none is.
+    Without a number it is the one that is shown, and for its team the newest draft while none is. Whoever chooses which
+    version is shown sees each released one.
 
     Raises:
         NotAllowedError: it is for others, or not at this moment.
@@ -45,6 +46,8 @@ def viewable(
             return row
         if subject is None:
             office.policies.authorise(NOBODY, "view_released_dashboard", target)
+    elif subject is not None and version is not None and _chooses(office, session, subject, project_id, name, version):
+        return session.get_one(DashboardVersion, (project_id, name, version))
     if subject is None:
         raise MissingError("There is no such dashboard for everybody.", "Sign in, or ask who gave you its address.")
     _check_team(office, session, subject, project_id)
@@ -74,6 +77,14 @@ def may_view(office: Office, person: str, project_id: str, name: str, version: i
         with office.database.write(Entry(person, "access.denied", f"project/{project_id}", details)):
             pass
         raise
+
+
+def _chooses(office: Office, session: Session, subject: Subject, project_id: str, name: str, version: int) -> bool:
+    row = session.get(DashboardVersion, (project_id, name, version))
+    actions = ("view_released_dashboard", "show_dashboard_version")
+    return row is not None and all(
+        office.policies.decide(subject, action, item(session, row)).allowed for action in actions
+    )
 
 
 def _check_team(office: Office, session: Session, subject: Subject, project_id: str) -> None:

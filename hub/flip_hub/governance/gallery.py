@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flip_sdk.contract.api import DashboardView
+from flip_sdk.contract.states import OutputState
 from flip_sdk.errors import NotAllowedError
 from sqlalchemy.orm import Session
 
@@ -79,7 +80,9 @@ def search(office: Office, session: Session, subject: Subject, asked: Asked) -> 
 
 
 def versions_for(office: Office, session: Session, subject: Subject, project_id: str, name: str) -> list[DashboardView]:
-    """A dashboard's versions, the newest first: all of them for its project's team, the shown one for its audience.
+    """A dashboard's versions, the newest first.
+
+    All of them for its project's team, those that were released for output checkers, the shown one for its audience.
 
     Raises:
         DeniedError: it is for others.
@@ -87,7 +90,9 @@ def versions_for(office: Office, session: Session, subject: Subject, project_id:
     """
     rows = versions_of(session, project_id, name)
     if not _is_team(office, session, subject, project_id):
-        rows = [_shown_to(office, session, subject, project_id, name)]
+        visible = _shown_to(office, session, subject, project_id, name)
+        chooses = may_choose(office, session, subject, project_id, name)
+        rows = [row for row in rows if row.state == OutputState.RELEASED] if chooses else [visible]
     if not rows:
         raise MissingError(_UNKNOWN, _MEND)
     return [view(session, row) for row in rows]

@@ -62,10 +62,10 @@ def agreed(airlock: Any, *readers: str, **changes: Any) -> LinkView:
     return decide(airlock, link, "cyril").model_copy(update={"address": link.address})
 
 
-def sees(airlock: Any, who: str) -> bool:
+def sees(airlock: Any, who: str, version: int | None = None) -> bool:
     try:
-        may_view(airlock.hub.office, who, "cytology", "report")
-    except NotAllowedError:
+        may_view(airlock.hub.office, who, "cytology", "report", version)
+    except (NotAllowedError, MissingError):
         return False
     return True
 
@@ -100,13 +100,36 @@ def test_passed_on_or_guessed_it_opens_nothing(board: Any) -> None:
     for who in ("alan", "sam", "nora", "cora"):
         with pytest.raises(MissingError, match="opens nothing for you"):
             open_(board, link, who)
-        assert not sees(board, who) or who == "alan"
+        assert sees(board, who) == (who in ("alan", "cora"))
     guessed = link.model_copy(update={"address": "links/open/" + "x" * 43})
     with pytest.raises(MissingError, match="opens nothing for you"):
         open_(board, guessed)
     with pytest.raises(MissingError):
         open_(board, link, "bea", "cytology")
     assert not sees(board, "bea")
+
+
+def test_checkers_look_at_what_they_decide_on(board: Any) -> None:
+    ask(board)
+    # of another organisation; of the team's own; no checker
+    assert [sees(board, who) for who in ("cora", "nina", "bea")] == [True, False, False]
+    publish(board, "2")
+    assert sees(board, "cora")
+    assert [sees(board, who, 1) for who in ("cora", "nina", "bea")] == [True, False, False]
+    dashboards.publish(
+        board.hub.office,
+        board.hub.who("ada"),
+        "cytology",
+        PublishDashboard(notebook=board.upload(b'{"cells": [], "metadata": {"n": "3"}}'), name="report"),
+    )
+    assert not sees(board, "cora", 3)
+    with board.hub.office.database.read() as session:
+        cora = board.hub.who("cora")
+        found = gallery.versions_for(board.hub.office, session, cora, "cytology", "report")
+        assert [one.version for one in found] == [2, 1]
+        first = session.scalars(select(Output.output_id).order_by(Output.decided_at)).first()
+    releases.revoke(board.hub.office, board.hub.who("cyril"), str(first), "It tells too much, we see now.")
+    assert not sees(board, "cora", 1)
 
 
 def test_the_hub_keeps_no_address(board: Any) -> None:

@@ -17,6 +17,7 @@ from flip_hub.api.pages.names import display_names
 from flip_hub.api.sessions import Asking, At, desk_of
 from flip_hub.errors import ConflictError, InvalidError
 from flip_hub.governance import links
+from flip_hub.governance.dashboards import ADDRESS
 from flip_hub.governance.office import Office
 from flip_hub.policy import Subject
 from flip_hub.statuses import status_of
@@ -54,7 +55,7 @@ def waiting_page(request: Request, subject: Asking, office: At) -> Response:
     with office.database.read() as session:
         found = links.waiting(office, session, subject)
         names = display_names(session, {one.asked_by for one in found})
-    return draw(request, "links_waiting.html", links=found, names=names, problem="")
+    return draw(request, "links_waiting.html", links=found, names=names, address=ADDRESS)
 
 
 @router.post("/links/{link_id}/decision")
