@@ -142,6 +142,8 @@ def _workspaces(c: Any, config: HubConfig) -> None:
         )
     c.JupyterHub.spawner_class = spawner(config)
     c.ProjectWorkspace.flip_config = config
+    # what runs on another machine, or as a unit of its own, outlives a hub that is restarted to be upgraded
+    c.JupyterHub.cleanup_servers = config.spawner == "local"
     if config.spawner in CONTAINERS:
         c.JupyterHub.hub_connect_url = config.workspace_hub_url
         # an image may have to be fetched, and a node to be made

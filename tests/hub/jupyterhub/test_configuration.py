@@ -116,6 +116,7 @@ def test_production_starts_workspaces_in_the_form_that_one_setting_names(config:
     real = replace(config, production=True, hub_url="https://hub.example.org", encrypted_by="the hypervisor")
     configure(c, replace(real, spawner=form, **SETTINGS[form]))
     assert c.JupyterHub.spawner_class is forms.spawner(replace(real, spawner=form, **SETTINGS[form]))
+    assert c.JupyterHub.cleanup_servers == (form == "local")
     assert c.JupyterHub.hub_connect_url == "http://172.30.0.1:8081"
     assert c.JupyterHub.hub_ip == "172.30.0.1"
     assert c.Spawner.disable_user_config
